@@ -1,0 +1,3 @@
+//! Shared words.
+#![no_std]
+extern crate alloc;
