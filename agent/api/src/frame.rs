@@ -1,0 +1,82 @@
+//! The framing between controller and worker, and between a client and the agent's control socket.
+//!
+//! A frame is `[length u32, big endian][kind u8][payload]`; the length counts kind and payload. Kind 1 is a JSON
+//! message. Kind 2 is a content: 32 bytes of SHA-256, then the bytes. An unknown kind is an error of the session.
+
+use crate::outcome::Outcome;
+use crate::step::Step;
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
+/// The version of the messages of this module; both sides refuse another one with a sentence.
+pub const PROTOCOL: u16 = 1;
+/// A frame's payload may have this many bytes: a bound on what one peer can make the other allocate.
+pub const FRAME_SIZE_MAX: u32 = 256 * 1024 * 1024;
+/// The kind of a JSON message.
+pub const KIND_JSON: u8 = 1;
+/// The kind of a content.
+pub const KIND_CONTENT: u8 = 2;
+
+/// From the controller to the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum ToWorker {
+    /// First message.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u16,
+        /// Who runs what from where: shown to another run that finds the host locked.
+        run: String,
+        /// The whole session only predicts; the worker then refuses every write below the modules.
+        check: bool,
+    },
+    /// Do this step. Steps run one after the other, in the order sent.
+    Run {
+        /// The step.
+        step: Step,
+    },
+    /// The controller does not have the content that was asked for.
+    NoContent {
+        /// Of the content.
+        sha256: String,
+        /// Why.
+        why: String,
+    },
+    /// No more steps: finish and exit.
+    Goodbye,
+}
+
+/// From the worker to the controller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum FromWorker {
+    /// Answer to `Hello`.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u16,
+        /// The agent's version.
+        version: String,
+    },
+    /// The session cannot go on: the host is locked by another run, or the protocol differs.
+    Refused {
+        /// A sentence for the user.
+        why: String,
+    },
+    /// The worker needs this content to go on with the present step.
+    NeedContent {
+        /// Of the content.
+        sha256: String,
+    },
+    /// A step is busy with something that a person wants to see.
+    Progress {
+        /// Of the step.
+        id: u64,
+        /// One line.
+        text: String,
+    },
+    /// A step is done.
+    Done {
+        /// What it came to.
+        outcome: Outcome,
+    },
+}

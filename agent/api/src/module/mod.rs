@@ -1,0 +1,113 @@
+//! What each module accepts: the table that the controller validates playbooks against before any host is
+//! touched, that `muster doc` prints, and that the agent's modules deserialize from.
+
+mod coerce;
+mod table;
+
+pub use coerce::{ArgProblem, coerce};
+
+/// Where a module does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOn {
+    /// In the agent's worker on the managed host.
+    Host,
+    /// In the controller: it changes variables or the course of the play (`debug`, `set_fact`, `meta`).
+    Controller,
+}
+
+/// What a module accepts and where it runs.
+#[derive(Debug)]
+pub struct ModuleSpec {
+    /// The bare name: `copy`, not `ansible.builtin.copy`.
+    pub name: &'static str,
+    /// One sentence for `muster doc`.
+    pub summary: &'static str,
+    /// Where it runs.
+    pub runs_on: RunsOn,
+    /// All arguments.
+    pub args: &'static [ArgSpec],
+    /// The argument that takes the free text of `command: free text`, where the module has such a form.
+    pub free_form: Option<&'static str>,
+    /// Whether arguments that are not in `args` are accepted (`set_fact`, `add_host`).
+    pub open_ended: bool,
+    /// What must hold between arguments.
+    pub rules: &'static [Rule],
+}
+
+/// One argument of a module.
+#[derive(Debug)]
+pub struct ArgSpec {
+    /// The canonical name.
+    pub name: &'static str,
+    /// Other names for it.
+    pub aliases: &'static [&'static str],
+    /// The type it is converted to.
+    pub kind: ArgKind,
+    /// Whether it must be given.
+    pub required: bool,
+    /// The only values it may have; empty where any will do.
+    pub choices: &'static [&'static str],
+    /// What it is where it is not given, as YAML text.
+    pub default: Option<&'static str>,
+    /// One sentence for `muster doc`.
+    pub doc: &'static str,
+    /// Whether its value must never be shown.
+    pub secret: bool,
+}
+
+/// The type of an argument, with Ansible's conversions (`"yes"` is a boolean, `a,b` is a list).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgKind {
+    /// Text; numbers and booleans are converted to text.
+    Str,
+    /// Text with `~` and `$VARIABLE` expanded on the host.
+    Path,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// A boolean: yes/no, on/off, true/false, 1/0.
+    Bool,
+    /// A file mode: octal number, octal text or symbolic text.
+    Mode,
+    /// A size or a duration that the module parses itself, or any value.
+    Raw,
+    /// A list; text is split at commas.
+    ListOfStr,
+    /// A list of anything.
+    List,
+    /// A mapping.
+    Dict,
+}
+
+/// What must hold between the arguments of one module.
+#[derive(Debug)]
+pub enum Rule {
+    /// At most one of these is given.
+    MutuallyExclusive(&'static [&'static str]),
+    /// At least one of these is given.
+    RequiredOneOf(&'static [&'static str]),
+    /// All of these or none.
+    RequiredTogether(&'static [&'static str]),
+    /// Where `argument` has `value`, all of `needs` are given.
+    RequiredIf {
+        /// The argument that decides.
+        argument: &'static str,
+        /// The value at which the rule holds.
+        value: &'static str,
+        /// What must be given then.
+        needs: &'static [&'static str],
+    },
+}
+
+/// The module of that bare name, or of `ansible.builtin.NAME` and `ansible.legacy.NAME`.
+pub fn find(name: &str) -> Option<&'static ModuleSpec> {
+    let bare = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+    let bare = bare.unwrap_or(name);
+    all().find(|module| module.name == bare)
+}
+
+/// All modules, in the order of their names.
+pub fn all() -> impl Iterator<Item = &'static ModuleSpec> {
+    table::MODULES.iter().copied()
+}

@@ -1,0 +1,314 @@
+//! Resources and constraints, in the terms of Pacemaker Explained.
+
+use crate::id::{NodeName, ResourceId};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::{Add, Neg};
+use serde::{Deserialize, Serialize};
+
+/// A score: an integer between -INFINITY and INFINITY (±1,000,000); sums stay inside, and -INFINITY wins over
+/// INFINITY (Pacemaker Explained, "Scores").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Score(pub i32);
+
+impl Score {
+    /// Must.
+    pub const INFINITY: Self = Self(1_000_000);
+    /// Must not.
+    pub const MINUS_INFINITY: Self = Self(-1_000_000);
+
+    /// A score as written: a whole number, `INFINITY`, `+INFINITY` or `-INFINITY`; larger numbers are cut.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "INFINITY" | "+INFINITY" => Some(Self::INFINITY),
+            "-INFINITY" => Some(Self::MINUS_INFINITY),
+            number => number.parse::<i64>().ok().map(Self::clamped),
+        }
+    }
+
+    fn clamped(number: i64) -> Self {
+        let bounded = number.clamp(i64::from(Self::MINUS_INFINITY.0), i64::from(Self::INFINITY.0));
+        Self(i32::try_from(bounded).unwrap_or(0))
+    }
+}
+
+impl Add for Score {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        if self <= Self::MINUS_INFINITY || other <= Self::MINUS_INFINITY {
+            return Self::MINUS_INFINITY;
+        }
+        if self >= Self::INFINITY || other >= Self::INFINITY {
+            return Self::INFINITY;
+        }
+        Self::clamped(i64::from(self.0) + i64::from(other.0))
+    }
+}
+
+impl Neg for Score {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::INFINITY => formatter.write_str("INFINITY"),
+            Self::MINUS_INFINITY => formatter.write_str("-INFINITY"),
+            Self(number) => number.fmt(formatter),
+        }
+    }
+}
+
+/// Which agent runs a resource: `ocf:heartbeat:IPaddr2`, `systemd:nginx`, `lsb:foo`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AgentName {
+    /// The standard.
+    pub class: AgentClass,
+    /// The provider: OCF only.
+    pub provider: Option<String>,
+    /// The agent's or the unit's name.
+    pub name: String,
+}
+
+/// The standard that an agent follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum AgentClass {
+    /// Open Cluster Framework scripts.
+    Ocf,
+    /// systemd units.
+    Systemd,
+    /// Init scripts.
+    Lsb,
+    /// `service:NAME`: systemd where there is such a unit, else an init script.
+    Service,
+}
+
+impl AgentName {
+    /// Reads `class:provider:name` or `class:name`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let (class, provider, name) = match parts.as_slice() {
+            ["ocf", provider, name] => (AgentClass::Ocf, Some(String::from(*provider)), *name),
+            ["systemd", name] => (AgentClass::Systemd, None, *name),
+            ["lsb", name] => (AgentClass::Lsb, None, *name),
+            ["service", name] => (AgentClass::Service, None, *name),
+            _ => return Err(Self::expected(text)),
+        };
+        if name.is_empty() || provider.as_deref() == Some("") {
+            return Err(Self::expected(text));
+        }
+        Ok(Self { class, provider, name: name.into() })
+    }
+
+    fn expected(text: &str) -> String {
+        format!(
+            "`{text}` is not a resource agent: expected `ocf:PROVIDER:NAME`, `systemd:UNIT`, `lsb:SCRIPT` or \
+             `service:NAME`"
+        )
+    }
+}
+
+impl TryFrom<String> for AgentName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<AgentName> for String {
+    fn from(agent: AgentName) -> Self {
+        format!("{agent}")
+    }
+}
+
+impl fmt::Display for AgentName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let class = match self.class {
+            AgentClass::Ocf => "ocf",
+            AgentClass::Systemd => "systemd",
+            AgentClass::Lsb => "lsb",
+            AgentClass::Service => "service",
+        };
+        match &self.provider {
+            Some(provider) => write!(formatter, "{class}:{provider}:{}", self.name),
+            None => write!(formatter, "{class}:{}", self.name),
+        }
+    }
+}
+
+/// One thing that the cluster runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Primitive {
+    /// Its id.
+    pub id: ResourceId,
+    /// What runs it.
+    pub agent: AgentName,
+    /// Instance attributes: the agent's parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// Meta attributes (`target-role`, `is-managed`, `resource-stickiness`, …).
+    #[serde(default)]
+    pub meta: BTreeMap<String, String>,
+    /// Operations with other values than the agent's own.
+    #[serde(default)]
+    pub operations: Vec<Operation>,
+}
+
+/// `<op>`: an operation of a primitive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// `start`, `stop`, `monitor`, …
+    pub name: String,
+    /// `interval` in milliseconds; zero is not recurring.
+    #[serde(default)]
+    pub interval_ms: u64,
+    /// `timeout` in milliseconds, where it is set.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// `on-fail`, where it is set.
+    #[serde(default)]
+    pub on_fail: Option<OnFail>,
+    /// `role`, where it is set (`Started`, `Stopped`, …).
+    #[serde(default)]
+    pub role: Option<String>,
+    /// `enabled`.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `on-fail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFail {
+    /// Pretend that it did not fail.
+    Ignore,
+    /// Do nothing more to the resource.
+    Block,
+    /// Stop it and leave it stopped.
+    Stop,
+    /// Stop it and start it again, maybe elsewhere.
+    Restart,
+    /// Fence the node.
+    Fence,
+    /// Move everything away from the node.
+    Standby,
+}
+
+/// A list of primitives that run on one node and start in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its id.
+    pub id: ResourceId,
+    /// Its members in starting order.
+    pub members: Vec<Primitive>,
+    /// Meta attributes, inherited by the members.
+    #[serde(default)]
+    pub meta: BTreeMap<String, String>,
+}
+
+/// A resource at the top level of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// A primitive of its own.
+    Primitive(Primitive),
+    /// A group.
+    Group(Group),
+}
+
+impl Resource {
+    /// Its id.
+    pub fn id(&self) -> &ResourceId {
+        match self {
+            Self::Primitive(primitive) => &primitive.id,
+            Self::Group(group) => &group.id,
+        }
+    }
+}
+
+/// A constraint between resources or between a resource and a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Constraint {
+    /// `rsc_location` with a node and a score.
+    Location {
+        /// Its id.
+        id: String,
+        /// The resource.
+        resource: ResourceId,
+        /// The node.
+        node: NodeName,
+        /// How much the resource likes the node.
+        score: Score,
+        /// The moment after which it no longer counts, in milliseconds since the epoch (`resource move --lifetime`).
+        #[serde(default)]
+        until_ms: Option<u64>,
+    },
+    /// `rsc_colocation`: `resource` is placed relative to `with`.
+    Colocation {
+        /// Its id.
+        id: String,
+        /// The dependent resource.
+        resource: ResourceId,
+        /// The resource that is placed first.
+        with: ResourceId,
+        /// INFINITY: only together; -INFINITY: never together.
+        score: Score,
+    },
+    /// `rsc_order`: `first`'s action comes before `then`'s.
+    Order {
+        /// Its id.
+        id: String,
+        /// The resource that acts first.
+        first: ResourceId,
+        /// `start` or `stop`.
+        first_action: String,
+        /// The resource that acts then.
+        then: ResourceId,
+        /// `start` or `stop`.
+        then_action: String,
+        /// How strict it is.
+        kind: OrderKind,
+        /// Whether the reverse holds for the reverse actions.
+        symmetrical: bool,
+    },
+}
+
+impl Constraint {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Location { id, .. } | Self::Colocation { id, .. } | Self::Order { id, .. } => id,
+        }
+    }
+}
+
+/// `kind` of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OrderKind {
+    /// Only where both act in the same transition.
+    Optional,
+    /// Always: if `first` cannot act, `then` must not.
+    Mandatory,
+    /// Never at the same time.
+    Serialize,
+}

@@ -1,0 +1,42 @@
+//! What the controller can tell an agent to do on a host.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A task made concrete for one host: everything is rendered, validated and converted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Counts up within one session; the outcome carries it.
+    pub id: u64,
+    /// The bare module name.
+    pub module: String,
+    /// The arguments as `module::coerce` made them.
+    pub args: Map<String, Value>,
+    /// Only predict: nothing is written on the host.
+    pub check: bool,
+    /// The outcome shall carry contents before and after.
+    pub diff: bool,
+    /// Arguments, contents and results must not be shown anywhere.
+    pub no_log: bool,
+    /// Environment of the commands that the module runs.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The content that `copy` and `template` put in place, by hash; the worker asks for it where the host
+    /// does not have it.
+    #[serde(default)]
+    pub content: Option<ContentRef>,
+    /// Milliseconds after which the step is ended and fails; `None` is no limit.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// A content by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ContentRef {
+    /// Lower-case hexadecimal SHA-256.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+}

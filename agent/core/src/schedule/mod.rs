@@ -1,0 +1,94 @@
+//! The policy: a pure function from configuration, facts, history and time to a transition and a report.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use muster_api::cluster::ClusterConfig;
+use muster_api::history::{History, ResourceAction};
+use muster_api::id::{NodeName, ResourceId};
+use muster_api::status::{Fact, ResourceStatus};
+use serde::{Deserialize, Serialize};
+
+/// All that a decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// What shall run.
+    pub config: &'a ClusterConfig,
+    /// What the cluster knows of every configured node.
+    pub facts: &'a BTreeMap<NodeName, Fact>,
+    /// What was seen of resources on nodes.
+    pub history: &'a History,
+    /// Whether the view is quorate; where it is not, `no-quorum-policy` decides.
+    pub is_quorate: bool,
+    /// Wall clock, milliseconds since the epoch: failure-timeout and lifetimes are measured against it.
+    pub now_ms: u64,
+}
+
+/// The graph of actions from the actual to the desired state.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Transition {
+    /// The actions; `after` refers to places in this list, always to earlier ones or later ones but never in a circle.
+    pub actions: Vec<Action>,
+}
+
+/// One action of a transition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// What to do.
+    pub kind: ActionKind,
+    /// The actions that must have succeeded before.
+    pub after: Vec<usize>,
+    /// Why, as a sentence for people.
+    pub why: String,
+}
+
+/// What an action does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActionKind {
+    /// Run an agent on a member (probe, start, stop, recurring monitor).
+    Resource {
+        /// Where.
+        node: NodeName,
+        /// What.
+        action: ResourceAction,
+        /// For a probe: whether it found the resource running or not, both are a success.
+        is_probe: bool,
+    },
+    /// Stop repeating a monitor.
+    CancelMonitor {
+        /// Where.
+        node: NodeName,
+        /// Of which resource.
+        resource: ResourceId,
+        /// Its interval, milliseconds.
+        interval_ms: u64,
+    },
+    /// Fence a node.
+    Fence {
+        /// Who.
+        node: NodeName,
+        /// Off instead of reboot.
+        off: bool,
+    },
+    /// Forget the failures of a resource on a node (failure-timeout has passed).
+    ForgetFailures {
+        /// Where.
+        node: NodeName,
+        /// Of which resource.
+        resource: ResourceId,
+    },
+}
+
+/// Why things are as they are: what a person will ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[must_use = "an unread report helps nobody"]
+pub struct Report {
+    /// Every top-level resource and every member of a group: state, place and the sentence that says why.
+    pub resources: Vec<ResourceStatus>,
+    /// What the transition will do, one line each (`start vip on n1`, `move web n1 -> n2`), in order.
+    pub consequences: Vec<String>,
+    /// What a person must know (`stonith-enabled is true but there is no fence device: nothing is started`).
+    pub alarms: Vec<String>,
+    /// When to decide again even if nothing happens: a failure ages out, a lifetime ends. Milliseconds since the epoch.
+    pub next_check_ms: Option<u64>,
+}
