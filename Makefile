@@ -1,0 +1,57 @@
+# Everything a fresh machine needs: `make demo` shows the main job, `make test` passes the tests.
+# Both install Debian's packages that they lack (as root, or through sudo).
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+ARCH := $(shell uname -m)
+SYSROOT := $(shell rustc --print sysroot)
+# musl where the toolchain has it, else glibc linked statically.
+MUSL := $(ARCH)-unknown-linux-musl
+TRIPLE := $(if $(wildcard $(SYSROOT)/lib/rustlib/$(MUSL)/lib),$(MUSL),$(ARCH)-unknown-linux-gnu)
+AGENT := target/$(TRIPLE)/agent/musterd
+LAB_PACKAGES := systemd-container mmdebstrap nftables iproute2 openssh-client
+
+NODES ?= 2
+FENCE ?= redfish
+SEEDS ?= 2000
+SECONDS ?= 60
+
+.PHONY: help build agent prerequisites demo test lint unit e2e sim bench clean-lab
+
+help: ## what can be made
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: agent ## muster and the static agent, optimised
+	cargo build --release --locked -p muster
+
+agent: ## the static agent that muster pushes to hosts
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile agent --locked --target $(TRIPLE) -p musterd
+
+prerequisites: ## Debian's packages that the lab needs
+	@missing=$$(for package in $(LAB_PACKAGES) gcc libc6-dev; do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+	  $(SUDO) apt-get update -q && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q $$missing; fi
+
+demo: prerequisites build ## a cluster of lab nodes that loses a node: NODES=2|3 FENCE=redfish|fence_redfish
+	$(SUDO) env NODES=$(NODES) FENCE=$(FENCE) tests/e2e/demo.sh
+
+test: lint unit e2e ## all tests: lints, units, cases, simulation, lab nodes
+
+lint: ## format and clippy
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit: ## unit, snapshot, case and simulation tests: no network, no root
+	cargo test --workspace --locked
+
+e2e: prerequisites build ## the end-to-end tests on lab nodes (root)
+	$(SUDO) tests/e2e/run.sh
+
+sim: ## search for counterexamples: SEEDS=… or SECONDS=…
+	cargo run --release --locked -p muster-tests --bin sim -- --seeds 0..$(SEEDS)
+
+bench: prerequisites build ## figures beside the peers' (installs them on lab nodes)
+	$(SUDO) tests/bench/run.sh
+
+clean-lab: ## removes every lab of this machine
+	$(SUDO) target/release/muster lab down --all
