@@ -1,2 +1,42 @@
-//! The controller.
-fn main() {}
+//! The controller: reads an inventory and playbooks, and brings hosts to the declared state over SSH.
+
+mod args;
+mod commands;
+mod exit;
+
+use args::{Cli, Command};
+use clap::{CommandFactory, Parser};
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => dispatch(cli.command).into(),
+        Err(mistake) => usage(&mistake).into(),
+    }
+}
+
+fn dispatch(command: Command) -> Exit {
+    match command {
+        Command::Lab(args) => commands::lab::run(args),
+        Command::Simulate(args) => commands::simulate::run(args),
+        Command::Completions { shell } => completions(shell),
+        _ => {
+            eprintln!("error: this command is not there yet");
+            Exit::Unexpected
+        }
+    }
+}
+
+/// Help and version are answers; everything else is wrong use.
+fn usage(mistake: &clap::Error) -> Exit {
+    let exit = if mistake.use_stderr() { Exit::WrongUse } else { Exit::Fine };
+    // A closed pipe must not turn help into a failure.
+    let _ = mistake.print();
+    exit
+}
+
+fn completions(shell: clap_complete::Shell) -> Exit {
+    clap_complete::generate(shell, &mut Cli::command(), "muster", &mut std::io::stdout());
+    Exit::Fine
+}
