@@ -1,0 +1,344 @@
+//! From events to nodes: anchors, merge keys, tags, duplicate keys, and limits that a hostile file hits.
+
+use super::events::{Event, EventKind, Events, ScalarStyle};
+use super::{Kind, Mapping, Node, Style, Tag, problem, scalar};
+use crate::error::{Diagnostic, Diagnostics, Result};
+use crate::source::{SourceFile, Span};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Aliases are shared, not copied, but whoever walks the tree walks them all: ten million nodes is far past
+/// any real inventory and still walked in seconds.
+const MOST_NODES: u64 = 10_000_000;
+
+/// Nested anchors can nest deeper than the parser's own limit of 255 levels.
+const MOST_LEVELS: usize = 512;
+
+/// The single value of a text; null where it is empty. Warnings are added to `warnings`.
+pub(crate) fn parse(file: &Arc<SourceFile>, warnings: &mut Diagnostics) -> Result<Node> {
+    let mut documents = parse_documents(file, warnings)?.into_iter();
+    let first = documents.next();
+    if let Some(second) = documents.next() {
+        let mistake = Diagnostic::error("more than one YAML document in a file that holds one")
+            .at(&second.span.first_line(), "the second document")
+            .hint("remove the `---` line between them");
+        return Err(mistake.into());
+    }
+    Ok(first.unwrap_or_else(|| Node::new(&Span::new(file, 0..0), Kind::Null)))
+}
+
+/// All documents of a text. Warnings are added to `warnings`.
+pub(crate) fn parse_documents(file: &Arc<SourceFile>, warnings: &mut Diagnostics) -> Result<Vec<Node>> {
+    let mut composer = Composer {
+        file,
+        events: Events::new(file.text()),
+        anchors: HashMap::new(),
+        unsafe_depth: 0,
+        warnings,
+    };
+    Ok(composer.documents()?)
+}
+
+struct Composer<'a> {
+    file: &'a Arc<SourceFile>,
+    events: Events<'a>,
+    anchors: HashMap<usize, Anchored>,
+    unsafe_depth: usize,
+    warnings: &'a mut Diagnostics,
+}
+
+/// A node and what it costs to walk it.
+#[derive(Clone)]
+struct Anchored {
+    node: Node,
+    size: Size,
+}
+
+#[derive(Clone, Copy)]
+struct Size {
+    nodes: u64,
+    levels: usize,
+}
+
+impl Size {
+    const ONE: Self = Self { nodes: 1, levels: 1 };
+
+    fn holding(self, inner: Self) -> Self {
+        Self { nodes: self.nodes.saturating_add(inner.nodes), levels: self.levels.max(inner.levels + 1) }
+    }
+}
+
+type Composed<T> = Result<T, Diagnostic>;
+
+impl Composer<'_> {
+    fn documents(&mut self) -> Composed<Vec<Node>> {
+        let mut documents = Vec::new();
+        loop {
+            match self.next()? {
+                Event { kind: EventKind::StreamEnd, .. } => return Ok(documents),
+                Event { kind: EventKind::DocumentStart, .. } => {
+                    self.anchors.clear();
+                    let event = self.next()?;
+                    documents.push(self.node(event)?.node);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn next(&mut self) -> Composed<Event> {
+        self.events.next().map_err(|error| problem::explain(self.file, &error))
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.file, range)
+    }
+
+    fn node(&mut self, event: Event) -> Composed<Anchored> {
+        if let EventKind::Alias(target) = event.kind {
+            return self.alias(target, &event.range);
+        }
+        let anchor = event.anchor;
+        let tag = event.tag.clone();
+        let is_unsafe = tag.as_ref().is_some_and(|(name, _)| name == "!unsafe");
+        self.unsafe_depth += usize::from(is_unsafe);
+        let composed = self.untagged(event);
+        self.unsafe_depth -= usize::from(is_unsafe);
+        let mut anchored = composed?;
+        if let Some((name, range)) = tag {
+            anchored.node = self.apply_tag(&name, &range, anchored.node)?;
+        }
+        self.check_size(&anchored)?;
+        if anchor > 0 {
+            self.anchors.insert(anchor, anchored.clone());
+        }
+        Ok(anchored)
+    }
+
+    fn untagged(&mut self, event: Event) -> Composed<Anchored> {
+        match event.kind {
+            EventKind::Scalar(text, style) => {
+                let is_tagged = event.tag.is_some_and(|(name, _)| name != "!unsafe");
+                Ok(Anchored { node: self.scalar(&text, style, event.range, is_tagged), size: Size::ONE })
+            }
+            EventKind::SequenceStart => self.sequence(&event.range),
+            EventKind::MappingStart => self.mapping(&event.range),
+            other => unreachable!("the parser nests its events: {other:?} cannot start a node"),
+        }
+    }
+
+    fn alias(&self, target: usize, range: &Range<usize>) -> Composed<Anchored> {
+        let known = self.anchors.get(&target).cloned();
+        known.ok_or_else(|| {
+            Diagnostic::error("a value contains itself")
+                .at(&self.span(range.clone()), "the anchor is not complete here")
+        })
+    }
+
+    fn check_size(&self, anchored: &Anchored) -> Composed<()> {
+        let Size { nodes, levels } = anchored.size;
+        if nodes <= MOST_NODES && levels <= MOST_LEVELS {
+            return Ok(());
+        }
+        let what = if nodes > MOST_NODES { "values" } else { "levels" };
+        let mistake = Diagnostic::error(format!("aliases multiply to too many {what}"))
+            .at(&anchored.node.span.first_line(), "")
+            .note(format!("at most {MOST_NODES} values and {MOST_LEVELS} levels are read"));
+        Err(mistake)
+    }
+
+    fn scalar(&self, text: &str, style: ScalarStyle, range: Range<usize>, is_tagged: bool) -> Node {
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+            _ => Style::Block,
+        };
+        let kind = match style {
+            Style::Plain if !is_tagged => scalar::resolve(text),
+            _ => Kind::Str(text.into()),
+        };
+        let tag = if self.unsafe_depth > 0 { Tag::Unsafe } else { Tag::None };
+        Node { span: self.span(range), tag, style, kind }
+    }
+
+    fn sequence(&mut self, start: &Range<usize>) -> Composed<Anchored> {
+        let mut items = Vec::new();
+        let mut size = Size::ONE;
+        loop {
+            let event = self.next()?;
+            if matches!(event.kind, EventKind::SequenceEnd) {
+                let span = self.collection_span(start, &event.range, items.last());
+                return Ok(Anchored { node: Node::seq(&span, items), size });
+            }
+            let item = self.node(event)?;
+            size = size.holding(item.size);
+            items.push(item.node);
+        }
+    }
+
+    fn mapping(&mut self, start: &Range<usize>) -> Composed<Anchored> {
+        let mut own = Vec::new();
+        let mut merged = Vec::new();
+        let mut size = Size::ONE;
+        loop {
+            let event = self.next()?;
+            if matches!(event.kind, EventKind::MappingEnd) {
+                let span = self.collection_span(start, &event.range, own.last().map(|(_, value)| value));
+                let mapping = self.join(merged, own);
+                return Ok(Anchored { node: Node::map(&span, mapping), size });
+            }
+            let key = self.node(event)?;
+            let event = self.next()?;
+            let value = self.node(event)?;
+            size = size.holding(key.size).holding(value.size);
+            if is_merge_key(&key.node) {
+                merged.extend(merge_sources(&key.node, &value.node)?);
+            } else {
+                problem::check_key(&key.node, &value.node)?;
+                own.push((key.node, value.node));
+            }
+        }
+    }
+
+    /// Own entries win over merged ones; of merged ones the first source wins.
+    fn join(&mut self, merged: Vec<Arc<Mapping>>, own: Vec<(Node, Node)>) -> Mapping {
+        let mut joined = Joined::default();
+        for source in merged.iter().rev() {
+            for (key, value) in source.iter() {
+                joined.set(key.clone(), value.clone());
+            }
+        }
+        // To override what was merged is not to give a key twice.
+        joined.set_at.clear();
+        for (key, value) in own {
+            let span = key.span.clone();
+            if let Some(first) = joined.set(key, value) {
+                self.warnings.push(duplicate_key(&first, &span));
+            }
+        }
+        joined.mapping
+    }
+
+    /// The parser ends a block collection where the next token starts: the span shall end with its text.
+    fn collection_span(&self, start: &Range<usize>, end: &Range<usize>, last: Option<&Node>) -> Span {
+        let whole = &self.file.text()[start.start.min(end.end)..end.end];
+        let is_flow = matches!(whole.as_bytes(), [b'{', .., b'}'] | [b'[', .., b']']);
+        if is_flow {
+            return self.span(start.start..end.end);
+        }
+        let end = last.map_or(end.end, |last| last.span.range().end);
+        let end = if end < start.start { start.end } else { end };
+        let text = self.file.text().get(start.start..end).unwrap_or("");
+        self.span(start.start..start.start + text.trim_end().len())
+    }
+
+    fn apply_tag(&mut self, name: &str, range: &Range<usize>, mut node: Node) -> Composed<Node> {
+        const CORE: &str = "tag:yaml.org,2002:";
+        match (name.strip_prefix(CORE), name) {
+            (_, "!unsafe") => {
+                node.tag = Tag::Unsafe;
+                Ok(node)
+            }
+            (_, "!vault" | "!vault-encrypted") => self.vault(range, node),
+            (_, "!") => Ok(node),
+            (Some(core), _) => self.core_tag(core, range, node),
+            (None, unknown) => {
+                let hint = crate::suggest::did_you_mean(unknown, ["!vault", "!unsafe"]);
+                let mistake = Diagnostic::error(format!("unknown tag `{unknown}`"))
+                    .at(&self.span(range.clone()), "expected `!vault` or `!unsafe`");
+                Err(match hint {
+                    Some(hint) => mistake.hint(hint),
+                    None => mistake.hint("a value that begins with `!` needs quotes"),
+                })
+            }
+        }
+    }
+
+    fn vault(&self, range: &Range<usize>, mut node: Node) -> Composed<Node> {
+        if node.as_str().is_none() {
+            let found = node.describe();
+            return Err(Diagnostic::error(format!("`!vault` needs encrypted text, found {found}"))
+                .at(&self.span(range.clone()), ""));
+        }
+        node.tag = Tag::Vault;
+        Ok(node)
+    }
+
+    fn core_tag(&self, core: &str, range: &Range<usize>, mut node: Node) -> Composed<Node> {
+        let text = node.as_str().unwrap_or("");
+        let kind = match core {
+            "str" | "python/unicode" => node.scalar_text().map(|text| Kind::Str(text.as_ref().into())),
+            "int" => scalar::int(text).map(Kind::Int),
+            "float" => scalar::float(text).or_else(|| text.parse().ok()).map(Kind::Float),
+            "bool" => scalar::boolean(text).map(Kind::Bool),
+            "null" => Some(Kind::Null),
+            "timestamp" => node.as_str().map(|text| Kind::Str(text.into())),
+            "seq" | "omap" | "pairs" => node.as_seq().map(|items| Kind::Seq(items.into())),
+            "map" | "python/dict" => node.as_map().map(|mapping| Kind::Map(Arc::new(mapping.clone()))),
+            "set" => node.as_map().map(|mapping| Kind::Seq(mapping.keys().cloned().collect())),
+            _ => {
+                return Err(Diagnostic::error(format!("the tag `!!{core}` is not supported"))
+                    .at(&self.span(range.clone()), ""));
+            }
+        };
+        let Some(kind) = kind else {
+            return Err(Diagnostic::error(format!("this is no `!!{core}`")).at(&node.span.first_line(), ""));
+        };
+        node.kind = kind;
+        Ok(node)
+    }
+}
+
+fn is_merge_key(key: &Node) -> bool {
+    key.style == Style::Plain && key.as_str() == Some("<<")
+}
+
+/// The mappings that `<<` takes in, the one that wins first.
+fn merge_sources(key: &Node, value: &Node) -> Composed<Vec<Arc<Mapping>>> {
+    let source = |node: &Node| match &node.kind {
+        Kind::Map(mapping) => Ok(Arc::clone(mapping)),
+        _ => Err(Diagnostic::error(format!("`<<` merges mappings, found {}", node.describe()))
+            .at(&node.span.first_line(), "expected a mapping, or a list of mappings")
+            .at(&key.span, "merged here")),
+    };
+    match &value.kind {
+        Kind::Seq(items) => items.iter().map(source).collect(),
+        _ => Ok(vec![source(value)?]),
+    }
+}
+
+fn duplicate_key(first: &Span, second: &Span) -> Diagnostic {
+    let key = second.text().trim_matches(['"', '\'']);
+    Diagnostic::warning(format!("the key `{key}` is given twice, the last one is used"))
+        .at(second, "used")
+        .at(first, "not used")
+}
+
+/// A mapping under construction that finds its keys in constant time.
+#[derive(Default)]
+struct Joined {
+    mapping: Mapping,
+    positions: HashMap<String, usize>,
+    set_at: HashMap<usize, Span>,
+}
+
+impl Joined {
+    /// Sets a key and gives the place where it was set before.
+    fn set(&mut self, key: Node, value: Node) -> Option<Span> {
+        let name = format!("{:?}", key.kind);
+        let span = key.span.clone();
+        let position = match self.positions.get(&name) {
+            Some(position) => {
+                self.mapping.entries[*position] = (key, value);
+                *position
+            }
+            None => {
+                self.positions.insert(name, self.mapping.entries.len());
+                self.mapping.entries.push((key, value));
+                self.mapping.entries.len() - 1
+            }
+        };
+        self.set_at.insert(position, span)
+    }
+}
