@@ -20,12 +20,16 @@ pub enum RunsOn {
 pub struct ModuleSpec {
     /// The bare name: `copy`, not `ansible.builtin.copy`.
     pub name: &'static str,
+    /// Other bare names of the same module.
+    pub aliases: &'static [&'static str],
     /// One sentence for `muster doc`.
     pub summary: &'static str,
     /// Where it runs.
     pub runs_on: RunsOn,
     /// All arguments.
     pub args: &'static [ArgSpec],
+    /// Arguments that Ansible's module of that name has and muster refuses: the error can say so.
+    pub unsupported: &'static [&'static str],
     /// The argument that takes the free text of `command: free text`, where the module has such a form.
     pub free_form: Option<&'static str>,
     /// Whether arguments that are not in `args` are accepted (`set_fact`, `add_host`).
@@ -35,7 +39,7 @@ pub struct ModuleSpec {
 }
 
 /// One argument of a module.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct ArgSpec {
     /// The canonical name.
     pub name: &'static str,
@@ -98,13 +102,27 @@ pub enum Rule {
         /// What must be given then.
         needs: &'static [&'static str],
     },
+    /// Where `argument` is given, all of `needs` are given.
+    RequiredBy {
+        /// The argument that decides.
+        argument: &'static str,
+        /// What must be given then.
+        needs: &'static [&'static str],
+    },
+}
+
+impl ModuleSpec {
+    /// The argument of that name or alias.
+    pub fn argument(&self, name: &str) -> Option<&'static ArgSpec> {
+        self.args.iter().find(|argument| argument.name == name || argument.aliases.contains(&name))
+    }
 }
 
 /// The module of that bare name, or of `ansible.builtin.NAME` and `ansible.legacy.NAME`.
 pub fn find(name: &str) -> Option<&'static ModuleSpec> {
     let bare = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
     let bare = bare.unwrap_or(name);
-    all().find(|module| module.name == bare)
+    all().find(|module| module.name == bare || module.aliases.contains(&bare))
 }
 
 /// All modules, in the order of their names.
