@@ -1,6 +1,7 @@
 //! What a mistake is and how it is shown: what, where, why, next. A `Diagnostic` is a value that any part can
 //! make and pass on; only this file renders.
 
+use crate::exit::Exit;
 use crate::source::{SourceFile, Span};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
@@ -17,28 +18,6 @@ pub(crate) enum Severity {
     Error,
     /// Work goes on; the user should look at it.
     Warning,
-}
-
-/// Which exit code the program ends with because of it, as ansible-playbook does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// 1: something else, such as a file that cannot be read.
-    General,
-    /// 4: a playbook or inventory that cannot be understood.
-    Parse,
-    /// 5: wrong options.
-    Usage,
-}
-
-impl Exit {
-    /// The exit code.
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Self::General => 1,
-            Self::Parse => 4,
-            Self::Usage => 5,
-        }
-    }
 }
 
 /// One mistake, or one thing to look at.
@@ -86,7 +65,7 @@ impl Diagnostic {
     fn new(severity: Severity, title: String) -> Self {
         Self(Box::new(Parts {
             severity,
-            exit: Exit::Parse,
+            exit: Exit::HostUnreachable,
             title,
             labels: Vec::new(),
             cause: None,
@@ -96,8 +75,8 @@ impl Diagnostic {
         }))
     }
 
-    /// Ends with another exit code than that of a parse error.
-    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+    /// Ends with another exit code than that of an input that could not be understood.
+    pub(crate) fn exits_with(mut self, exit: Exit) -> Self {
         self.0.exit = exit;
         self
     }
@@ -167,8 +146,8 @@ impl Diagnostic {
     }
 
     /// The exit code that it leads to.
-    pub(crate) fn exit_code(&self) -> u8 {
-        self.0.exit.code()
+    pub(crate) fn exit(&self) -> Exit {
+        self.0.exit
     }
 
     /// As text for people. With `color` it has ANSI codes.
@@ -334,9 +313,9 @@ impl Diagnostics {
     }
 
     /// The exit code of the first error.
-    pub(crate) fn exit_code(&self) -> u8 {
+    pub(crate) fn exit(&self) -> Exit {
         let first = self.0.iter().find(|diagnostic| diagnostic.0.severity == Severity::Error);
-        first.map_or(0, Diagnostic::exit_code)
+        first.map_or(Exit::Fine, Diagnostic::exit)
     }
 
     /// `value` where there are only warnings, which stay here.

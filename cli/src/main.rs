@@ -9,6 +9,7 @@ mod inventory;
 mod playbook;
 mod source;
 mod suggest;
+mod vault;
 mod yaml;
 
 use args::{Cli, Command};
