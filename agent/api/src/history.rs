@@ -4,6 +4,7 @@
 use crate::id::{NodeName, ResourceId};
 use crate::resource::AgentName;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,23 @@ pub struct ResourceAction {
     pub params: BTreeMap<String, String>,
     /// What else the agent's environment needs (`CRM_meta_…`), without the prefix.
     pub meta: BTreeMap<String, String>,
+}
+
+/// Digest of agent and parameters: what [`OpRecord::digest`] holds. It changes whenever either does (FNV-1a, 64 bit).
+pub fn definition_digest(agent: &AgentName, params: &BTreeMap<String, String>) -> u64 {
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |text: &str| {
+        // The zero after each part keeps `ab`+`c` apart from `a`+`bc`.
+        for byte in text.bytes().chain([0]) {
+            digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    eat(&format!("{agent}"));
+    for (name, value) in params {
+        eat(name);
+        eat(value);
+    }
+    digest
 }
 
 /// How an action ended, or that it is under way.

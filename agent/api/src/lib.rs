@@ -28,6 +28,7 @@ extern crate std;
 pub mod cluster;
 pub mod control;
 pub mod diff;
+pub mod duration;
 pub mod fencing;
 pub mod frame;
 pub mod history;

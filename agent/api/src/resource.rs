@@ -91,6 +91,9 @@ pub enum AgentClass {
     Lsb,
     /// `service:NAME`: systemd where there is such a unit, else an init script.
     Service,
+    /// A fence device that is placed like a resource. Only a CIB has such primitives; elsewhere a device is a
+    /// [`crate::fencing::FenceDevice`].
+    Stonith,
 }
 
 impl AgentName {
@@ -143,6 +146,7 @@ impl fmt::Display for AgentName {
             AgentClass::Systemd => "systemd",
             AgentClass::Lsb => "lsb",
             AgentClass::Service => "service",
+            AgentClass::Stonith => "stonith",
         };
         match &self.provider {
             Some(provider) => write!(formatter, "{class}:{provider}:{}", self.name),

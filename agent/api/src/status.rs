@@ -21,6 +21,8 @@ pub enum Fact {
     Lost,
     /// It is confirmed off.
     Fenced,
+    /// In the view, and on its way out: its resources are stopped, then it leaves.
+    Leaving,
 }
 
 /// The whole status, as one node sees it.
