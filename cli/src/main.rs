@@ -6,6 +6,7 @@ mod commands;
 mod error;
 mod exit;
 mod inventory;
+mod lab;
 mod playbook;
 mod source;
 mod suggest;
