@@ -12,6 +12,7 @@ mod source;
 mod suggest;
 mod vault;
 mod yaml;
+mod run;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};

@@ -1,0 +1,182 @@
+//! As whom a task runs on a host, and how one gets there: sudo or su, with or without a password.
+
+use super::secret::Secret;
+
+/// As whom a task runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// As the user who logged in.
+    #[default]
+    Login,
+    /// As someone else.
+    Become(Become),
+}
+
+/// How to become someone else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Become {
+    pub(crate) user: String,
+    pub(crate) method: Method,
+    /// `become_exe`: another program than the method's.
+    pub(crate) exe: Option<String>,
+    /// `become_flags`, instead of `-H` for sudo.
+    pub(crate) flags: Option<String>,
+    pub(crate) password: Option<Secret>,
+}
+
+/// Through which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// sudo(8)
+    Sudo,
+    /// su(1)
+    Su,
+}
+
+impl Method {
+    /// The method of that name.
+    pub(crate) fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "sudo" | "ansible.builtin.sudo" => Ok(Self::Sudo),
+            "su" | "ansible.builtin.su" => Ok(Self::Su),
+            other => Err(format!("become_method `{other}` is not supported: there are `sudo` and `su`")),
+        }
+    }
+
+    /// As users write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sudo => "sudo",
+            Self::Su => "su",
+        }
+    }
+}
+
+impl Identity {
+    /// The password that a prompt is to be answered with.
+    pub(crate) fn password(&self) -> Option<&Secret> {
+        match self {
+            Self::Login => None,
+            Self::Become(become_) => become_.password.as_ref(),
+        }
+    }
+
+    /// The command line that runs `script` by `sh` as this identity. `prompt` is what sudo shall ask with. No
+    /// password is in it: command lines can be read by everyone on the host.
+    pub(crate) fn command_line(&self, script: &str, prompt: &str) -> String {
+        let script = quote(script);
+        let Self::Become(become_) = self else { return format!("exec sh -c {script}") };
+        let program = become_.exe.as_deref().unwrap_or(become_.method.name());
+        let user = quote(&become_.user);
+        match become_.method {
+            Method::Sudo => {
+                let flags = become_.flags.as_deref().map_or_else(|| "-H".to_owned(), without_password_flags);
+                let ask = match become_.password {
+                    Some(_) => format!("-S -p {}", quote(prompt)),
+                    None => "-n".to_owned(),
+                };
+                format!("exec {program} {ask} {flags} -u {user} -- sh -c {script}")
+            }
+            Method::Su => {
+                let flags = become_.flags.as_deref().unwrap_or("");
+                format!("exec {program} {flags} {user} -c {}", quote(&format!("exec sh -c {script}")))
+            }
+        }
+    }
+
+    /// Whether `text` on standard error asks for the password.
+    pub(crate) fn asks(&self, text: &str, prompt: &str) -> bool {
+        match self {
+            Self::Login => false,
+            Self::Become(Become { method: Method::Sudo, .. }) => text.contains(prompt),
+            // su's question is in the language of the host.
+            Self::Become(Become { method: Method::Su, .. }) => text.trim_end().ends_with([':', '：']),
+        }
+    }
+
+    /// Why the program on the way refused, by what it said.
+    pub(crate) fn refusal(&self, said: &str, was_asked: bool) -> Option<String> {
+        let Self::Become(become_) = self else { return None };
+        let method = become_.method.name();
+        let user = &become_.user;
+        let has = |text: &str| said.contains(text);
+        if has("password is required") || has("no password was provided") || has("must have a tty") {
+            return Some(match become_.password {
+                None => format!("{method} wants a password for becoming `{user}`: give it with -K"),
+                Some(_) => format!("{method} did not take the password for becoming `{user}`"),
+            });
+        }
+        if has("ncorrect password") || has("Authentication failure") || has("Sorry, try again") {
+            return Some(match become_.password {
+                Some(_) => {
+                    format!("the password for becoming `{user}` by {method} is wrong: give it with -K")
+                }
+                None => format!("{method} wants a password for becoming `{user}`: give it with -K"),
+            });
+        }
+        if has("not in the sudoers") || has("may not run") || has("is not allowed") {
+            return Some(format!("{method} does not allow becoming `{user}`: {}", said.trim()));
+        }
+        if has("unknown user") || has("does not exist") {
+            return Some(format!("there is no user `{user}` to become: {}", said.trim()));
+        }
+        if has("not found") || has("No such file") {
+            return Some(format!("{method} is not on the host: {}", said.trim()));
+        }
+        was_asked.then(|| format!("becoming `{user}` by {method} failed: {}", said.trim()))
+    }
+}
+
+/// `-n`, `-S` and `-p` are ours to decide.
+fn without_password_flags(flags: &str) -> String {
+    let kept = flags
+        .split_whitespace()
+        .filter(|flag| !matches!(*flag, "-n" | "-S" | "--stdin" | "--non-interactive"));
+    kept.collect::<Vec<_>>().join(" ")
+}
+
+/// A word for a shell.
+pub(crate) fn quote(text: &str) -> String {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "@%+=:,./-_".contains(char);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sudo(password: Option<&str>) -> Identity {
+        Identity::Become(Become {
+            user: "root".into(),
+            method: Method::Sudo,
+            exe: None,
+            flags: None,
+            password: password.map(Secret::new),
+        })
+    }
+
+    #[test]
+    fn sudo_never_waits_for_a_password_that_was_not_given() {
+        assert_eq!(sudo(None).command_line("id", "?"), "exec sudo -n -H -u root -- sh -c id");
+    }
+
+    #[test]
+    fn a_password_is_not_in_the_command_line() {
+        let line = sudo(Some("hunter2")).command_line("echo 'a b'", "[key]");
+        assert_eq!(line, r"exec sudo -S -p '[key]' -H -u root -- sh -c 'echo '\''a b'\'''");
+    }
+
+    #[test]
+    fn a_missing_password_names_the_option() {
+        let why = sudo(None).refusal("sudo: a password is required", false);
+        assert_eq!(why.as_deref(), Some("sudo wants a password for becoming `root`: give it with -K"));
+    }
+
+    #[test]
+    fn flags_of_the_user_cannot_bring_back_the_waiting() {
+        assert_eq!(without_password_flags("-H -S -n -E"), "-H -E");
+    }
+}

@@ -1,0 +1,178 @@
+//! A worker on a host: steps go in, outcomes come out, contents are sent where they are asked for.
+
+use super::content::Contents;
+use super::launch::Launched;
+use super::process::{Piece, Process};
+use super::unreachable::Unreachable;
+use muster_api::frame::{self, FromWorker, ToWorker};
+use muster_api::outcome::Outcome;
+use muster_api::step::Step;
+use tokio::io::AsyncWriteExt;
+
+/// A worker that takes steps.
+pub(crate) struct Session {
+    process: Process,
+    buffer: Vec<u8>,
+    stderr: String,
+}
+
+/// Why a step has no outcome.
+#[derive(Debug)]
+pub(crate) enum SessionFailure {
+    /// The connection is gone.
+    Unreachable(Unreachable),
+    /// The worker is gone or will not work: a sentence.
+    Worker(String),
+}
+
+impl Session {
+    /// Says hello, and hears it.
+    ///
+    /// # Errors
+    ///
+    /// Another run holds the host, or the worker speaks another protocol: it says so itself.
+    pub(crate) async fn open(launched: Launched, run: &str, check: bool) -> Result<Self, SessionFailure> {
+        let mut session = Self { process: launched.process, buffer: launched.surplus, stderr: String::new() };
+        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check };
+        session.send(&hello).await?;
+        match session.receive().await? {
+            FromWorker::Hello { protocol: frame::PROTOCOL, .. } => Ok(session),
+            FromWorker::Hello { protocol, version } => Err(SessionFailure::Worker(format!(
+                "the agent on the host is version {version} with protocol {protocol}, muster has {}",
+                frame::PROTOCOL
+            ))),
+            FromWorker::Refused { why } => Err(SessionFailure::Worker(why)),
+            other => Err(SessionFailure::Worker(format!("the worker answered {other:?} to a greeting"))),
+        }
+    }
+
+    /// Has a step done. `progress` hears what a person wants to see meanwhile.
+    pub(crate) async fn run(
+        &mut self,
+        step: &Step,
+        contents: &Contents,
+        mut progress: impl FnMut(String),
+    ) -> Result<Outcome, SessionFailure> {
+        self.send(&ToWorker::Run { step: step.clone() }).await?;
+        loop {
+            match self.receive().await? {
+                FromWorker::Done { outcome } if outcome.id == step.id => return Ok(outcome),
+                // Of a step that was given up.
+                FromWorker::Done { .. } | FromWorker::Hello { .. } => {}
+                FromWorker::Progress { text, .. } => progress(text),
+                FromWorker::NeedContent { sha256 } => self.send_content(&sha256, contents).await?,
+                FromWorker::Refused { why } => return Err(SessionFailure::Worker(why)),
+            }
+        }
+    }
+
+    /// Tells the worker to finish.
+    pub(crate) async fn close(mut self) {
+        // Where it is gone already there is nobody to tell.
+        let _ = self.send(&ToWorker::Goodbye).await;
+        let _ = self.process.input.shutdown().await;
+    }
+
+    async fn send_content(&mut self, sha256: &str, contents: &Contents) -> Result<(), SessionFailure> {
+        match contents.read(sha256) {
+            Ok(bytes) => {
+                let mut head = frame_head(frame::KIND_CONTENT, 32 + bytes.len());
+                head.extend(unhex(sha256));
+                self.write(&head).await?;
+                self.write(&bytes).await
+            }
+            Err(why) => self.send(&ToWorker::NoContent { sha256: sha256.to_owned(), why }).await,
+        }
+    }
+
+    async fn send(&mut self, message: &ToWorker) -> Result<(), SessionFailure> {
+        let body = serde_json::to_vec(message)
+            .map_err(|cause| SessionFailure::Worker(format!("a message cannot be written: {cause}")))?;
+        let mut bytes = frame_head(frame::KIND_JSON, body.len());
+        bytes.extend(body);
+        self.write(&bytes).await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), SessionFailure> {
+        let written = async {
+            self.process.input.write_all(bytes).await?;
+            self.process.input.flush().await
+        };
+        match written.await {
+            Ok(()) => Ok(()),
+            // What it says on its way out is worth more than "broken pipe".
+            Err(_) => loop {
+                if let Piece::Exit(code) = self.take_piece().await {
+                    break Err(self.ended(code));
+                }
+            },
+        }
+    }
+
+    async fn receive(&mut self) -> Result<FromWorker, SessionFailure> {
+        loop {
+            if let Some(message) = self.take_message()? {
+                return Ok(message);
+            }
+            if let Piece::Exit(code) = self.take_piece().await {
+                return Err(self.ended(code));
+            }
+        }
+    }
+
+    async fn take_piece(&mut self) -> Piece {
+        let piece = self.process.next().await;
+        match &piece {
+            Piece::Out(bytes) => self.buffer.extend(bytes),
+            Piece::Err(bytes) => self.stderr += &String::from_utf8_lossy(bytes),
+            Piece::Exit(_) => {}
+        }
+        piece
+    }
+
+    fn take_message(&mut self) -> Result<Option<FromWorker>, SessionFailure> {
+        let Some((head, rest)) = self.buffer.split_first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*head);
+        if length == 0 || length > frame::FRAME_SIZE_MAX {
+            return Err(SessionFailure::Worker(format!("the worker sent a frame of {length} bytes")));
+        }
+        let Some(body) = rest.get(..length as usize) else { return Ok(None) };
+        let message = match body {
+            [frame::KIND_JSON, json @ ..] => serde_json::from_slice(json).map_err(|cause| {
+                SessionFailure::Worker(format!("the worker sent what is no message: {cause}"))
+            }),
+            [kind, ..] => Err(SessionFailure::Worker(format!("the worker sent a frame of kind {kind}"))),
+            [] => Err(SessionFailure::Worker("the worker sent an empty frame".into())),
+        };
+        self.buffer.drain(..4 + length as usize);
+        message.map(Some)
+    }
+
+    fn ended(&self, code: Option<u32>) -> SessionFailure {
+        let said = last_lines(&self.stderr, 5);
+        match code {
+            None if said.is_empty() => SessionFailure::Unreachable(Unreachable::lost("the worker is gone")),
+            None => SessionFailure::Worker(format!("the agent's worker ended: {said}")),
+            Some(code) => SessionFailure::Worker(format!("the agent's worker ended with {code}: {said}")),
+        }
+    }
+}
+
+fn frame_head(kind: u8, length: usize) -> Vec<u8> {
+    // Contents above the limit are refused by the receiver, which knows the sentence for it.
+    let length = u32::try_from(length + 1).unwrap_or(u32::MAX);
+    let mut bytes = length.to_be_bytes().to_vec();
+    bytes.push(kind);
+    bytes
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> =
+        text.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
+    digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.trim().lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
