@@ -8,11 +8,11 @@ mod exit;
 mod inventory;
 mod lab;
 mod playbook;
+mod run;
 mod source;
 mod suggest;
 mod vault;
 mod yaml;
-mod run;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};

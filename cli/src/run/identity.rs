@@ -1,6 +1,6 @@
 //! As whom a task runs on a host, and how one gets there: sudo or su, with or without a password.
 
-use super::secret::Secret;
+use crate::vault::Secret;
 
 /// As whom a task runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -260,7 +260,7 @@ impl<'a> Talk<'a> {
         }
         self.was_asked = true;
         self.err.clear();
-        let line = format!("{}\n", password.reveal());
+        let line = format!("{}\n", password.expose());
         let input = &mut self.process.input;
         input.write_all(line.as_bytes()).await.map_err(Unreachable::lost)?;
         Ok(input.flush().await.map_err(Unreachable::lost)?)

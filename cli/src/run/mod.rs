@@ -7,7 +7,6 @@ mod content;
 mod identity;
 mod launch;
 mod process;
-mod secret;
 mod session;
 mod ssh;
 mod unreachable;

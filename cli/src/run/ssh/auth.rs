@@ -118,14 +118,14 @@ impl Attempt<'_> {
     async fn password(&mut self) -> Result<bool, Unreachable> {
         let Some(password) = &self.target.password else { return Ok(false) };
         let user = self.target.user.as_str();
-        let result = self.client.authenticate_password(user, password.reveal()).await;
+        let result = self.client.authenticate_password(user, password.expose()).await;
         if self.judge("the password", result.map_err(Verified::explain)?)? {
             return Ok(true);
         }
         if !self.is_offered(MethodKind::KeyboardInteractive) {
             return Ok(false);
         }
-        self.keyboard_interactive(password.reveal()).await
+        self.keyboard_interactive(password.expose()).await
     }
 
     async fn keyboard_interactive(&mut self, password: &str) -> Result<bool, Unreachable> {

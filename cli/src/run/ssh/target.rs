@@ -2,8 +2,8 @@
 
 use super::options::{SshOptions, expand_home};
 use crate::args::HostKeyChecking;
-use crate::run::secret::Secret;
 use crate::run::unreachable::Unreachable;
+use crate::vault::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
