@@ -11,6 +11,8 @@ mod playbook;
 mod run;
 mod source;
 mod suggest;
+mod template;
+mod vars;
 mod vault;
 mod yaml;
 

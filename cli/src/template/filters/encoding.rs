@@ -1,0 +1,5 @@
+//! Filters.
+
+use super::Table;
+
+pub(super) const TABLE: Table = &[];

@@ -1,0 +1,89 @@
+//! The filters: Jinja's, those of Ansible, and one rule for all of them: an undefined operand or argument is passed
+//! on, and `default` and `mandatory` decide what it means.
+
+mod collections;
+mod encoding;
+mod jinja;
+mod math;
+mod paths;
+mod regex;
+mod serial;
+mod sets;
+mod text;
+pub(crate) mod time;
+mod urls;
+mod yaml;
+
+use minijinja::value::{Rest, ValueOrKwargs};
+use minijinja::{Environment, Error, State, Value};
+
+use super::args::Args;
+use super::error::carry;
+use super::value::{unknown_error, unknown_reason};
+
+/// A filter, test or lookup that takes its arguments one by one.
+pub(crate) type Filter = fn(&mut State<'_, '_>, &mut Args) -> Result<Value, Error>;
+
+/// Names and filters of one file.
+pub(crate) type Table = &'static [(&'static str, Filter)];
+
+const TABLES: [Table; 11] = [
+    collections::TABLE,
+    encoding::TABLE,
+    jinja::TABLE,
+    math::TABLE,
+    paths::TABLE,
+    regex::TABLE,
+    serial::TABLE,
+    sets::TABLE,
+    text::TABLE,
+    time::TABLE,
+    urls::TABLE,
+];
+
+/// Filters that decide what an undefined operand means.
+const OF_UNDEFINED: [&str; 4] = ["default", "d", "mandatory", "type_debug"];
+
+/// All names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLES.into_iter().flatten().map(|(name, _)| *name).chain(jinja::BUILTIN_NAMES)
+}
+
+/// Adds all filters to an environment.
+pub(crate) fn install(env: &mut Environment<'static>) {
+    for (name, builtin) in jinja::builtins() {
+        env.add_filter(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+            let values = args.into_values();
+            guarded(name, &values, || builtin.call(state, &values))
+        });
+    }
+    for (name, filter) in TABLES.into_iter().flatten() {
+        env.add_filter(*name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+            let values = args.into_values();
+            guarded(name, &values.clone(), || {
+                let mut args = Args::new(format!("filter `{name}`"), values);
+                let value = filter(state, &mut args)?;
+                args.finish()?;
+                Ok(value)
+            })
+        });
+    }
+}
+
+/// Passes undefined arguments on, and refuses to give a value that is not known.
+fn guarded(
+    name: &str,
+    values: &[Value],
+    call: impl FnOnce() -> Result<Value, Error>,
+) -> Result<Value, Error> {
+    if !OF_UNDEFINED.contains(&name)
+        && let Some(undefined) = values.iter().find(|value| value.is_undefined())
+    {
+        return Ok(undefined.clone());
+    }
+    let value = call()?;
+    match unknown_reason(&value) {
+        Some(reason) => Err(carry(unknown_error(reason))),
+        None => Ok(value),
+    }
+}

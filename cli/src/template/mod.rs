@@ -1,0 +1,45 @@
+//! The template language: minijinja with Ansible's settings, filters, tests and lookups.
+//!
+//! Most callers use [`Scope`](crate::vars::Scope), which renders with a host's variables. What is here is the engine
+//! behind it and the checks that need no host: [`check_template`], [`check_expression`], [`check_file`].
+//!
+//! # Undefined, unknown, omitted
+//!
+//! As in ansible-core 2.19, an undefined value may be passed on: attributes, items, methods and filters of it are
+//! undefined too, and `default`, `is defined` and `mandatory` decide. Any other use fails and names it. A value that
+//! a dry run does not know ([`unknown`]) fails wherever it is used, with its reason, except in `is defined`.
+//!
+//! Limits: a function that does not exist fails even before `default`; `varargs` and `kwargs` of macros do not exist
+//! in minijinja; a list is changed in place (`append`) only if the template itself made it with `{% set x = [] %}`.
+
+mod args;
+mod dialect;
+mod engine;
+mod error;
+mod file;
+mod filters;
+mod functions;
+mod hooks;
+mod lookups;
+mod methods;
+mod percent;
+mod python;
+mod tests;
+mod trace;
+mod value;
+
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use engine::{Engine, check_expression, check_template, from_error, read_failed, variables};
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables};
+pub(crate) use python::{text as text_of, type_name};
+pub(crate) use trace::reading;
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown, unknown_reason};
+
+/// A value of the template language.
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use minijinja::Value;
+

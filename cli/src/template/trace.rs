@@ -1,0 +1,126 @@
+//! What one evaluation leaves behind for its error message and its result: which accesses found nothing, and which
+//! values were put out.
+//!
+//! Evaluations nest (a variable's own template runs when the variable is read) and each stays on one thread, so
+//! they are a stack per thread.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use minijinja::Value;
+
+use super::error::TemplateError;
+use crate::vars::Scope;
+
+/// An access that found nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Miss {
+    /// The template that has it.
+    pub(crate) template: String,
+    /// Where in the author's text.
+    pub(crate) at: Range<usize>,
+    /// The value that lacks the key; none for a variable.
+    pub(crate) of: Option<(Value, Value)>,
+    /// The failure of the variable's own template, if it exists and needs something undefined.
+    pub(crate) cause: Option<TemplateError>,
+}
+
+/// One running evaluation.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// The variables it sees.
+    pub(crate) scope: Scope,
+    /// Whether values are kept as they are instead of being written as text.
+    pub(crate) native: bool,
+    /// Accesses that found nothing, in order.
+    pub(crate) misses: Vec<Miss>,
+    /// How many values were put out.
+    pub(crate) emitted: usize,
+    /// The first of them, and its text.
+    pub(crate) first: Option<(Value, String)>,
+}
+
+/// How deep variables may need each other.
+const DEPTH: usize = 100;
+
+thread_local! {
+    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static PENDING: RefCell<Option<(String, TemplateError)>> = const { RefCell::new(None) };
+    static READING: RefCell<Vec<(usize, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs an evaluation inside a new frame and returns both its result and what it left behind. `None` if
+/// evaluations are nested too deep.
+pub(crate) fn evaluate<R>(scope: &Scope, native: bool, run: impl FnOnce() -> R) -> Option<(R, Frame)> {
+    let frame = Frame { scope: scope.clone(), native, misses: Vec::new(), emitted: 0, first: None };
+    let depth = FRAMES.with_borrow_mut(|frames| {
+        frames.push(frame);
+        frames.len()
+    });
+    if depth == 1 {
+        PENDING.set(None);
+    }
+    let popped = Pop;
+    let result = (depth <= DEPTH).then(run);
+    let frame = FRAMES.with_borrow_mut(Vec::pop);
+    std::mem::forget(popped);
+    Some((result?, frame?))
+}
+
+/// Removes the frame when an evaluation panics.
+struct Pop;
+
+impl Drop for Pop {
+    fn drop(&mut self) {
+        FRAMES.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// Does something with the innermost running evaluation; nothing if none runs.
+pub(crate) fn current<R>(act: impl FnOnce(&mut Frame) -> R) -> Option<R> {
+    FRAMES.with_borrow_mut(|frames| frames.last_mut().map(act))
+}
+
+/// The variables that the innermost evaluation sees.
+pub(crate) fn scope() -> Option<Scope> {
+    current(|frame| frame.scope.clone())
+}
+
+/// Remembers why the variable or entry `key`, which is being read, is undefined.
+pub(crate) fn pend(key: &str, err: TemplateError) {
+    PENDING.set(Some((key.to_owned(), err)));
+}
+
+/// Why the variable or entry `key`, which was just read, is undefined.
+pub(crate) fn pending(key: &str) -> Option<TemplateError> {
+    PENDING.with_borrow_mut(|pending| pending.take_if(|(known, _)| known == key)).map(|(_, err)| err)
+}
+
+/// Why the value that was read last is undefined, whatever its name.
+pub(crate) fn last_pending() -> Option<TemplateError> {
+    PENDING.take().map(|(_, err)| err)
+}
+
+/// Runs `read`, unless `name` of the same scope is being read already: then the circle of names.
+pub(crate) fn reading<R>(scope: usize, name: &str, read: impl FnOnce() -> R) -> Result<R, Vec<String>> {
+    let circle = READING.with_borrow(|names| {
+        let start = names.iter().position(|(of, known)| *of == scope && known == name)?;
+        Some(names[start..].iter().map(|(_, name)| name.clone()).chain([name.to_owned()]).collect())
+    });
+    if let Some(circle) = circle {
+        return Err(circle);
+    }
+    READING.with_borrow_mut(|names| names.push((scope, name.to_owned())));
+    let done = Done;
+    let result = read();
+    drop(done);
+    Ok(result)
+}
+
+struct Done;
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        READING.with_borrow_mut(Vec::pop);
+    }
+}

@@ -1,0 +1,257 @@
+//! Values that templates give and take: JSON's kinds, and two that only a run has, `omit` and "not known yet".
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::{Error, Value};
+
+use super::error::{FailureKind, TemplateError, carry};
+
+/// The value of `omit`: the argument or list item that has it is left out.
+#[derive(Debug)]
+pub(crate) struct Omit;
+
+impl Object for Omit {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// The value `omit`.
+pub(crate) fn omit() -> Value {
+    Value::from_object(Omit)
+}
+
+/// Whether a value is `omit`.
+pub(crate) fn is_omit(value: &Value) -> bool {
+    value.downcast_object_ref::<Omit>().is_some()
+}
+
+/// A value that a dry run cannot know, such as the result of a command that was not run.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    /// Why, as a sentence without a full stop.
+    pub(crate) reason: String,
+}
+
+impl Object for Unknown {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from(carry(unknown_error(&self.reason))))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(vec![Value::from(carry(unknown_error(&self.reason)))])
+    }
+}
+
+/// A value that is not known, and why.
+pub(crate) fn unknown(reason: &str) -> Value {
+    Value::from_object(Unknown { reason: reason.to_owned() })
+}
+
+/// Why a value is not known, if it is not.
+pub(crate) fn unknown_reason(value: &Value) -> Option<&str> {
+    value.downcast_object_ref::<Unknown>().map(|unknown| unknown.reason.as_str())
+}
+
+pub(crate) fn unknown_error(reason: &str) -> TemplateError {
+    let kind = FailureKind::Unknown { reason: reason.to_owned() };
+    TemplateError::new(kind, format!("the value is not known yet: {reason}"))
+}
+
+/// The entries of a mapping, in order; of anything else, none.
+pub(crate) fn pairs(value: &Value) -> Vec<(Value, Value)> {
+    if value.kind() != ValueKind::Map {
+        return Vec::new();
+    }
+    value.as_object().and_then(|object| object.try_iter_pairs()).into_iter().flatten().collect()
+}
+
+/// The items of a list, tuple or other sequence.
+pub(crate) fn items(value: &Value) -> Result<Vec<Value>, Error> {
+    value.try_iter()?.checked().collect()
+}
+
+/// The error inside a value that is one.
+pub(crate) fn check(value: Value) -> Result<Value, Error> {
+    if value.kind() != ValueKind::Invalid {
+        return Ok(value);
+    }
+    // Asking an invalid value for anything gives its error.
+    Err(value.get_attr("").err().unwrap_or_else(|| Error::from(minijinja::ErrorKind::InvalidOperation)))
+}
+
+/// Makes a value complete: no variable left to be templated, nothing undefined, nothing omitted, no tuples.
+///
+/// Fails with what is undefined or unknown in it. `omit` itself fails; inside a list or mapping it leaves.
+pub(crate) fn complete(value: &Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Undefined => Err(Error::from(minijinja::ErrorKind::UndefinedError)),
+        ValueKind::Invalid => check(value.clone()),
+        ValueKind::String if value.is_safe() => Ok(Value::from(value.as_str().unwrap_or_default())),
+        ValueKind::Seq | ValueKind::Iterable => complete_list(value),
+        ValueKind::Map => complete_map(value),
+        ValueKind::Plain => complete_object(value),
+        _ => Ok(value.clone()),
+    }
+}
+
+fn complete_list(value: &Value) -> Result<Value, Error> {
+    let mut list = Vec::with_capacity(value.len().unwrap_or_default());
+    for item in items(value)? {
+        if !is_omit(&item) {
+            list.push(complete(&item)?);
+        }
+    }
+    Ok(Value::from(list))
+}
+
+fn complete_map(value: &Value) -> Result<Value, Error> {
+    let mut entries = Vec::with_capacity(value.len().unwrap_or_default());
+    for (key, item) in pairs(value) {
+        if !is_omit(&item) {
+            entries.push((check(key)?, complete(&item)?));
+        }
+    }
+    Ok(Value::from_pairs(entries))
+}
+
+fn complete_object(value: &Value) -> Result<Value, Error> {
+    if is_omit(value) {
+        let err = TemplateError::new(FailureKind::Omitted, "`omit` stands where a value is needed")
+            .with_hint("`omit` leaves out a whole argument, list item or dictionary entry");
+        return Err(carry(err));
+    }
+    if let Some(reason) = unknown_reason(value) {
+        return Err(carry(unknown_error(reason)));
+    }
+    if value.downcast_object_ref::<super::filters::time::Moment>().is_some() {
+        return Ok(value.clone());
+    }
+    let message = format!("a function or macro cannot be used as a value ({value})");
+    Err(Error::new(minijinja::ErrorKind::InvalidOperation, message))
+}
+
+/// A value as JSON, for module arguments and reports.
+///
+/// The value is one that rendering gave: nothing in it is undefined or left to be templated. Keys become text.
+pub(crate) fn to_json(value: &Value) -> serde_json::Value {
+    match value.kind() {
+        ValueKind::Bool => value.is_true().into(),
+        ValueKind::Number if value.is_integer() => integer(value),
+        ValueKind::Number => f64::try_from(value.clone()).map_or(serde_json::Value::Null, Into::into),
+        ValueKind::String | ValueKind::Bytes | ValueKind::Plain => super::python::text(value).into(),
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter().into_iter().flatten().map(|item| to_json(&item)).collect()
+        }
+        ValueKind::Map => {
+            let entries = pairs(value).into_iter().map(|(key, item)| (json_key(&key), to_json(&item)));
+            serde_json::Value::Object(entries.collect())
+        }
+        ValueKind::None | ValueKind::Undefined | ValueKind::Invalid => serde_json::Value::Null,
+        _ => value.to_string().into(),
+    }
+}
+
+fn integer(value: &Value) -> serde_json::Value {
+    if let Some(number) = value.as_i64() {
+        return number.into();
+    }
+    u64::try_from(value.clone()).map_or_else(|_| value.to_string().into(), Into::into)
+}
+
+/// A mapping's key as JSON has it: `true`, `null`, `1` for those that are not text.
+pub(crate) fn json_key(key: &Value) -> String {
+    match key.kind() {
+        ValueKind::Bool => if key.is_true() { "true" } else { "false" }.into(),
+        ValueKind::None => "null".into(),
+        _ => super::python::text(key),
+    }
+}
+
+/// JSON as a value.
+pub(crate) fn from_json(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(value) => Value::from(*value),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(integer), _) => Value::from(integer),
+            (None, Some(integer)) => Value::from(integer),
+            (None, None) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => items.iter().map(from_json).collect::<Vec<_>>().into(),
+        serde_json::Value::Object(entries) => {
+            Value::from_pairs(entries.iter().map(|(key, item)| (key.as_str(), from_json(item))))
+        }
+    }
+}
+
+/// A list that its template may change: `{% set x = [] %}` … `{% do x.append(1) %}`.
+#[derive(Debug)]
+pub(crate) struct MutableList(pub(crate) Mutex<Vec<Value>>);
+
+impl MutableList {
+    pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Value>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Object for MutableList {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.lock().get(key.as_usize()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.lock().clone())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.lock().len())
+    }
+}
+
+/// A dictionary that its template may change.
+#[derive(Debug)]
+pub(crate) struct MutableMap(pub(crate) Mutex<indexmap::IndexMap<Value, Value>>);
+
+impl MutableMap {
+    pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, indexmap::IndexMap<Value, Value>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Object for MutableMap {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.lock().get(key).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.lock().keys().cloned().collect())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.lock().len())
+    }
+}
+
+/// A changeable copy of a list or dictionary literal.
+pub(crate) fn mutable(value: &Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Map => Ok(Value::from_object(MutableMap(Mutex::new(pairs(value).into_iter().collect())))),
+        _ => Ok(Value::from_object(MutableList(Mutex::new(items(value)?)))),
+    }
+}

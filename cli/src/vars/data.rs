@@ -1,0 +1,208 @@
+//! Values as they stand in files: text that is still to be templated, lists and mappings of it, and plain values.
+//!
+//! What comes from a playbook, an inventory or the command line may hold templates. What comes from a host (facts,
+//! results) or is marked `!unsafe` is plain: it is never templated, whatever it looks like.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use crate::source::Span;
+use crate::yaml::{Kind, Mapping, Node, Tag, is_template};
+
+/// A value that may hold templates. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) enum Data {
+    /// Nothing to template in it.
+    Plain(Value),
+    /// A template, with its place.
+    Text(Node),
+    /// Encrypted text, with its place. It is decrypted when it is needed, and never templated.
+    Sealed(Node),
+    /// A list with a template somewhere in it.
+    List(Arc<Vec<Data>>),
+    /// A mapping with a template in one of its values.
+    Map(Arc<IndexMap<Value, Data>>),
+}
+
+impl Data {
+    /// A value of a playbook, an inventory or the command line: its texts may be templates.
+    pub(crate) fn of(node: &Node) -> Self {
+        match &node.kind {
+            Kind::Null => Self::Plain(Value::from(())),
+            Kind::Bool(value) => Self::Plain(Value::from(*value)),
+            Kind::Int(value) => Self::Plain(integer(*value)),
+            Kind::Float(value) => Self::Plain(Value::from(*value)),
+            Kind::Str(_) if node.tag == Tag::Vault => Self::Sealed(node.clone()),
+            Kind::Str(text) if node.tag == Tag::None && is_template(text) => Self::Text(node.clone()),
+            Kind::Str(text) => Self::Plain(Value::from(text.clone())),
+            Kind::Seq(items) => Self::list(items.iter().map(Self::of).collect()),
+            Kind::Map(mapping) => Self::mapping(mapping),
+        }
+    }
+
+    fn mapping(mapping: &Mapping) -> Self {
+        let key = |node: &Node| match Self::of(node) {
+            Self::Plain(key) => key,
+            _ => Value::from(node.key_text().as_ref()),
+        };
+        Self::map(mapping.iter().map(|(name, value)| (key(name), Self::of(value))))
+    }
+
+    /// A text from a trusted source that is no file; `place` says which.
+    pub(crate) fn text(text: &str, place: &Span) -> Self {
+        Self::of(&Node::text(place, text))
+    }
+
+    /// A list; plain if all its items are.
+    pub(crate) fn list(items: Vec<Self>) -> Self {
+        if items.iter().all(|item| matches!(item, Self::Plain(_))) {
+            let plain = |item| match item {
+                Self::Plain(value) => value,
+                _ => Value::UNDEFINED,
+            };
+            return Self::Plain(items.into_iter().map(plain).collect::<Vec<_>>().into());
+        }
+        Self::List(Arc::new(items))
+    }
+
+    /// A mapping; plain if all its values are.
+    pub(crate) fn map(entries: impl IntoIterator<Item = (Value, Self)>) -> Self {
+        let entries: IndexMap<Value, Self> = entries.into_iter().collect();
+        if entries.values().all(|value| matches!(value, Self::Plain(_))) {
+            let plain = |(key, value)| match value {
+                Self::Plain(value) => (key, value),
+                _ => (key, Value::UNDEFINED),
+            };
+            return Self::Plain(Value::from_pairs(entries.into_iter().map(plain)));
+        }
+        Self::Map(Arc::new(entries))
+    }
+
+    /// A value from a trusted source that is no file, such as JSON on the command line: its texts may be templates.
+    pub(crate) fn trusted(value: &Value, place: &Span) -> Self {
+        match value.kind() {
+            ValueKind::String => Self::text(value.as_str().unwrap_or_default(), place),
+            ValueKind::Seq => {
+                let items = value.try_iter().into_iter().flatten();
+                Self::list(items.map(|item| Self::trusted(&item, place)).collect())
+            }
+            ValueKind::Map => {
+                let pairs = crate::template::pairs(value);
+                Self::map(pairs.into_iter().map(|(key, item)| (key, Self::trusted(&item, place))))
+            }
+            _ => Self::Plain(value.clone()),
+        }
+    }
+
+    /// The value, if nothing in it is to be templated.
+    pub(crate) fn plain(&self) -> Option<&Value> {
+        match self {
+            Self::Plain(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl From<Value> for Data {
+    /// A value that is never templated.
+    fn from(value: Value) -> Self {
+        Self::Plain(value)
+    }
+}
+
+fn integer(value: i128) -> Value {
+    i64::try_from(value).map_or_else(|_| Value::from(value), Value::from)
+}
+
+/// A variable: its value and where that came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Var {
+    /// The value.
+    pub(crate) data: Data,
+    /// Where it came from.
+    pub(crate) origin: Option<Span>,
+}
+
+/// Variables of one layer, in the order in which they were written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Vars(IndexMap<Arc<str>, Var>);
+
+impl Vars {
+    /// No variables.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a variable, over an earlier one of the same name.
+    pub(crate) fn set(&mut self, name: &str, data: Data, origin: Option<Span>) {
+        self.0.insert(name.into(), Var { data, origin });
+    }
+
+    /// Sets a variable to a value that is never templated: a fact, a result.
+    pub(crate) fn set_plain(&mut self, name: &str, value: Value) {
+        self.set(name, Data::Plain(value), None);
+    }
+
+    /// Takes over all variables of `other`, over those of the same name.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().map(|(name, var)| (name.clone(), var.clone())));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Var> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.0.iter().map(|(name, var)| (&**name, var))
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|name| &**name)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl From<&crate::inventory::Vars> for Vars {
+    fn from(nodes: &crate::inventory::Vars) -> Self {
+        let mut vars = Self::new();
+        for (name, node) in nodes {
+            vars.set(name, Data::of(node), Some(node.span.clone()));
+        }
+        vars
+    }
+}
+
+impl From<&Mapping> for Vars {
+    /// The entries of a `vars:` mapping or of a file of variables.
+    fn from(mapping: &Mapping) -> Self {
+        let mut vars = Self::new();
+        for (name, node) in mapping.iter() {
+            vars.set(&name.key_text(), Data::of(node), Some(node.span.clone()));
+        }
+        vars
+    }
+}
+
+impl FromIterator<(String, Data)> for Vars {
+    fn from_iter<I: IntoIterator<Item = (String, Data)>>(entries: I) -> Self {
+        let mut vars = Self::new();
+        for (name, data) in entries {
+            vars.set(&name, data, None);
+        }
+        vars
+    }
+}

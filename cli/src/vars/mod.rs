@@ -1,0 +1,21 @@
+//! Variables: where they are defined, which definition wins, and how a template sees them.
+//!
+//! [`Store`] has what belongs to hosts; a [`Scope`] is what one task on one host sees: the layers of
+//! [`precedence`], Ansible's magic variables, and every value templated when it is read.
+
+mod data;
+mod lazy;
+mod magic;
+pub(crate) mod precedence;
+mod scope;
+mod secrets;
+mod store;
+
+pub(crate) use data::{Data, Var, Vars};
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use magic::{PlayInfo, RoleInfo};
+pub(crate) use precedence::Level;
+#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use scope::{Scope, ScopeInputs};
+pub(crate) use secrets::Secrets;
+pub(crate) use store::{HostVars, Store};

@@ -1,0 +1,136 @@
+//! What is known about hosts while a play runs: their inventory variables, facts, registered results.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use indexmap::IndexMap;
+use minijinja::Value;
+
+use super::{Data, Level, Secrets, Vars};
+use crate::source::Span;
+
+/// Decrypts a vaulted text, or says why it cannot.
+type Unsealer = dyn Fn(&str) -> Result<String, String> + Send + Sync;
+
+/// The variables of all hosts, and those of the command line. Shared by all tasks; hosts change on their own.
+#[derive(Default)]
+pub(crate) struct Store {
+    extra: RwLock<Arc<Vars>>,
+    secrets: Secrets,
+    unsealer: RwLock<Option<Box<Unsealer>>>,
+    hosts: RwLock<IndexMap<Arc<str>, Arc<HostVars>>>,
+}
+
+/// What belongs to one host, whatever play or task it is in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HostVars {
+    /// Definitions from the inventory and from `group_vars` and `host_vars`, each with its level, parents
+    /// before children.
+    pub(crate) inventory: Vec<(Level, Arc<Vars>)>,
+    /// Facts under the names that modules return them by, such as `ansible_distribution`.
+    pub(crate) facts: Arc<IndexMap<String, Value>>,
+    /// `include_vars`.
+    pub(crate) included: Arc<Vars>,
+    /// `set_fact` and `register`.
+    pub(crate) set: Arc<Vars>,
+    /// The groups that the host is in, without `all`, in the order of their names.
+    pub(crate) group_names: Arc<Vec<String>>,
+    /// `inventory_dir` and `inventory_file` of the source that named the host.
+    pub(crate) inventory_dir: Option<Arc<str>>,
+    /// The file that named the host.
+    pub(crate) inventory_file: Option<Arc<str>>,
+}
+
+impl HostVars {
+    /// Adds facts that a module returned, over those of the same name.
+    pub(crate) fn add_facts(&mut self, facts: impl IntoIterator<Item = (String, Value)>) {
+        Arc::make_mut(&mut self.facts).extend(facts);
+    }
+
+    /// Sets a variable as `set_fact` and `register` do.
+    pub(crate) fn set(&mut self, name: &str, value: Value, origin: Option<Span>) {
+        Arc::make_mut(&mut self.set).set(name, Data::Plain(value), origin);
+    }
+
+    /// Adds what `include_vars` read.
+    pub(crate) fn include(&mut self, vars: &Vars) {
+        Arc::make_mut(&mut self.included).merge(vars);
+    }
+
+    /// The layers of this host, in no particular order, and `(level, definitions)` within a level from the
+    /// weakest.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (Level, Arc<Vars>)> + '_ {
+        let own = [(Level::IncludeVars, self.included.clone()), (Level::SetFact, self.set.clone())];
+        self.inventory.iter().cloned().chain(own)
+    }
+}
+
+impl Store {
+    /// A store without hosts.
+    pub(crate) fn new(extra: Vars) -> Self {
+        Self { extra: RwLock::new(Arc::new(extra)), ..Self::default() }
+    }
+
+    /// The variables of `-e`.
+    pub(crate) fn extra(&self) -> Arc<Vars> {
+        self.extra.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How encrypted values are decrypted when a template needs them.
+    pub(crate) fn set_unsealer(
+        &self,
+        unseal: impl Fn(&str) -> Result<String, String> + Send + Sync + 'static,
+    ) {
+        *self.unsealer.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(unseal));
+    }
+
+    /// The text of an encrypted value; it becomes a secret of the run.
+    pub(super) fn unseal(&self, sealed: &str) -> Result<String, String> {
+        let unsealer = self.unsealer.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(unseal) = &*unsealer else { return Err("no vault password was given".into()) };
+        let text = unseal(sealed)?;
+        self.secrets.add(&text);
+        Ok(text)
+    }
+
+    /// Texts that must not be printed.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Adds a host or replaces what is known about it.
+    pub(crate) fn put(&self, name: &str, host: HostVars) {
+        self.write().insert(name.into(), Arc::new(host));
+    }
+
+    /// What is known about a host now. Later changes do not show in it.
+    pub(crate) fn host(&self, name: &str) -> Option<Arc<HostVars>> {
+        self.read().get(name).cloned()
+    }
+
+    /// All hosts, in the order of the inventory.
+    pub(crate) fn hosts(&self) -> Vec<Arc<str>> {
+        self.read().keys().cloned().collect()
+    }
+
+    /// Changes what is known about a host; a host that is not known yet is added.
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut HostVars)) {
+        let mut hosts = self.write();
+        change(Arc::make_mut(hosts.entry(name.into()).or_default()));
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, IndexMap<Arc<str>, Arc<HostVars>>> {
+        // A panic of another task leaves whole hosts behind: each is replaced in one step.
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, IndexMap<Arc<str>, Arc<HostVars>>> {
+        self.hosts.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("hosts", &self.hosts()).finish_non_exhaustive()
+    }
+}
