@@ -27,6 +27,7 @@ extern crate std;
 
 pub mod cluster;
 pub mod control;
+pub mod corosync_conf;
 pub mod diff;
 pub mod duration;
 pub mod fencing;
@@ -34,6 +35,7 @@ pub mod frame;
 pub mod history;
 pub mod id;
 pub mod module;
+pub mod nearest;
 pub mod outcome;
 pub mod resource;
 pub mod status;

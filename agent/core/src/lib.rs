@@ -5,7 +5,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod durable;
 pub mod effect;
 pub mod input;
+pub mod message;
+pub mod node;
 pub mod schedule;
 pub mod time;

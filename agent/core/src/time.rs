@@ -31,3 +31,13 @@ impl Sub for Instant {
         self.since(earlier)
     }
 }
+
+/// The moment of a step, by both clocks. Decisions are made by the monotonic one; the wall clock, which may jump, dates what
+/// people and other nodes read, and ages failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Now {
+    /// The monotonic clock.
+    pub at: Instant,
+    /// The wall clock, milliseconds since the epoch.
+    pub wall_ms: u64,
+}
