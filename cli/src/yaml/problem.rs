@@ -188,7 +188,7 @@ impl<'a> Scene<'a> {
     fn text_after_quote(&self) -> Option<Diagnostic> {
         let before = &self.file.text()[self.line.start..self.offset];
         let quote = before.trim_end().chars().next_back()?;
-        let opening = before.find(|c: char| c == quote)?;
+        let opening = before.find(quote)?;
         Some(self.needs_quotes(self.line.start + opening, &format!("text after the closing quote {quote}")))
     }
 

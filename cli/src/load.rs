@@ -1,0 +1,97 @@
+//! Reads files of YAML and of variables, encrypted ones too, and keeps the warnings that come up.
+
+use crate::error::{Diagnostic, Diagnostics, Result};
+use crate::exit::Exit;
+use crate::source::{SourceFile, Span};
+use crate::vault::{self, Keyring};
+use crate::yaml::{self, Mapping, Node};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Texts past this are refused: spans count bytes in 32 bits, and no playbook is near it.
+const MOST_BYTES: usize = 1 << 30;
+
+/// Reads files; shared by all that do.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    keyring: Keyring,
+    warnings: Mutex<Diagnostics>,
+}
+
+impl Reader {
+    /// With the vault passwords of the user.
+    pub(crate) fn new(keyring: Keyring) -> Self {
+        Self { keyring, warnings: Mutex::default() }
+    }
+
+    /// The vault passwords.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Keeps a warning for later.
+    pub(crate) fn warn(&self, warning: Diagnostic) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// The warnings since the last call.
+    pub(crate) fn take_warnings(&self) -> Diagnostics {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The text of a file; of an encrypted one what it says.
+    pub(crate) fn text(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        let bytes = std::fs::read(path).map_err(|cause| unreadable(path, &cause))?;
+        if bytes.len() > MOST_BYTES {
+            return Err(Diagnostic::error(format!("`{}` is too big to be read", path.display())));
+        }
+        let text = String::from_utf8(bytes).map_err(|bad| not_utf8(path, &bad))?;
+        if !vault::is_vault(&text) {
+            return Ok(SourceFile::new(path, text.strip_prefix('\u{feff}').unwrap_or(&text)));
+        }
+        let span = Span::outside(&path.display().to_string());
+        let secret = self.keyring.decrypt(&text).map_err(|problem| problem.at("the file", &span))?;
+        Ok(SourceFile::secret(path, secret.expose()))
+    }
+
+    /// The value that a YAML or JSON file holds; null where it is empty.
+    pub(crate) fn yaml(&self, path: &Path) -> Result<Node> {
+        self.parse(&self.text(path)?)
+    }
+
+    /// The value that a text holds.
+    pub(crate) fn parse(&self, file: &Arc<SourceFile>) -> Result<Node> {
+        let mut warnings = Diagnostics::default();
+        let parsed = yaml::parse(file, &mut warnings);
+        warnings.into_iter().for_each(|warning| self.warn(warning));
+        parsed
+    }
+
+    /// The variables that a file holds.
+    pub(crate) fn vars(&self, path: &Path) -> Result<Mapping> {
+        let node = self.yaml(path)?;
+        match node.as_map() {
+            Some(mapping) => Ok(mapping.clone()),
+            None if node.is_null() => Ok(Mapping::default()),
+            None => {
+                let found = node.describe();
+                Err(Diagnostic::error(format!("a file of variables holds a mapping, found {found}"))
+                    .at(&node.span.first_line(), "expected `name: value`")
+                    .into())
+            }
+        }
+    }
+}
+
+fn unreadable(path: &Path, cause: &std::io::Error) -> Diagnostic {
+    Diagnostic::error(format!("could not read `{}`", path.display()))
+        .cause(cause)
+        .exits_with(Exit::Unexpected)
+}
+
+fn not_utf8(path: &Path, bad: &std::string::FromUtf8Error) -> Diagnostic {
+    let good = bad.utf8_error().valid_up_to();
+    let line = bad.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count() + 1;
+    Diagnostic::error(format!("`{}` is not text in UTF-8", path.display()))
+        .note(format!("the first byte that is not is in line {line}"))
+}
