@@ -1,5 +1,7 @@
 //! `muster lab`: real nodes on this machine, to try things on.
 
+use std::convert::Infallible;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -200,11 +202,11 @@ struct PartitionArgs {
     #[command(flatten)]
     lab: Selection,
     /// Nodes on one side, with commas between them
-    #[arg(value_name = "A", value_delimiter = ',', required = true)]
-    from: Vec<String>,
+    #[arg(value_name = "A,…")]
+    from: NodeList,
     /// Nodes on the other side
-    #[arg(value_name = "B", value_delimiter = ',', num_args = 1, required_unless_present = "isolate")]
-    to: Vec<String>,
+    #[arg(value_name = "B,…", required_unless_present = "isolate")]
+    to: Option<NodeList>,
     /// Drops only what A sends to B
     #[arg(long)]
     one_way: bool,
@@ -214,6 +216,18 @@ struct PartitionArgs {
     /// Only on this link, counted from 0
     #[arg(long, value_name = "K")]
     link: Option<usize>,
+}
+
+/// Names with commas between them.
+#[derive(Debug, Clone)]
+struct NodeList(Vec<String>);
+
+impl FromStr for NodeList {
+    type Err = Infallible;
+
+    fn from_str(names: &str) -> std::result::Result<Self, Infallible> {
+        Ok(Self(names.split(',').map(str::to_owned).collect()))
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -380,7 +394,8 @@ fn cut(store: &Store, arguments: &PartitionArgs) -> Result<()> {
 }
 
 fn cuts(lab: &Lab, arguments: &PartitionArgs) -> Result<Vec<Cut>> {
-    let (from, to, link) = (&arguments.from, &arguments.to, arguments.link);
+    let (NodeList(from), link) = (&arguments.from, arguments.link);
+    let to = arguments.to.as_ref().map_or(&[][..], |NodeList(to)| to);
     for name in from.iter().chain(to) {
         lab.node(name)?;
     }
@@ -446,4 +461,22 @@ fn report(error: &LabError) -> Exit {
     }
     anstream::eprintln!("{}", diagnostic.render(true).trim_end());
     exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_contradict_each_other_nowhere() {
+        LabArgs::augment_args(clap::Command::new("lab")).debug_assert();
+    }
+
+    #[test]
+    fn a_package_that_looks_like_an_option_or_a_pattern_is_refused() {
+        for bad in ["--help", "?essential", "a b", "x", "apache2*"] {
+            assert!(package(bad).is_err(), "{bad}");
+        }
+        assert_eq!(package("libstdc++6"), Ok("libstdc++6".into()));
+    }
 }

@@ -4,7 +4,7 @@
 //! id is a hash of everything that decides its content, so another recipe is another image.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -100,17 +100,18 @@ impl Recipe {
 
     fn build(&self, store: &Store, id: &str) -> Result<()> {
         let unfinished = store.image(&format!("{id}{UNFINISHED}"));
-        let log_path = store.image(&format!("{id}.log"));
+        let log_path = log_of(store, id);
         let log = File::create(&log_path).map_err(LabError::io("write", &log_path))?;
-        let mut tool = self.mmdebstrap(&unfinished);
-        if let Some(group) = build_group(id)? {
-            tool = tool.inside(&group)?;
-        }
+        let group = build_group(id)?;
+        let tool = self.mmdebstrap(&unfinished);
+        let tool = if let Some(group) = &group { tool.inside(group)? } else { tool };
         let status = tool.run_interruptibly(&log)?;
+        group.map_or(Ok(()), |group| group.remove())?;
         if !status.success() {
-            let text = fs::read_to_string(&log_path).unwrap_or_default();
-            let said = Said(last_lines(&text, 5));
-            return Err(LabError::BaseImage { status, log: log_path, said });
+            let said = Said(last_lines(&fs::read_to_string(&log_path).unwrap_or_default(), 5));
+            let kept = log_path.with_extension("failed.log");
+            fs::rename(&log_path, &kept).map_err(LabError::io("keep the log as", &kept))?;
+            return Err(LabError::BaseImage { status, log: kept, said });
         }
         let _ = fs::remove_file(&log_path);
         let image = store.image(id);
@@ -162,8 +163,14 @@ fn discard(store: &Store, id: &str) -> Result<()> {
     if let Some(group) = build_group(id)? {
         group.kill()?;
         group.remove()?;
+        group.remove_top_if_empty();
     }
+    let _ = fs::remove_file(log_of(store, id));
     mounts::remove_tree(&store.image(&format!("{id}{UNFINISHED}")))
+}
+
+fn log_of(store: &Store, id: &str) -> PathBuf {
+    store.image(&format!("{id}.log"))
 }
 
 /// The process group of a build: it has no name that a lab could have.

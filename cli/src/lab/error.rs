@@ -77,7 +77,7 @@ pub(crate) enum LabError {
     Interrupted,
 
     #[error("{first}; and cleaning up failed too: {second}")]
-    AndCleanup { first: Box<LabError>, second: Box<LabError> },
+    AndCleanup { first: Box<Self>, second: Box<Self> },
 }
 
 /// What a failed program wrote, as the cause of the failure.

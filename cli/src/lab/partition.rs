@@ -144,6 +144,6 @@ mod tests {
 
     #[test]
     fn a_healed_lab_drops_nothing() {
-        assert_eq!(dropped([]), [String::new(); 0]);
+        assert!(dropped([]).is_empty());
     }
 }

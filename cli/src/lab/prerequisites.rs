@@ -110,7 +110,7 @@ fn unfit_folder(store: &Store) -> Option<Missing> {
     let existing = path.ancestors().find(|ancestor| ancestor.exists())?;
     let is_overlay = rustix::fs::statfs(existing).is_ok_and(|stat| stat.f_type == OVERLAYFS_MAGIC);
     let what = format!("a folder for labs that is not itself on an overlay (`{text}` is)");
-    is_overlay.then(|| Missing { what, remedy: ADVICE })
+    is_overlay.then_some(Missing { what, remedy: ADVICE })
 }
 
 /// From linux/magic.h.

@@ -53,9 +53,9 @@ fn create(store: &Store, wanted: &Wanted) -> Result<Lab> {
     let begun = Instant::now();
     let image = recipe.ensure(store, || say("base image: building it, once for each choice of packages"))?;
     done(&format!("base image {image}"), begun);
-    build(store, wanted, image).or_else(|first| match down::remove(store, &wanted.name) {
-        Ok(()) => Err(first),
-        Err(second) => Err(LabError::AndCleanup { first: Box::new(first), second: Box::new(second) }),
+    build(store, wanted, image).map_err(|first| match down::remove(store, &wanted.name) {
+        Ok(()) => first,
+        Err(second) => LabError::AndCleanup { first: Box::new(first), second: Box::new(second) },
     })
 }
 
@@ -70,7 +70,7 @@ fn build(store: &Store, wanted: &Wanted, image: String) -> Result<Lab> {
     for node in lab.nodes() {
         make_private_folder(node.files().path())?;
     }
-    start(&mut lab, wanted, |node| disk::create(node))?;
+    start(&mut lab, wanted, disk::create)?;
     lab.state.is_complete = true;
     lab.save()?;
     Ok(lab)

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::log::{self, Entry};
 use crate::lab::error::Result;
-use crate::lab::node::{Button, Node};
+use crate::lab::node::{Button, Node, Power};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reset {
@@ -47,6 +47,7 @@ impl Reset {
             Self::On => node.power_on(),
             Self::ForceOff => node.cut_power(),
             Self::ForceRestart | Self::PowerCycle => node.cycle_power(),
+            Self::GracefulShutdown if node.power() == Power::Off => Ok(()),
             Self::GracefulShutdown => node.press(Button::PowerOff),
             Self::GracefulRestart => node.press(Button::Reboot),
         }
