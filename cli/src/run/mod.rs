@@ -4,6 +4,7 @@
 
 mod agents;
 mod content;
+mod cursor;
 mod identity;
 mod launch;
 mod process;

@@ -1,0 +1,425 @@
+//! Where one host stands in a play: pure, "this went well, this failed" in, next task out.
+//!
+//! All hosts walk the same tree of blocks, each at its own pace. A position has a `Key`; keys are ordered as the
+//! tree is written, so that hosts which took different ways (a rescue, an include) meet again.
+
+use crate::playbook::{Block, Item, ScopeKind, Task};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The order of positions: what comes first in the playbook is smaller.
+pub(crate) type Key = Vec<u32>;
+
+/// What all hosts of a play walk through.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    /// The tasks, with the points at which handlers run.
+    pub(crate) entries: Vec<Entry>,
+    /// Failed hosts run their handlers too.
+    pub(crate) force_handlers: bool,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub(crate) enum Entry {
+    /// A task or a block.
+    Item(Item),
+    /// Run the handlers that were notified.
+    Flush,
+}
+
+/// What a host does next.
+#[derive(Debug, Clone)]
+pub(crate) struct Position {
+    /// Where that is.
+    pub(crate) key: Key,
+    /// The task.
+    pub(crate) task: Arc<Task>,
+    /// The handler that it is, by its place in the list of handlers.
+    pub(crate) handler: Option<usize>,
+}
+
+/// Where a failure leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// A rescue takes over.
+    Rescued,
+    /// The host is out; an `always` or handlers may still run.
+    Failed,
+}
+
+/// Where one host stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursor {
+    program: Arc<Program>,
+    frames: Vec<Frame>,
+    notified: BTreeSet<usize>,
+    has_failed: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Frame {
+    kind: FrameKind,
+    /// With the place of each in the order of the playbook.
+    entries: Arc<[(u32, Entry)]>,
+    index: usize,
+}
+
+#[derive(Debug, Clone)]
+enum FrameKind {
+    Root,
+    Block { block: Arc<Block>, section: Section, is_failing: bool },
+    Included,
+    Handlers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Section {
+    Body,
+    Rescue,
+    Always,
+}
+
+/// What the cursor asks while it walks.
+pub(crate) struct Course<'a> {
+    /// All handlers of the play, in the order in which they run.
+    pub(crate) handlers: &'a [Arc<Task>],
+    /// Whether a task is selected by `--tags` and its like.
+    pub(crate) is_selected: &'a dyn Fn(&Task) -> bool,
+}
+
+impl Cursor {
+    /// At the start.
+    pub(crate) fn new(program: &Arc<Program>) -> Self {
+        let entries: Vec<Entry> = program.entries.clone();
+        let root = Frame { kind: FrameKind::Root, entries: numbered(entries), index: 0 };
+        Self { program: program.clone(), frames: vec![root], notified: BTreeSet::new(), has_failed: false }
+    }
+
+    /// The next task, if there is one.
+    pub(crate) fn current(&mut self, course: &Course<'_>) -> Option<Position> {
+        loop {
+            let frame = self.frames.last_mut()?;
+            let Some((ordinal, entry)) = frame.entries.get(frame.index).cloned() else {
+                self.leave();
+                continue;
+            };
+            let is_handler_list = matches!(frame.kind, FrameKind::Handlers);
+            match entry {
+                Entry::Flush => self.flush(course),
+                Entry::Item(Item::Block(block)) => self.enter(block),
+                Entry::Item(Item::Task(task)) => {
+                    let handler = is_handler_list.then_some(ordinal as usize);
+                    let is_due = match handler {
+                        Some(handler) => self.notified.contains(&handler),
+                        None => (course.is_selected)(&task),
+                    };
+                    if is_due {
+                        return Some(Position { key: self.key(), task, handler });
+                    }
+                    self.step();
+                }
+            }
+        }
+    }
+
+    /// The current task is done.
+    pub(crate) fn advance(&mut self) {
+        self.forget_handler();
+        self.step();
+    }
+
+    /// The current task brought in others: each with its place among all that hosts bring in here.
+    pub(crate) fn include(&mut self, blocks: Vec<(u32, Arc<Block>)>) {
+        self.forget_handler();
+        let entries = blocks.into_iter().map(|(ordinal, block)| (ordinal, Entry::Item(Item::Block(block))));
+        self.frames.push(Frame { kind: FrameKind::Included, entries: entries.collect(), index: 0 });
+    }
+
+    /// The current task asks that handlers run now.
+    pub(crate) fn flush_now(&mut self, course: &Course<'_>) {
+        self.flush(course);
+    }
+
+    /// The current task failed.
+    pub(crate) fn fail(&mut self) -> Fate {
+        self.forget_handler();
+        while let Some(frame) = self.frames.last_mut() {
+            if let FrameKind::Block { block, section, is_failing } = &mut frame.kind {
+                if *section == Section::Body && !block.rescue.is_empty() {
+                    *section = Section::Rescue;
+                    (frame.entries, frame.index) = (items(&block.rescue), 0);
+                    return Fate::Rescued;
+                }
+                if *section != Section::Always && !block.always.is_empty() {
+                    *section = Section::Always;
+                    *is_failing = true;
+                    (frame.entries, frame.index) = (items(&block.always), 0);
+                    return Fate::Failed;
+                }
+            }
+            if matches!(frame.kind, FrameKind::Root) {
+                break;
+            }
+            self.frames.pop();
+        }
+        self.die();
+        Fate::Failed
+    }
+
+    /// The host does nothing more in this play.
+    pub(crate) fn end(&mut self) {
+        self.frames.clear();
+    }
+
+    /// The host does nothing more of the innermost role that it is in.
+    pub(crate) fn end_role(&mut self) {
+        while let Some(frame) = self.frames.last() {
+            let is_role = matches!(&frame.kind, FrameKind::Block { block, .. } if is_role(block));
+            if matches!(frame.kind, FrameKind::Root) {
+                return;
+            }
+            self.frames.pop();
+            if is_role {
+                return self.step();
+            }
+        }
+    }
+
+    /// A handler is to run at the next flush.
+    pub(crate) fn notify(&mut self, handler: usize) -> bool {
+        self.notified.insert(handler)
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Whether the current task is in a `rescue`.
+    pub(crate) fn is_rescuing(&self) -> bool {
+        let is_rescue =
+            |frame: &Frame| matches!(frame.kind, FrameKind::Block { section: Section::Rescue, .. });
+        self.frames.iter().any(is_rescue)
+    }
+
+    fn enter(&mut self, block: Arc<Block>) {
+        let entries = items(&block.body);
+        let kind = FrameKind::Block { block, section: Section::Body, is_failing: false };
+        self.frames.push(Frame { kind, entries, index: 0 });
+    }
+
+    fn flush(&mut self, course: &Course<'_>) {
+        let handlers = course.handlers.iter().cloned().map(|task| Entry::Item(Item::Task(task)));
+        self.frames.push(Frame {
+            kind: FrameKind::Handlers,
+            entries: numbered(handlers.collect()),
+            index: 0,
+        });
+    }
+
+    /// The list of the innermost frame is done.
+    fn leave(&mut self) {
+        let Some(mut frame) = self.frames.pop() else { return };
+        if let FrameKind::Block { block, section, is_failing } = &mut frame.kind {
+            if *is_failing {
+                self.fail();
+                return;
+            }
+            if *section != Section::Always && !block.always.is_empty() {
+                *section = Section::Always;
+                (frame.entries, frame.index) = (items(&block.always), 0);
+                self.frames.push(frame);
+                return;
+            }
+        }
+        match self.has_failed && matches!(frame.kind, FrameKind::Handlers) {
+            true => self.frames.clear(),
+            false => self.step(),
+        }
+    }
+
+    fn step(&mut self) {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.index += 1;
+        }
+    }
+
+    /// A handler that was started is not due any more, however it ends.
+    fn forget_handler(&mut self) {
+        let Some(Frame { kind: FrameKind::Handlers, entries, index }) = self.frames.last() else { return };
+        if let Some((handler, _)) = entries.get(*index) {
+            self.notified.remove(&(*handler as usize));
+        }
+    }
+
+    /// Nothing caught the failure: with `force_handlers` the next flush is all that is left.
+    fn die(&mut self) {
+        let may_flush = self.program.force_handlers && !self.has_failed;
+        self.has_failed = true;
+        let flush = self.frames.first_mut().filter(|_| may_flush).and_then(|root| {
+            let rest = root.entries.iter().enumerate().skip(root.index);
+            rest.filter(|(_, (_, entry))| matches!(entry, Entry::Flush)).map(|(index, _)| index).next()
+        });
+        match (flush, self.frames.first_mut()) {
+            (Some(index), Some(root)) => root.index = index,
+            _ => self.frames.clear(),
+        }
+    }
+
+    fn key(&self) -> Key {
+        let part = |frame: &Frame| {
+            let section = match frame.kind {
+                FrameKind::Block { section, .. } => section as u32,
+                _ => 0,
+            };
+            let ordinal = frame.entries.get(frame.index).map_or(u32::MAX, |(ordinal, _)| *ordinal);
+            [section, ordinal]
+        };
+        self.frames.iter().flat_map(part).collect()
+    }
+}
+
+fn items(items: &[Item]) -> Arc<[(u32, Entry)]> {
+    numbered(items.iter().cloned().map(Entry::Item).collect())
+}
+
+fn numbered(entries: Vec<Entry>) -> Arc<[(u32, Entry)]> {
+    entries.into_iter().zip(0..).map(|(entry, ordinal)| (ordinal, entry)).collect()
+}
+
+fn is_role(block: &Block) -> bool {
+    block.scope.kind == ScopeKind::Role
+        || (block.scope.kind == ScopeKind::Include && block.scope.role.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::playbook::keyword::{Given, Keyword, Keywords};
+    use crate::playbook::{Args, ModuleName, Scope};
+    use crate::source::Span;
+    use crate::yaml::Node;
+
+    fn scope(name: &str) -> Arc<Scope> {
+        let span = Span::outside("test");
+        let mut keywords = Keywords::default();
+        let value = Node::text(&span, name);
+        keywords.set(Given { keyword: Keyword::Name, key: span.clone(), value });
+        Arc::new(Scope { kind: ScopeKind::Task, keywords, role: None, parent: None, span })
+    }
+
+    fn task(name: &str) -> Arc<Task> {
+        let module = ModuleName(Node::text(&Span::outside("test"), "debug"));
+        let args = Args::default();
+        Arc::new(Task { scope: scope(name), module, args, loop_over: None, is_handler: false })
+    }
+
+    fn tasks(names: &[&str]) -> Vec<Item> {
+        names.iter().map(|name| Item::Task(task(name))).collect()
+    }
+
+    fn block(body: &[&str], rescue: &[&str], always: &[&str]) -> Item {
+        let (body, rescue, always) = (tasks(body), tasks(rescue), tasks(always));
+        Item::Block(Arc::new(Block { scope: scope("block"), body, rescue, always }))
+    }
+
+    fn cursor(entries: Vec<Entry>, force_handlers: bool) -> Cursor {
+        Cursor::new(&Arc::new(Program { entries, force_handlers }))
+    }
+
+    /// Walks to the end; tasks named in `failing` fail. Returns what ran.
+    fn walk(cursor: &mut Cursor, handlers: &[Arc<Task>], failing: &[&str]) -> Vec<String> {
+        let course = Course { handlers, is_selected: &|_| true };
+        let mut ran = Vec::new();
+        while let Some(position) = cursor.current(&course) {
+            let name = position.task.name().and_then(|name| name.as_str()).unwrap_or("").to_owned();
+            if failing.contains(&name.as_str()) {
+                drop(cursor.fail())
+            } else {
+                cursor.advance()
+            }
+            ran.push(name);
+        }
+        ran
+    }
+
+    #[test]
+    fn tasks_and_always_run_in_order() {
+        let mut cursor = cursor(
+            vec![Entry::Item(block(&["a", "b"], &["r"], &["z"])), Entry::Item(block(&["c"], &[], &[]))],
+            false,
+        );
+        assert_eq!(walk(&mut cursor, &[], &[]), ["a", "b", "z", "c"]);
+    }
+
+    #[test]
+    fn a_rescued_host_goes_on() {
+        let mut cursor = cursor(
+            vec![Entry::Item(block(&["a", "b"], &["r"], &["z"])), Entry::Item(block(&["c"], &[], &[]))],
+            false,
+        );
+        assert_eq!(walk(&mut cursor, &[], &["a"]), ["a", "r", "z", "c"]);
+    }
+
+    #[test]
+    fn a_failed_rescue_still_runs_always_and_then_ends_the_host() {
+        let mut cursor = cursor(
+            vec![Entry::Item(block(&["a"], &["r"], &["z"])), Entry::Item(block(&["c"], &[], &[]))],
+            false,
+        );
+        assert_eq!(walk(&mut cursor, &[], &["a", "r"]), ["a", "r", "z"]);
+    }
+
+    #[test]
+    fn an_outer_rescue_catches_what_an_inner_always_passes_on() {
+        let inner = block(&["a"], &[], &["z"]);
+        let outer = Block { scope: scope("outer"), body: vec![inner], rescue: tasks(&["r"]), always: vec![] };
+        let mut cursor = cursor(vec![Entry::Item(Item::Block(Arc::new(outer)))], false);
+        assert_eq!(walk(&mut cursor, &[], &["a"]), ["a", "z", "r"]);
+    }
+
+    #[test]
+    fn handlers_run_once_at_the_flush_in_their_own_order() {
+        let handlers = [task("h0"), task("h1"), task("h2")];
+        let mut cursor = cursor(vec![Entry::Flush, Entry::Flush], false);
+        cursor.notify(2);
+        cursor.notify(0);
+        cursor.notify(2);
+        assert_eq!(walk(&mut cursor, &handlers, &[]), ["h0", "h2"]);
+    }
+
+    #[test]
+    fn a_failed_host_runs_handlers_only_where_they_are_forced() {
+        let entries = || {
+            vec![
+                Entry::Item(block(&["a"], &[], &[])),
+                Entry::Flush,
+                Entry::Item(block(&["b"], &[], &[])),
+                Entry::Flush,
+            ]
+        };
+        for (force, expected) in [(false, vec!["a"]), (true, vec!["a", "h"])] {
+            let mut cursor = cursor(entries(), force);
+            cursor.notify(0);
+            assert_eq!(walk(&mut cursor, &[task("h")], &["a"]), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_included_comes_before_the_next_task_for_those_who_did_not_include() {
+        let course = Course { handlers: &[], is_selected: &|_| true };
+        let program = Arc::new(Program {
+            entries: tasks(&["include", "next"]).into_iter().map(Entry::Item).collect(),
+            force_handlers: false,
+        });
+        let (mut one, mut other) = (Cursor::new(&program), Cursor::new(&program));
+        one.current(&course);
+        other.current(&course);
+        let Item::Block(included) = block(&["inside"], &[], &[]) else { unreachable!("a block was made") };
+        one.include(vec![(0, included)]);
+        other.advance();
+        let keys = [one.current(&course), other.current(&course)].map(|at| at.expect("both have a task").key);
+        assert!(keys[0] < keys[1]);
+    }
+}
