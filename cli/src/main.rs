@@ -13,6 +13,7 @@ mod inventory;
 mod lab;
 mod load;
 mod playbook;
+mod report;
 mod run;
 mod source;
 mod suggest;

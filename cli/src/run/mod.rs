@@ -3,11 +3,18 @@
 //! `unreachable`, `ssh`, `identity`, `agents`, `launch`, `process` and `session` reach a worker on a host.
 
 mod agents;
+mod arguments;
 mod content;
 mod cursor;
 mod identity;
+mod keywords;
+mod known;
 mod launch;
+mod loop_items;
 mod process;
+pub(crate) mod result;
 mod session;
 mod ssh;
+mod task_run;
+mod template_error;
 mod unreachable;

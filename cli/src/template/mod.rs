@@ -42,4 +42,3 @@ pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown, unkno
 /// A value of the template language.
 #[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use minijinja::Value;
-

@@ -1,0 +1,132 @@
+//! The arguments of a task for one host: defaults of the module, templates and named ones put together, rendered and
+//! converted as the module's table says.
+
+use super::keywords::json_text;
+use crate::playbook::Task;
+use crate::playbook::keyword::Keyword;
+use crate::template::{TemplateError, Value, pairs, text_of, to_json};
+use crate::vars::{Data, Scope};
+use crate::yaml::Node;
+use muster_api::module::{ArgProblem, ModuleSpec, coerce};
+use serde_json::{Map, Value as Json};
+
+/// Why there are no arguments.
+#[derive(Debug)]
+pub(crate) enum ArgumentsError {
+    /// A template failed.
+    Template(TemplateError),
+    /// The module does not take them so: a sentence.
+    Refused(String),
+}
+
+impl From<TemplateError> for ArgumentsError {
+    fn from(err: TemplateError) -> Self {
+        Self::Template(err)
+    }
+}
+
+/// The arguments as the module gets them.
+pub(crate) fn arguments(
+    task: &Task,
+    spec: &ModuleSpec,
+    scope: &Scope,
+) -> Result<Map<String, Json>, ArgumentsError> {
+    let given = rendered(task, spec, scope)?;
+    let given = given.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    coerce(spec, &given).map_err(|problems| {
+        let sentences: Vec<String> = problems.iter().map(|problem| sentence(spec, problem)).collect();
+        ArgumentsError::Refused(sentences.join("; "))
+    })
+}
+
+/// The arguments as they were given, rendered: their values keep their types.
+pub(crate) fn rendered(
+    task: &Task,
+    spec: &ModuleSpec,
+    scope: &Scope,
+) -> Result<Vec<(String, Value)>, ArgumentsError> {
+    let mut args: Vec<(String, Value)> = Vec::new();
+    for defaults in module_defaults(task, spec, scope)? {
+        merge(&mut args, &defaults);
+    }
+    if let Some(template) = &task.args.template {
+        let value = scope.render_node(template)?;
+        merge(&mut args, &value);
+    }
+    if let (Some(node), Some(name)) = (&task.args.free_form, spec.free_form) {
+        set(&mut args, name, scope.render_node(node)?);
+    }
+    for (name, node) in task.args.named.iter() {
+        if let Some(value) = scope.render_or_omit(&Data::of(node))? {
+            set(&mut args, &name.key_text(), value);
+        } else {
+            args.retain(|(known, _)| *known != name.key_text());
+        }
+    }
+    Ok(args)
+}
+
+/// An argument as it is written, for those that are no templates but expressions (`debug: var`, `assert: that`).
+pub(crate) fn written<'t>(task: &'t Task, name: &str) -> Option<&'t Node> {
+    task.args.named.get(name)
+}
+
+/// `module_defaults` of this module, the outermost first.
+fn module_defaults(task: &Task, spec: &ModuleSpec, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
+    let mut defaults = Vec::new();
+    for node in task.scope.each(Keyword::ModuleDefaults) {
+        for (name, value) in node.as_map().into_iter().flat_map(|map| map.iter()) {
+            if muster_api::module::find(&name.key_text()).is_some_and(|found| found.name == spec.name) {
+                defaults.push(scope.render_node(value)?);
+            }
+        }
+    }
+    Ok(defaults)
+}
+
+fn merge(args: &mut Vec<(String, Value)>, more: &Value) {
+    for (name, value) in pairs(more) {
+        set(args, &text_of(&name), value);
+    }
+}
+
+fn set(args: &mut Vec<(String, Value)>, name: &str, value: Value) {
+    args.retain(|(known, _)| known != name);
+    args.push((name.to_owned(), value));
+}
+
+/// A problem with an argument that shows only now, because its value is a template.
+fn sentence(spec: &ModuleSpec, problem: &ArgProblem) -> String {
+    let module = spec.name;
+    match problem {
+        ArgProblem::Unknown { name } => {
+            let known = spec.args.iter().map(|arg| arg.name);
+            let hint = crate::suggest::did_you_mean(name, known).map(|hint| format!(" ({hint})"));
+            format!("`{module}` has no argument `{name}`{}", hint.unwrap_or_default())
+        }
+        ArgProblem::Unsupported { name } => format!("`{module}`: the argument `{name}` is not supported"),
+        ArgProblem::Missing { name } => format!("missing required arguments: `{module}` needs `{name}`"),
+        ArgProblem::BadValue { name, expected } => format!("`{module}`: `{name}` must be {expected}"),
+        ArgProblem::Twice { name } => format!("`{module}`: `{name}` is given under two names"),
+        ArgProblem::Rule { sentence, .. } => format!("`{module}`: {sentence}"),
+    }
+}
+
+/// A text argument.
+pub(crate) fn text<'a>(args: &'a Map<String, Json>, name: &str) -> Option<&'a str> {
+    args.get(name).and_then(Json::as_str)
+}
+
+/// A boolean argument; false where it is not given.
+pub(crate) fn truth(args: &Map<String, Json>, name: &str) -> bool {
+    args.get(name).and_then(Json::as_bool).unwrap_or(false)
+}
+
+/// The items of a list argument as text.
+pub(crate) fn texts(args: &Map<String, Json>, name: &str) -> Vec<String> {
+    match args.get(name) {
+        Some(Json::Array(items)) => items.iter().map(json_text).collect(),
+        Some(Json::Null) | None => Vec::new(),
+        Some(other) => vec![json_text(other)],
+    }
+}

@@ -1,0 +1,216 @@
+//! What a task came to on a host: what is registered, what is shown, what is counted.
+
+use muster_api::diff::Diff;
+use muster_api::outcome::Outcome;
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+
+/// How a task ended on a host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    /// Done; `changed` says whether it changed something.
+    #[default]
+    Ok,
+    /// Its condition did not hold, or it had nothing to do.
+    Skipped,
+    /// It failed.
+    Failed,
+    /// The host could not be reached.
+    Unreachable,
+    /// In a dry run: it depends on what is not known.
+    Unknown,
+}
+
+/// What a task, or one item of its loop, came to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct TaskResult {
+    pub(crate) status: Status,
+    pub(crate) changed: bool,
+    /// It failed, and `ignore_errors` or `ignore_unreachable` says to go on.
+    pub(crate) ignored: bool,
+    /// What is registered.
+    pub(crate) result: Map<String, Json>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) diffs: Vec<Diff>,
+    /// In a dry run: why what it would do cannot be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unknown: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) consequences: Vec<String>,
+    /// Facts of the host that it was done on.
+    #[serde(skip)]
+    pub(crate) facts: Map<String, Json>,
+    /// The item's label, for one item of a loop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    /// The host that it was done on, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) delegated_to: Option<String>,
+    /// Nothing of it may be shown.
+    #[serde(skip)]
+    pub(crate) no_log: bool,
+    /// It is always shown whole (`debug`).
+    #[serde(skip)]
+    pub(crate) is_talk: bool,
+    /// What else follows from it.
+    #[serde(skip)]
+    pub(crate) effects: Vec<Effect>,
+    /// The handlers to notify.
+    #[serde(skip)]
+    pub(crate) notify: Vec<String>,
+    /// The single results of a loop.
+    #[serde(skip)]
+    pub(crate) items: Vec<TaskResult>,
+    /// Seconds that it took.
+    pub(crate) seconds: f64,
+}
+
+/// What a module that the controller carries out itself does to the run.
+#[derive(Debug, Clone)]
+pub(crate) enum Effect {
+    /// `set_fact`
+    SetFact { name: String, value: crate::template::Value, cacheable: bool },
+    /// `include_vars`
+    IncludeVars(std::sync::Arc<crate::vars::Vars>),
+    /// `add_host`
+    AddHost { name: String, groups: Vec<String>, vars: Map<String, Json> },
+    /// `group_by`
+    GroupBy { group: String, parents: Vec<String> },
+    /// `include_tasks` and `include_role`: the file or role, and the variables of this item.
+    Include { name: String, vars: Vec<(String, crate::template::Value)> },
+    /// `meta`
+    Meta(String),
+}
+
+impl TaskResult {
+    /// A failure with a sentence.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        let mut result = Map::new();
+        result.insert("msg".into(), message.into().into());
+        Self { status: Status::Failed, result, ..Self::default() }
+    }
+
+    /// A task whose condition does not hold.
+    pub(crate) fn skipped(reason: &str) -> Self {
+        let mut result = Map::new();
+        result.insert("skip_reason".into(), reason.into());
+        Self { status: Status::Skipped, result, ..Self::default() }
+    }
+
+    /// In a dry run: a task that depends on what is not known.
+    pub(crate) fn unknown(reason: &str) -> Self {
+        Self { status: Status::Unknown, unknown: Some(reason.to_owned()), ..Self::default() }
+    }
+
+    /// A host that was not there.
+    pub(crate) fn unreachable(why: &super::unreachable::Unreachable) -> Self {
+        let result = Map::from_iter([
+            ("msg".to_owned(), Json::from(why.to_string())),
+            ("unreachable".to_owned(), Json::from(true)),
+        ]);
+        Self { status: Status::Unreachable, result, ..Self::default() }
+    }
+
+    /// What a module said.
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        let status = match (outcome.failed, outcome.skipped) {
+            (true, _) => Status::Failed,
+            (false, true) => Status::Skipped,
+            (false, false) => Status::Ok,
+        };
+        let mut result = outcome.result;
+        add_lines(&mut result);
+        if !outcome.facts.is_empty() {
+            result.insert("ansible_facts".into(), Json::Object(outcome.facts.clone()));
+        }
+        if !outcome.warnings.is_empty() {
+            result.insert("warnings".into(), json!(outcome.warnings));
+        }
+        Self {
+            status,
+            changed: outcome.changed,
+            result,
+            diffs: outcome.diffs,
+            unknown: outcome.unknown,
+            warnings: outcome.warnings,
+            consequences: outcome.consequences,
+            facts: outcome.facts,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it went wrong.
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(self.status, Status::Failed)
+    }
+
+    /// What playbooks see of it under the name that it is registered by.
+    pub(crate) fn registered(&self) -> Map<String, Json> {
+        let mut map = self.result.clone();
+        map.insert("changed".into(), self.changed.into());
+        map.insert("failed".into(), self.is_failed().into());
+        if self.status == Status::Skipped {
+            map.insert("skipped".into(), true.into());
+        }
+        if self.status == Status::Unreachable {
+            map.insert("unreachable".into(), true.into());
+        }
+        if !self.diffs.is_empty() && !map.contains_key("diff") {
+            map.insert("diff".into(), crate::report::diff_json(&self.diffs));
+        }
+        map
+    }
+
+    /// What may be shown of it.
+    pub(crate) fn shown(&self) -> Map<String, Json> {
+        let mut map = self.registered();
+        if self.no_log {
+            map.retain(|key, _| matches!(key.as_str(), "changed" | "failed" | "skipped" | "unreachable"));
+            map.insert("censored".into(), CENSORED.into());
+        }
+        map
+    }
+}
+
+/// What stands for a result that must not be shown; Ansible's own words, which scripts look for.
+const CENSORED: &str =
+    "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
+
+/// `stdout_lines` beside `stdout`, as playbooks expect them.
+fn add_lines(result: &mut Map<String, Json>) {
+    for stream in ["stdout", "stderr"] {
+        let name = format!("{stream}_lines");
+        if let Some(text) = result.get(stream).and_then(Json::as_str)
+            && !result.contains_key(&name)
+        {
+            let lines: Vec<Json> = text.lines().map(Json::from).collect();
+            result.insert(name, lines.into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_result_shows_only_whether_it_changed() {
+        let mut result = TaskResult::failed("the password is hunter2");
+        result.no_log = true;
+        let shown = serde_json::to_string(&result.shown()).expect("a map");
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("censored"), "{shown}");
+    }
+
+    #[test]
+    fn lines_stand_beside_the_text() {
+        let outcome = Outcome {
+            result: Map::from_iter([("stdout".to_owned(), Json::from("a\nb"))]),
+            ..Outcome::default()
+        };
+        assert_eq!(TaskResult::of(outcome).result["stdout_lines"], json!(["a", "b"]));
+    }
+}

@@ -1,0 +1,504 @@
+//! One task on one host: pure, an answer in, the next demand out. Conditions, loops, retries, and what counts as
+//! changed and as failed are decided here; who carries a module out is not.
+
+use super::arguments::{self, ArgumentsError};
+use super::keywords::{Lookup, first_false};
+use super::known::partly_known;
+use super::loop_items::Items;
+use super::result::{Effect, Status, TaskResult};
+use super::unreachable::Unreachable;
+use crate::playbook::Task;
+use crate::playbook::keyword::Keyword;
+use crate::template::{TemplateError, Value, from_json, to_json};
+use crate::vars::{Level, Scope, Vars};
+use crate::yaml::Node;
+use muster_api::module::ModuleSpec;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What is to be done next for the task.
+#[derive(Debug)]
+pub(crate) enum Demand {
+    /// Carry a module out, and come back with what it came to.
+    Run(Box<Request>),
+    /// Come back after a time; with how many attempts are left where it is for one.
+    Wait { time: Duration, attempts_left: Option<u64> },
+    /// Nothing: this is what the task came to.
+    Done(Box<TaskResult>),
+}
+
+/// What a demand came to.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The module was carried out.
+    Done(Box<TaskResult>),
+    /// The host cannot be reached.
+    Unreachable(Unreachable),
+    /// The time is over.
+    Waited,
+}
+
+/// A module to be carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) task: Arc<Task>,
+    pub(crate) spec: &'static ModuleSpec,
+    pub(crate) args: Map<String, Json>,
+    pub(crate) scope: Scope,
+    pub(crate) check: bool,
+    pub(crate) diff: bool,
+    pub(crate) no_log: bool,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) timeout: Option<Duration>,
+    /// On another host than the one that the task is for.
+    pub(crate) delegate_to: Option<String>,
+}
+
+/// What holds for all tasks of a run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mode {
+    pub(crate) check: bool,
+    pub(crate) diff: bool,
+    /// Seconds after which any task is ended.
+    pub(crate) timeout: Option<u64>,
+}
+
+/// One task on one host.
+pub(crate) struct TaskRun {
+    task: Arc<Task>,
+    mode: Arc<Mode>,
+    /// Without the variables of a loop.
+    outer: Scope,
+    /// With them.
+    scope: Scope,
+    items: Option<Items>,
+    /// The loop could not be rendered: that counts only where the condition holds.
+    items_error: Option<TemplateError>,
+    index: usize,
+    attempt: u64,
+    done: Vec<TaskResult>,
+    is_started: bool,
+    is_paused: bool,
+    delegate_to: Option<String>,
+    no_log: bool,
+    began: Instant,
+}
+
+impl TaskRun {
+    /// A task for a host whose variables `scope` has.
+    pub(crate) fn new(task: Arc<Task>, scope: Scope, mode: Arc<Mode>) -> Self {
+        Self {
+            task,
+            mode,
+            outer: scope.clone(),
+            scope,
+            items: None,
+            items_error: None,
+            index: 0,
+            attempt: 1,
+            done: Vec::new(),
+            is_started: false,
+            is_paused: false,
+            delegate_to: None,
+            no_log: false,
+            began: Instant::now(),
+        }
+    }
+
+    /// What is to be done next.
+    pub(crate) fn next(&mut self, reply: Option<Reply>) -> Demand {
+        match reply {
+            None if !self.is_started => self.start(),
+            None | Some(Reply::Waited) => self.attempt(),
+            Some(Reply::Done(result)) => self.judge(*result),
+            Some(Reply::Unreachable(why)) => {
+                let result = self.ignoring(TaskResult::unreachable(&why), Keyword::IgnoreUnreachable);
+                self.finish(result)
+            }
+        }
+    }
+
+    fn start(&mut self) -> Demand {
+        self.is_started = true;
+        self.no_log = self.lookup().truth(Keyword::NoLog).map_or(true, |no_log| no_log.unwrap_or(false));
+        match Items::of(&self.task, &self.outer) {
+            Ok(Some(items)) if items.values.is_empty() => {
+                let mut result = TaskResult::skipped("");
+                result.result = Map::from_iter([
+                    ("skipped_reason".to_owned(), Json::from("No items in the list")),
+                    ("results".to_owned(), Json::Array(Vec::new())),
+                ]);
+                return Demand::Done(Box::new(self.complete(result)));
+            }
+            Ok(items) => self.items = items,
+            Err(err) => self.items_error = Some(err),
+        }
+        self.begin_item()
+    }
+
+    fn begin_item(&mut self) -> Demand {
+        if let Some(items) = &self.items {
+            self.scope = items.scope(&self.outer, self.index);
+        }
+        self.attempt = 1;
+        self.attempt()
+    }
+
+    fn attempt(&mut self) -> Demand {
+        if std::mem::take(&mut self.is_paused) {
+            return self.begin_item();
+        }
+        match self.request() {
+            Ok(Asked::Request(request)) => Demand::Run(Box::new(request)),
+            Ok(Asked::Answer(result)) => self.finish(result),
+            Err(Stop::Template(err)) => {
+                let result = self.template_failure(&err);
+                self.finish_ignoring(result)
+            }
+            Err(Stop::Refused(why)) => self.finish_ignoring(TaskResult::failed(why)),
+        }
+    }
+
+    fn request(&mut self) -> Result<Asked, Stop> {
+        let task = self.task.clone();
+        let conditions = task.scope.each(Keyword::When);
+        if let Some(node) = first_false(&conditions, &self.scope)? {
+            return Ok(Asked::Answer(condition_is_false(node)));
+        }
+        if let Some(err) = self.items_error.take() {
+            return Err(Stop::Template(err));
+        }
+        self.delegate_to = self.lookup().text(Keyword::DelegateTo)?;
+        let name = module_name(&task, &self.scope)?;
+        if let Some(effect) = self.own_effect(&name)? {
+            return Ok(Asked::Answer(effect));
+        }
+        let spec = muster_api::module::find(&name)
+            .ok_or_else(|| Stop::Refused(format!("there is no module `{name}`")))?;
+        let args = match arguments::arguments(&task, spec, &self.scope) {
+            Err(err) if is_expression_module(spec) => ignore_expression(err)?,
+            other => other?,
+        };
+        let lookup = self.lookup();
+        let timeout = lookup.seconds(Keyword::Timeout)?.or(self.mode.timeout.map(Duration::from_secs));
+        Ok(Asked::Request(Request {
+            spec,
+            args,
+            check: lookup.truth(Keyword::CheckMode)?.unwrap_or(self.mode.check),
+            diff: lookup.truth(Keyword::Diff)?.unwrap_or(self.mode.diff),
+            no_log: self.no_log,
+            environment: lookup.environment()?,
+            timeout: timeout.filter(|timeout| !timeout.is_zero()),
+            delegate_to: self.delegate_to.clone(),
+            scope: self.scope.clone(),
+            task,
+        }))
+    }
+
+    /// What needs no module: includes and `meta`.
+    fn own_effect(&self, name: &str) -> Result<Option<TaskResult>, Stop> {
+        let bare = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+        let effect = match bare.unwrap_or(name) {
+            "include_tasks" | "include_role" => {
+                let what = self.task.args.free_form.as_ref();
+                let what = what.or_else(|| {
+                    ["file", "_raw_params", "name", "role"]
+                        .iter()
+                        .find_map(|key| self.task.args.named.get(key))
+                });
+                let name = match what {
+                    Some(node) => crate::template::text_of(&self.scope.render_node(node)?),
+                    None => return Err(Stop::Refused(format!("`{name}` does not say what to include"))),
+                };
+                let vars = self.items.as_ref().map(|items| items.variables(self.index)).unwrap_or_default();
+                Effect::Include { name, vars }
+            }
+            "meta" => {
+                let what =
+                    self.task.args.free_form.as_ref().or_else(|| self.task.args.named.get("_raw_params"));
+                let what = what.map(|node| self.scope.render_node(node)).transpose()?;
+                Effect::Meta(what.map(|what| crate::template::text_of(&what)).unwrap_or_default())
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(TaskResult { effects: vec![effect], ..TaskResult::default() }))
+    }
+
+    /// A module came back: what does that count as, and is it tried again?
+    fn judge(&mut self, result: TaskResult) -> Demand {
+        let result = match self.judged(result) {
+            Ok(result) => result,
+            Err(err) => self.template_failure(&err),
+        };
+        match self.wants_retry(&result) {
+            Ok(Some(time)) => {
+                self.attempt += 1;
+                let attempts_left = self.attempts().saturating_sub(self.attempt) + 1;
+                Demand::Wait { time, attempts_left: Some(attempts_left) }
+            }
+            Ok(None) => {
+                let result = self.out_of_attempts(result);
+                self.finish_ignoring(result)
+            }
+            Err(err) => {
+                let result = self.template_failure(&err);
+                self.finish_ignoring(result)
+            }
+        }
+    }
+
+    fn judged(&self, mut result: TaskResult) -> Result<TaskResult, TemplateError> {
+        if let Some(node) = self.own(Keyword::ChangedWhen) {
+            match self.with_result(&result).condition(node) {
+                Ok(changed) => result.changed = changed,
+                Err(err) => match err.unknown_reason() {
+                    Some(reason) => result.unknown = Some(reason.to_owned()),
+                    None => return Err(err),
+                },
+            }
+        }
+        if let Some(node) = self.own(Keyword::FailedWhen) {
+            match self.with_result(&result).condition(node) {
+                Ok(failed) => {
+                    result.result.insert("failed_when_result".into(), failed.into());
+                    result.status = if failed { Status::Failed } else { unfailed(result.status) };
+                }
+                Err(err) => match err.unknown_reason() {
+                    Some(reason) => result.unknown = Some(reason.to_owned()),
+                    None => return Err(err),
+                },
+            }
+        }
+        Ok(result)
+    }
+
+    fn wants_retry(&self, result: &TaskResult) -> Result<Option<Duration>, TemplateError> {
+        let until = self.own(Keyword::Until);
+        let retries = self.own(Keyword::Retries);
+        if (until.is_none() && retries.is_none())
+            || result.unknown.is_some()
+            || result.status == Status::Skipped
+        {
+            return Ok(None);
+        }
+        let is_enough = match until {
+            Some(node) => match self.with_result(result).condition(node) {
+                Ok(is_enough) => is_enough,
+                // A result without the key that is asked for is a failed attempt, as long as the task failed.
+                Err(_) if result.is_failed() => false,
+                Err(err) => return Err(err),
+            },
+            None => !result.is_failed(),
+        };
+        if is_enough || self.attempt > self.attempts() {
+            return Ok(None);
+        }
+        let delay = self.lookup().seconds(Keyword::Delay)?;
+        Ok(Some(delay.unwrap_or(Duration::from_secs(5))))
+    }
+
+    /// How often the task is tried again.
+    fn attempts(&self) -> u64 {
+        let retries = self.lookup().number(Keyword::Retries).ok().flatten();
+        retries.map_or(3, |retries| u64::try_from(retries).unwrap_or(0))
+    }
+
+    /// A task with `until` that never got there has failed, whatever its module said.
+    fn out_of_attempts(&self, mut result: TaskResult) -> TaskResult {
+        let has_retries = self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some();
+        if !has_retries || result.unknown.is_some() || result.status == Status::Skipped {
+            return result;
+        }
+        let attempts = self.attempt.min(self.attempts().max(1));
+        result.result.insert("attempts".into(), attempts.into());
+        let is_enough = self
+            .own(Keyword::Until)
+            .is_none_or(|node| self.with_result(&result).condition(node).unwrap_or(false));
+        if !is_enough {
+            result.status = Status::Failed;
+        }
+        result
+    }
+
+    fn finish_ignoring(&mut self, result: TaskResult) -> Demand {
+        let result = self.ignoring(result, Keyword::IgnoreErrors);
+        self.finish(result)
+    }
+
+    fn ignoring(&self, mut result: TaskResult, keyword: Keyword) -> TaskResult {
+        let counts = match keyword {
+            Keyword::IgnoreUnreachable => result.status == Status::Unreachable,
+            _ => result.status == Status::Failed,
+        };
+        result.ignored = counts && self.lookup().truth(keyword).ok().flatten().unwrap_or(false);
+        result
+    }
+
+    /// One repetition is done, or the only one.
+    fn finish(&mut self, mut result: TaskResult) -> Demand {
+        result.delegated_to = self.delegate_to.clone();
+        result.no_log = self.no_log;
+        let Some(items) = &self.items else {
+            return Demand::Done(Box::new(self.complete(result)));
+        };
+        let items = items.clone();
+        let label = items.label(&self.scope, self.index);
+        result.result.insert(items.variable.clone(), to_json(&items.values[self.index]));
+        result.result.insert("ansible_loop_var".into(), items.variable.clone().into());
+        result.label = Some(label);
+        let is_unreachable = result.status == Status::Unreachable && !result.ignored;
+        let is_broken_off = items
+            .break_when
+            .as_ref()
+            .is_some_and(|node| self.with_result(&result).condition(node).unwrap_or(false));
+        self.done.push(result);
+        self.index += 1;
+        if self.index == items.values.len() || is_unreachable || is_broken_off {
+            let whole = self.whole_loop();
+            return Demand::Done(Box::new(self.complete(whole)));
+        }
+        match items.pause {
+            Some(time) => {
+                self.is_paused = true;
+                Demand::Wait { time, attempts_left: None }
+            }
+            None => self.begin_item(),
+        }
+    }
+
+    fn whole_loop(&mut self) -> TaskResult {
+        let items = std::mem::take(&mut self.done);
+        let any = |status| items.iter().any(|item| item.status == status && !item.ignored);
+        let all_skipped = items.iter().all(|item| item.status == Status::Skipped);
+        let (status, message) = match () {
+            () if any(Status::Unreachable) => (Status::Unreachable, "One or more items failed"),
+            () if items.iter().any(TaskResult::is_failed) => (Status::Failed, "One or more items failed"),
+            () if all_skipped => (Status::Skipped, "All items skipped"),
+            () if any(Status::Unknown) => (Status::Unknown, "All items completed"),
+            () => (Status::Ok, "All items completed"),
+        };
+        let mut whole = TaskResult {
+            status,
+            changed: items.iter().any(|item| item.changed),
+            ignored: status == Status::Failed
+                && items.iter().filter(|item| item.is_failed()).all(|item| item.ignored),
+            unknown: items.iter().find_map(|item| item.unknown.clone()),
+            no_log: self.no_log,
+            delegated_to: self.delegate_to.clone(),
+            ..TaskResult::default()
+        };
+        for item in &items {
+            whole.diffs.extend(item.diffs.iter().cloned());
+            whole.facts.extend(item.facts.clone());
+            whole.effects.extend(item.effects.iter().cloned());
+            whole.consequences.extend(item.consequences.iter().cloned());
+            whole.warnings.extend(item.warnings.iter().cloned());
+        }
+        let results = items.iter().map(|item| Json::Object(item.registered())).collect();
+        whole.result.insert("results".into(), results);
+        whole.result.insert("msg".into(), message.into());
+        whole.items = items;
+        whole
+    }
+
+    /// What follows from the result of the whole task.
+    fn complete(&self, mut result: TaskResult) -> TaskResult {
+        result.no_log = self.no_log;
+        result.seconds = self.began.elapsed().as_secs_f64();
+        if result.changed {
+            match self.lookup().texts(Keyword::Notify) {
+                Ok(names) => result.notify = names,
+                Err(err) => return self.template_failure(&err),
+            }
+        }
+        result
+    }
+
+    fn template_failure(&self, err: &TemplateError) -> TaskResult {
+        match err.unknown_reason() {
+            Some(reason) if self.mode.check => TaskResult::unknown(reason),
+            _ => TaskResult::failed(super::template_error::sentence(err)),
+        }
+    }
+
+    /// The scope in which `until`, `changed_when` and `failed_when` look at the result.
+    fn with_result(&self, result: &TaskResult) -> Scope {
+        let Ok(Some(name)) = self.lookup().text(Keyword::Register) else { return self.scope.clone() };
+        let mut vars = Vars::new();
+        vars.set_plain(&name, registered_value(result));
+        self.scope.with(Level::LoopVars, vars)
+    }
+
+    fn own(&self, keyword: Keyword) -> Option<&Node> {
+        self.task.scope.keywords.get(keyword)
+    }
+
+    fn lookup(&self) -> Lookup<'_> {
+        Lookup { task: &self.task, scope: &self.scope }
+    }
+}
+
+enum Asked {
+    Request(Request),
+    Answer(TaskResult),
+}
+
+enum Stop {
+    Template(TemplateError),
+    Refused(String),
+}
+
+impl From<TemplateError> for Stop {
+    fn from(err: TemplateError) -> Self {
+        Self::Template(err)
+    }
+}
+
+impl From<ArgumentsError> for Stop {
+    fn from(err: ArgumentsError) -> Self {
+        match err {
+            ArgumentsError::Template(err) => Self::Template(err),
+            ArgumentsError::Refused(why) => Self::Refused(why),
+        }
+    }
+}
+
+/// The value that a result is registered as.
+pub(crate) fn registered_value(result: &TaskResult) -> Value {
+    let known = result.registered();
+    match &result.unknown {
+        None => from_json(&Json::Object(known)),
+        Some(reason) => partly_known(&known, reason),
+    }
+}
+
+fn module_name(task: &Task, scope: &Scope) -> Result<String, TemplateError> {
+    if task.module.is_template() {
+        return Ok(crate::template::text_of(&scope.render_node(&task.module.0)?));
+    }
+    Ok(task.module.written().to_owned())
+}
+
+/// `debug: var` and `assert: that` are expressions: they are not rendered as arguments.
+fn is_expression_module(spec: &ModuleSpec) -> bool {
+    matches!(spec.name, "assert" | "debug")
+}
+
+fn ignore_expression(err: ArgumentsError) -> Result<Map<String, Json>, Stop> {
+    match err {
+        ArgumentsError::Template(_) => Ok(Map::new()),
+        ArgumentsError::Refused(why) => Err(Stop::Refused(why)),
+    }
+}
+
+fn condition_is_false(node: &Node) -> TaskResult {
+    let mut result = TaskResult::skipped("Conditional result was False");
+    result.result.insert("false_condition".into(), node.to_json());
+    result
+}
+
+fn unfailed(status: Status) -> Status {
+    if status == Status::Failed { Status::Ok } else { status }
+}
