@@ -10,5 +10,6 @@ pub mod effect;
 pub mod input;
 pub mod message;
 pub mod node;
+pub mod observed;
 pub mod schedule;
 pub mod time;

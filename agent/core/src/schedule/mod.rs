@@ -1,5 +1,26 @@
 //! The policy: a pure function from configuration, facts, history and time to a transition and a report.
 
+mod actions;
+mod colocation;
+mod decision;
+mod emit;
+mod failures;
+mod fencing;
+mod graph;
+mod locations;
+mod meta;
+mod monitors;
+mod nodes;
+mod ordering;
+mod placement;
+mod report;
+mod settings;
+mod unpack;
+mod world;
+
+pub use decision::{ChangeKind, Decision, ResourceChange};
+pub use nodes::NodeState;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,6 +29,7 @@ use muster_api::history::{History, ResourceAction};
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::status::{Fact, ResourceStatus};
 use serde::{Deserialize, Serialize};
+use world::World;
 
 /// All that a decision is made from.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +119,18 @@ pub struct Report {
 ///
 /// After a transition has completed as planned, deciding again gives an empty one.
 pub fn schedule(situation: &Situation<'_>) -> (Transition, Report) {
-    let _ = situation;
-    (Transition::default(), Report::default())
+    let states = situation.facts.iter().map(|(name, fact)| (name.clone(), NodeState::from(*fact))).collect();
+    let decision = decide(situation, &states);
+    (decision.transition, decision.report)
+}
+
+/// Decides with more knowledge of the nodes than facts hold (`states` instead of `situation.facts`), and tells in full.
+pub fn decide(situation: &Situation<'_>, states: &BTreeMap<NodeName, NodeState>) -> Decision {
+    let mut world = World::read(*situation, states);
+    placement::place_all(&mut world);
+    let mut graph = actions::create_all(&mut world);
+    fencing::add_all(&world, &mut graph);
+    ordering::add_all(&world, &mut graph);
+    ordering::settle(&world, &mut graph);
+    report::decision(&world, &graph)
 }

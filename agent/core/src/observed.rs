@@ -1,0 +1,350 @@
+//! Operation history -> the state of a resource on a node. Records are read as Pacemaker reads them: in the order of
+//! their calls, each exit code against what that operation should have returned; a failure stays until something
+//! that clears it succeeds or until it has aged out.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::history::{OpRecord, OpStatus, rc};
+use muster_api::resource::{AgentName, OnFail, Primitive};
+
+/// What is believed of a resource on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Sighting {
+    /// Nobody has looked.
+    #[default]
+    Unknown,
+    /// It does not run there.
+    Stopped,
+    /// It runs there, or may run there: whatever failed counts as active until it was stopped.
+    Started,
+}
+
+/// What a failure that has not been cleared asks for; where there are several the later variant wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Response {
+    /// Nothing.
+    #[default]
+    Ignore,
+    /// Stop it and start it again.
+    Restart,
+    /// Leave it alone until a person has looked.
+    Block,
+    /// Stop it and keep it stopped.
+    Stop,
+    /// Move everything away from the node.
+    Standby,
+    /// Fence the node.
+    Fence,
+}
+
+/// The last failure that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The operation.
+    pub operation: String,
+    /// Its interval, milliseconds.
+    pub interval_ms: u64,
+    /// What came of it: a timeout, an exit code, and what the agent said.
+    pub what: String,
+}
+
+/// Agent and parameters that a resource was started (or found) with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The agent.
+    pub agent: AgentName,
+    /// Its parameters.
+    pub params: BTreeMap<String, String>,
+    /// Of both; zero is unknown.
+    pub digest: u64,
+}
+
+/// What the records of one resource on one node add up to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// Whether it is there.
+    pub state: Sighting,
+    /// A start is under way.
+    pub is_start_pending: bool,
+    /// What its failures ask for.
+    pub response: Response,
+    /// It must not run on this node, for this reason.
+    pub ban_here: Option<String>,
+    /// It must not run on any node, for this reason.
+    pub ban_everywhere: Option<String>,
+    /// The last failure that counts.
+    pub failure: Option<Failure>,
+    /// A failure was met that the configuration says to ignore.
+    pub ignores_failures: bool,
+    /// Intervals of the monitors that are repeated.
+    pub monitors: BTreeSet<u64>,
+    /// What it runs with.
+    pub definition: Option<Definition>,
+}
+
+/// What is needed to judge records.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The configured resource; `None` where it was removed from the configuration.
+    pub primitive: Option<&'a Primitive>,
+    /// `on-fail` of the operation defaults.
+    pub default_on_fail: Option<OnFail>,
+    /// Whether the cluster may act on it.
+    pub is_managed: bool,
+    /// `stonith-enabled`.
+    pub is_fencing_enabled: bool,
+    /// Whether this node could be fenced now.
+    pub can_fence: bool,
+    /// `failure-timeout`; zero is never.
+    pub failure_timeout_ms: u64,
+    /// A fail count is younger than the timeout, so the records behind it still count.
+    pub has_fresh_fail_count: bool,
+    /// Milliseconds since the epoch.
+    pub now_ms: u64,
+}
+
+/// Reads the records of one resource on one node.
+pub fn observe(records: &[OpRecord], rules: &Rules<'_>) -> Observed {
+    let mut ordered: Vec<&OpRecord> = records.iter().collect();
+    // A pending action is the newest whatever its number.
+    ordered.sort_by_key(|record| (record.status == OpStatus::Pending, record.call));
+    let mut observed = Observed::default();
+    for record in ordered {
+        observed.read(record, rules);
+    }
+    observed
+}
+
+/// How a record is to be taken.
+enum Verdict {
+    Pending,
+    /// As expected, or as good; with the exit code that stands for the state.
+    Fine(u8),
+    Failed(Hardness),
+}
+
+/// How far a failure reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hardness {
+    /// It may be tried again.
+    Soft,
+    /// Not on this node.
+    Hard,
+    /// Not on any node.
+    Fatal,
+}
+
+impl Observed {
+    fn read(&mut self, record: &OpRecord, rules: &Rules<'_>) {
+        if !matches!(record.operation.as_str(), "start" | "stop" | "monitor") {
+            return;
+        }
+        self.note_monitor(record);
+        match rules.judge(record) {
+            Verdict::Pending => self.read_pending(record),
+            Verdict::Fine(code) => self.read_success(record, code),
+            Verdict::Failed(_) if rules.is_expired(record) => {}
+            Verdict::Failed(hardness) => self.read_failure(record, hardness, rules),
+        }
+    }
+
+    /// Start and stop end the monitors of before.
+    fn note_monitor(&mut self, record: &OpRecord) {
+        if record.operation != "monitor" {
+            self.monitors.clear();
+        } else if record.interval_ms > 0 {
+            self.monitors.insert(record.interval_ms);
+        }
+    }
+
+    fn read_pending(&mut self, record: &OpRecord) {
+        if record.operation == "start" {
+            self.is_start_pending = true;
+            self.state = Sighting::Started;
+            self.define(record);
+        }
+    }
+
+    fn read_success(&mut self, record: &OpRecord, code: u8) {
+        let clears = match (record.operation.as_str(), code) {
+            (_, rc::NOT_RUNNING) | ("stop", _) => {
+                self.state = Sighting::Stopped;
+                self.is_start_pending = false;
+                self.definition = None;
+                true
+            }
+            ("start", _) => {
+                self.state = Sighting::Started;
+                self.is_start_pending = false;
+                self.define(record);
+                true
+            }
+            _ => {
+                if self.state != Sighting::Started || self.definition.is_none() {
+                    self.define(record);
+                }
+                self.state = Sighting::Started;
+                self.is_same_as_failure(record)
+            }
+        };
+        // A stop, a standby or a fencing that a failure asked for is not undone by a later success.
+        if clears && self.response <= Response::Block {
+            self.response = Response::Ignore;
+            self.failure = None;
+        }
+    }
+
+    fn define(&mut self, record: &OpRecord) {
+        self.definition = Some(Definition {
+            agent: record.agent.clone(),
+            params: record.params.clone(),
+            digest: record.digest,
+        });
+    }
+
+    fn is_same_as_failure(&self, record: &OpRecord) -> bool {
+        self.failure.as_ref().is_some_and(|failure| {
+            failure.operation == record.operation && failure.interval_ms == record.interval_ms
+        })
+    }
+
+    fn read_failure(&mut self, record: &OpRecord, hardness: Hardness, rules: &Rules<'_>) {
+        let response = rules.response_to(record);
+        if response == Response::Ignore {
+            self.ignores_failures = true;
+            self.read_success(record, rules.expected(record));
+            return;
+        }
+        let what = describe(record);
+        self.is_start_pending = false;
+        self.response = self.response.max(response);
+        if record.operation == "stop" {
+            self.ban_here = Some(format!("its stop failed there ({what})"));
+        }
+        if is_probe(record) && record.rc == Some(rc::INSTALLED) {
+            self.state = Sighting::Stopped;
+        } else {
+            if self.definition.is_none() {
+                self.define(record);
+            }
+            self.state = Sighting::Started;
+        }
+        match hardness {
+            Hardness::Soft => {}
+            Hardness::Hard => self.ban_here = Some(format!("it cannot run there ({what})")),
+            Hardness::Fatal => self.ban_everywhere = Some(format!("it cannot run anywhere ({what})")),
+        }
+        if response == Response::Stop {
+            self.ban_everywhere =
+                Some(format!("its {} failed and `on-fail` is `stop` ({what})", record.operation));
+        }
+        self.failure =
+            Some(Failure { operation: record.operation.clone(), interval_ms: record.interval_ms, what });
+    }
+}
+
+impl Rules<'_> {
+    fn judge(&self, record: &OpRecord) -> Verdict {
+        let code = record.rc.map(|code| match code {
+            rc::DEGRADED => rc::OK,
+            rc::DEGRADED_PROMOTED => rc::RUNNING_PROMOTED,
+            code => code,
+        });
+        match (record.status, code) {
+            (OpStatus::Pending, _) => Verdict::Pending,
+            (OpStatus::TimedOut, _) | (_, None) => Verdict::Failed(Hardness::Soft),
+            (OpStatus::Done | OpStatus::Error, Some(code)) => self.judge_code(record, code),
+        }
+    }
+
+    fn judge_code(&self, record: &OpRecord, code: u8) -> Verdict {
+        let is_expected = code == self.expected(record);
+        match code {
+            rc::OK | rc::RUNNING_PROMOTED if is_expected || is_probe(record) => Verdict::Fine(rc::OK),
+            rc::NOT_RUNNING if is_expected || is_probe(record) || !self.is_managed => Verdict::Fine(code),
+            rc::CONFIGURED => Verdict::Failed(Hardness::Fatal),
+            rc::UNIMPLEMENTED if record.interval_ms > 0 => Verdict::Failed(Hardness::Soft),
+            rc::UNIMPLEMENTED | rc::INSTALLED | rc::ARGS | rc::PERM => {
+                // A node that cannot even stop it, and cannot be fenced: nothing is left to try.
+                let is_stuck = record.operation == "stop" && !self.can_fence;
+                Verdict::Failed(if is_stuck { Hardness::Fatal } else { Hardness::Hard })
+            }
+            _ => Verdict::Failed(Hardness::Soft),
+        }
+    }
+
+    /// The exit code that the action should have had.
+    fn expected(&self, record: &OpRecord) -> u8 {
+        let watches_for_stopped = || {
+            self.operation(record)
+                .and_then(|operation| operation.role.as_deref())
+                .is_some_and(|role| role == "Stopped")
+        };
+        if is_probe(record) || (record.operation == "monitor" && watches_for_stopped()) {
+            rc::NOT_RUNNING
+        } else {
+            rc::OK
+        }
+    }
+
+    fn operation(&self, record: &OpRecord) -> Option<&muster_api::resource::Operation> {
+        self.primitive?.operations.iter().find(|operation| {
+            operation.name == record.operation && operation.interval_ms == record.interval_ms
+        })
+    }
+
+    /// `on-fail`: the operation's own, the default's, or fence (block without fencing) for a stop and restart else.
+    fn response_to(&self, record: &OpRecord) -> Response {
+        let on_fail = self.operation(record).and_then(|operation| operation.on_fail).or(self.default_on_fail);
+        match on_fail {
+            Some(OnFail::Ignore) => Response::Ignore,
+            Some(OnFail::Block) => Response::Block,
+            Some(OnFail::Stop) => Response::Stop,
+            Some(OnFail::Restart) => Response::Restart,
+            Some(OnFail::Standby) => Response::Standby,
+            Some(OnFail::Fence) if self.is_fencing_enabled => Response::Fence,
+            Some(OnFail::Fence) => Response::Stop,
+            None if record.operation == "stop" && self.is_fencing_enabled => Response::Fence,
+            None if record.operation == "stop" => Response::Block,
+            None => Response::Restart,
+        }
+    }
+
+    /// Whether the failure is older than `failure-timeout`. That an agent is not installed does not age.
+    fn is_expired(&self, record: &OpRecord) -> bool {
+        let is_missing = record.status == OpStatus::Error && record.rc == Some(rc::INSTALLED);
+        self.failure_timeout_ms > 0
+            && !is_missing
+            && !self.has_fresh_fail_count
+            && record.at_ms > 0
+            && self.now_ms >= record.at_ms.saturating_add(self.failure_timeout_ms)
+    }
+}
+
+fn is_probe(record: &OpRecord) -> bool {
+    record.operation == "monitor" && record.interval_ms == 0
+}
+
+fn describe(record: &OpRecord) -> String {
+    let how = match (record.status, record.rc) {
+        (OpStatus::TimedOut, _) => "timed out".to_string(),
+        (_, Some(code)) => format!("{} returned {code}: {}", record.operation, rc_meaning(code)),
+        (_, None) => format!("{} could not be run", record.operation),
+    };
+    if record.reason.is_empty() { how } else { format!("{how}, {}", record.reason) }
+}
+
+fn rc_meaning(code: u8) -> &'static str {
+    match code {
+        rc::OK => "running",
+        rc::ARGS => "a parameter is wrong on this node",
+        rc::UNIMPLEMENTED => "the agent does not know the action",
+        rc::PERM => "no permission",
+        rc::INSTALLED => "something is not installed",
+        rc::CONFIGURED => "a parameter is wrong",
+        rc::NOT_RUNNING => "not running",
+        _ => "failed",
+    }
+}

@@ -1,0 +1,206 @@
+//! From the graph of what is considered to the transition: only what is due and real, each with what it waits for.
+
+use super::graph::{ActionIx, Graph, Relation, Task};
+use super::nodes::NodeIx;
+use super::world::{Kind, RscIx, World};
+use super::{Action, ActionKind, Transition, failures, monitors};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::history::ResourceAction;
+use muster_api::resource::{AgentName, Operation};
+
+/// The due actions of the graph, each after all that it waits for.
+pub(crate) fn in_order(graph: &Graph) -> Vec<ActionIx> {
+    let mut waiting: BTreeSet<ActionIx> =
+        (0..graph.actions.len()).map(ActionIx).filter(|action| graph[*action].is_due()).collect();
+    let mut ordered = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_free = |action: &&ActionIx, even_if_ordered: bool| {
+            graph.before(**action).iter().map(|edge| &graph.edges[*edge]).all(|edge| {
+                let is_weak = matches!(edge.relation, Relation::ORDERED | Relation::APART);
+                !waiting.contains(&edge.first) || !graph.binds(edge) || (even_if_ordered && is_weak)
+            })
+        };
+        // In a circle the weakest order gives way; a circle of strict ones is cut at its first action.
+        let free = waiting.iter().find(|action| is_free(action, false));
+        let next =
+            free.or_else(|| waiting.iter().find(|action| is_free(action, true))).or(waiting.first()).copied();
+        let Some(next) = next else { break };
+        waiting.remove(&next);
+        ordered.push(next);
+    }
+    ordered
+}
+
+/// The transition.
+pub(crate) fn transition(world: &World<'_>, graph: &Graph) -> Transition {
+    let mut draft = Draft { world, graph, transition: Transition::default() };
+    let probes = draft.add_probes();
+    let placed = draft.add_planned(&probes);
+    for rsc in world.runnables() {
+        draft.add_monitors(rsc, &placed);
+    }
+    draft.forget_failures();
+    draft.transition
+}
+
+struct Draft<'w, 'a> {
+    world: &'w World<'a>,
+    graph: &'w Graph,
+    transition: Transition,
+}
+
+impl Draft<'_, '_> {
+    fn push(&mut self, kind: ActionKind, after: BTreeSet<usize>, why: String) -> usize {
+        self.transition.actions.push(Action { kind, after: after.into_iter().collect(), why });
+        self.transition.actions.len() - 1
+    }
+
+    /// By resource: the places of its probes.
+    fn add_probes(&mut self) -> BTreeMap<RscIx, BTreeSet<usize>> {
+        let mut probes: BTreeMap<RscIx, BTreeSet<usize>> = BTreeMap::new();
+        for (rsc, node) in monitors::missing_probes(self.world) {
+            let Some(action) = configured_action(self.world, rsc, "monitor", 0) else { continue };
+            let kind = ActionKind::Resource { node: self.world[node].name.clone(), action, is_probe: true };
+            let place =
+                self.push(kind, BTreeSet::new(), "nobody has looked whether it runs there".to_string());
+            probes.entry(rsc).or_default().insert(place);
+        }
+        probes
+    }
+
+    /// Starts, stops and fencings; returns where in the transition each stands.
+    fn add_planned(&mut self, probes: &BTreeMap<RscIx, BTreeSet<usize>>) -> BTreeMap<ActionIx, usize> {
+        let mut places = BTreeMap::new();
+        // By action: what a later one has to wait for. For one that nothing is run for, what it waited for itself.
+        let mut ends: BTreeMap<ActionIx, BTreeSet<usize>> = BTreeMap::new();
+        for ix in in_order(self.graph) {
+            let edges = self.graph.before(ix).iter().map(|edge| &self.graph.edges[*edge]);
+            let binding = edges.filter(|edge| self.graph.binds(edge));
+            let mut after: BTreeSet<usize> =
+                binding.filter_map(|edge| ends.get(&edge.first)).flatten().copied().collect();
+            let planned = &self.graph[ix];
+            if let Some(rsc) = planned.rsc.filter(|_| planned.task == Task::Start) {
+                after.extend(probes.get(&rsc).into_iter().flatten());
+            }
+            let why = planned.why.clone().unwrap_or_default();
+            let end = match self.kind(ix) {
+                Some(kind) => {
+                    let place = self.push(kind, after, why);
+                    places.insert(ix, place);
+                    BTreeSet::from([place])
+                }
+                None => after,
+            };
+            ends.insert(ix, end);
+        }
+        places
+    }
+
+    /// What is done for a planned action; nothing for points and for what fencing does.
+    fn kind(&self, ix: ActionIx) -> Option<ActionKind> {
+        let planned = &self.graph[ix];
+        let node = planned.node.filter(|_| !planned.is_pseudo)?;
+        let name = self.world[node].name.clone();
+        let action = match planned.task {
+            Task::Fence => {
+                return Some(ActionKind::Fence { node: name, off: self.world.settings.fences_with_off });
+            }
+            Task::Start => configured_action(self.world, planned.rsc?, "start", 0)?,
+            Task::Stop => stop_action(self.world, planned.rsc?, node)?,
+            Task::Started | Task::Stopped => return None,
+        };
+        Some(ActionKind::Resource { node: name, action, is_probe: false })
+    }
+
+    fn add_monitors(&mut self, rsc: RscIx, places: &BTreeMap<ActionIx, usize>) {
+        for (node, interval_ms) in monitors::surplus_monitors(self.world, self.graph, rsc) {
+            let (node, resource) = (self.world[node].name.clone(), self.world[rsc].id.clone());
+            let kind = ActionKind::CancelMonitor { node, resource, interval_ms };
+            self.push(kind, BTreeSet::new(), "it is no longer configured".to_string());
+        }
+        for (node, operation) in monitors::missing_monitors(self.world, self.graph, rsc) {
+            let Some(action) = configured_action(self.world, rsc, "monitor", operation.interval_ms) else {
+                continue;
+            };
+            let start = self.graph.on(rsc, Task::Start, node).and_then(|start| places.get(&start));
+            let after = start.into_iter().copied().collect();
+            let kind = ActionKind::Resource { node: self.world[node].name.clone(), action, is_probe: false };
+            self.push(kind, after, "it is watched while it runs".to_string());
+        }
+    }
+
+    fn forget_failures(&mut self) {
+        for (rsc, node) in failures::aged(self.world) {
+            let (node, resource) = (self.world[node].name.clone(), self.world[rsc].id.clone());
+            let kind = ActionKind::ForgetFailures { node, resource };
+            self.push(kind, BTreeSet::new(), "`failure-timeout` has passed since the last one".to_string());
+        }
+    }
+}
+
+/// An action with the agent and the parameters of the configuration.
+fn configured_action(
+    world: &World<'_>,
+    rsc: RscIx,
+    operation: &str,
+    interval_ms: u64,
+) -> Option<ResourceAction> {
+    let Kind::Primitive(primitive) = world[rsc].kind else { return None };
+    Some(action(world, rsc, &primitive.agent, &primitive.params, operation, interval_ms))
+}
+
+/// A stop uses what the resource was started with: after a change of its parameters, and when it was removed, that is
+/// what has to go.
+fn stop_action(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<ResourceAction> {
+    let recorded = world[rsc].observed.get(&node).and_then(|observed| observed.definition.as_ref());
+    match (&world[rsc].kind, recorded) {
+        (Kind::Group(_), _) => None,
+        (Kind::Primitive(primitive), None) => {
+            Some(action(world, rsc, &primitive.agent, &primitive.params, "stop", 0))
+        }
+        (_, Some(definition)) | (Kind::Orphan(definition), None) => {
+            Some(action(world, rsc, &definition.agent, &definition.params, "stop", 0))
+        }
+    }
+}
+
+fn action(
+    world: &World<'_>,
+    rsc: RscIx,
+    agent: &AgentName,
+    params: &BTreeMap<String, String>,
+    operation: &str,
+    interval_ms: u64,
+) -> ResourceAction {
+    let timeout_ms = timeout_ms(world, rsc, operation, interval_ms);
+    let meta = [
+        ("name", operation.to_string()),
+        ("interval", format!("{interval_ms}")),
+        ("timeout", format!("{timeout_ms}")),
+    ];
+    ResourceAction {
+        resource: world[rsc].id.clone(),
+        agent: agent.clone(),
+        operation: operation.to_string(),
+        interval_ms,
+        timeout_ms,
+        params: params.clone(),
+        meta: meta.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
+    }
+}
+
+/// The operation's own timeout, else the default. A probe has that of the most frequent monitor.
+fn timeout_ms(world: &World<'_>, rsc: RscIx, operation: &str, interval_ms: u64) -> u64 {
+    let own = world[rsc].primitive().and_then(|primitive| {
+        let named = || primitive.operations.iter().filter(|one| one.name == operation);
+        let exact = named().find(|one| one.interval_ms == interval_ms);
+        let is_probe = operation == "monitor" && interval_ms == 0;
+        let nearest =
+            || named().filter(|one| is_probe && one.enabled).min_by_key(|one: &&Operation| one.interval_ms);
+        exact.or_else(nearest)?.timeout_ms
+    });
+    own.unwrap_or(world.settings.default_timeout_ms)
+}

@@ -1,0 +1,60 @@
+//! Which nodes are fenced, and what that means: a stop on a fenced node is done by the fencing, and whatever needs
+//! to know that a lost node runs nothing starts after it.
+
+use super::actions::requires;
+use super::graph::{ActionIx, Graph, Planned, Relation, Task};
+use super::meta::Requires;
+use super::world::World;
+use alloc::vec::Vec;
+
+/// Adds a fence action for each node that is unclean and may be fenced.
+pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) -> Vec<ActionIx> {
+    let mut fencings = Vec::new();
+    for node in world.node_indexes() {
+        let Some(reason) = &world[node].unclean else { continue };
+        if !world.settings.can_fence(world[node].is_online) {
+            continue;
+        }
+        fencings.push(graph.add(Planned {
+            rsc: None,
+            node: Some(node),
+            task: Task::Fence,
+            is_optional: false,
+            is_runnable: true,
+            is_pseudo: false,
+            why: Some(reason.clone()),
+        }));
+    }
+    for &fencing in &fencings {
+        order_stops(world, graph, fencing);
+        order_starts(world, graph, fencing);
+    }
+    fencings
+}
+
+fn order_stops(world: &World<'_>, graph: &mut Graph, fencing: ActionIx) {
+    let Some(target) = graph[fencing].node else { return };
+    for rsc in world.runnables() {
+        let Some(stop) = graph.on(rsc, Task::Stop, target) else { continue };
+        graph[stop].is_pseudo = true;
+        graph[stop].is_runnable = true;
+        graph.order(fencing, stop, Relation::ORDERED);
+    }
+}
+
+fn order_starts(world: &World<'_>, graph: &mut Graph, fencing: ActionIx) {
+    let Some(target) = graph[fencing].node else { return };
+    for rsc in world.runnables() {
+        let waits = match requires(world, rsc) {
+            Requires::Nothing => false,
+            Requires::Fencing => true,
+            // Only where it may run there without anybody knowing.
+            Requires::Quorum => world[rsc].scores.contains_key(&target) && !world[rsc].is_known_on(target),
+        };
+        if waits {
+            for start in graph.doing(rsc, Task::Start).collect::<Vec<_>>() {
+                graph.order(fencing, start, Relation::ORDERED);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Probes and recurring monitors: which to run, which to end.
+
+use super::graph::{Graph, Task};
+use super::nodes::NodeIx;
+use super::world::{Kind, Role, RscIx, World};
+use alloc::vec::Vec;
+use muster_api::resource::Operation;
+
+/// Resources that nobody has looked for on a member. Anything that runs there without a record would be started a
+/// second time.
+pub(crate) fn missing_probes(world: &World<'_>) -> Vec<(RscIx, NodeIx)> {
+    let mut probes = Vec::new();
+    for node in world.node_indexes() {
+        let there = &world[node];
+        if !there.is_online || there.is_pending || there.is_leaving || there.unclean.is_some() {
+            continue;
+        }
+        let unknown = world.runnables().into_iter().filter(|rsc| {
+            !world[*rsc].is_orphan() && !world[*rsc].is_fence_device() && !world[*rsc].is_known_on(node)
+        });
+        probes.extend(unknown.filter(|rsc| !is_under_way(world, *rsc, node)).map(|rsc| (rsc, node)));
+    }
+    probes
+}
+
+fn is_under_way(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
+    world[rsc].observed.get(&node).is_some_and(|observed| observed.is_start_pending)
+}
+
+/// The monitors that shall be repeated where the resource will run, and are not yet.
+pub(crate) fn missing_monitors<'a>(
+    world: &World<'a>,
+    graph: &Graph,
+    rsc: RscIx,
+) -> Vec<(NodeIx, &'a Operation)> {
+    let Some((node, is_fresh)) = will_run_on(world, graph, rsc) else { return Vec::new() };
+    let repeated = |interval_ms| {
+        !is_fresh
+            && world[rsc].observed.get(&node).is_some_and(|observed| observed.monitors.contains(&interval_ms))
+    };
+    let wanted = wanted_monitors(world, rsc).into_iter();
+    wanted.filter(|operation| !repeated(operation.interval_ms)).map(|operation| (node, operation)).collect()
+}
+
+/// The monitors that are repeated and shall not be any more, where the resource stays as it is.
+pub(crate) fn surplus_monitors(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Vec<(NodeIx, u64)> {
+    let wanted: Vec<u64> =
+        wanted_monitors(world, rsc).iter().map(|operation| operation.interval_ms).collect();
+    let mut surplus = Vec::new();
+    for (&node, observed) in &world[rsc].observed {
+        let is_stopped = graph.on(rsc, Task::Stop, node).is_some_and(|stop| graph[stop].is_due());
+        if !world[node].is_online || world[node].unclean.is_some() || is_stopped {
+            continue;
+        }
+        surplus.extend(observed.monitors.iter().filter(|ms| !wanted.contains(ms)).map(|ms| (node, *ms)));
+    }
+    surplus
+}
+
+/// Recurring monitors as configured; none in maintenance.
+fn wanted_monitors<'a>(world: &World<'a>, rsc: RscIx) -> Vec<&'a Operation> {
+    let Kind::Primitive(primitive) = world[rsc].kind else { return Vec::new() };
+    let is_in_maintenance = world.settings.is_maintenance
+        || world[rsc].meta.is_maintenance
+        || world[rsc].running_on.iter().any(|node| world[*node].is_maintenance);
+    let is_wanted = |operation: &&Operation| {
+        let is_for_started =
+            operation.role.as_deref().is_none_or(|role| role.eq_ignore_ascii_case("started"));
+        operation.name == "monitor" && operation.interval_ms > 0 && operation.enabled && is_for_started
+    };
+    if is_in_maintenance { Vec::new() } else { primitive.operations.iter().filter(is_wanted).collect() }
+}
+
+/// Where the resource will run when the transition is over, and whether it is started there by it.
+fn will_run_on(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Option<(NodeIx, bool)> {
+    let node = world[rsc].placed_on.filter(|_| world[rsc].next_role == Role::Started)?;
+    let is_due = |task| graph.on(rsc, task, node).is_some_and(|action| graph[action].is_due());
+    let is_member = world[node].is_online && world[node].unclean.is_none();
+    if is_due(Task::Start) {
+        Some((node, true))
+    } else {
+        let stays = world[rsc].running_on.contains(&node) && is_member && !is_due(Task::Stop);
+        stays.then_some((node, false))
+    }
+}

@@ -1,0 +1,187 @@
+//! The nodes as the scheduler sees them: who may run something, who must be fenced.
+
+use super::settings::{QuorumPolicy, Settings};
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+use muster_api::cluster::ClusterConfig;
+use muster_api::id::NodeName;
+use muster_api::status::Fact;
+
+/// Place of a node in [`super::world::World::nodes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NodeIx(pub(crate) usize);
+
+/// What is known of a node before the configuration is read. A [`Fact`] says it for the live cluster; an imported
+/// status may say more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeState {
+    /// It is a member: actions can be run there.
+    pub is_online: bool,
+    /// It must be fenced, for this reason.
+    pub unclean: Option<String>,
+    /// It has been seen, but is not ready to run anything.
+    pub is_pending: bool,
+    /// It wants to leave: its resources are stopped.
+    pub is_leaving: bool,
+    /// What its history says counts for nothing: it is confirmed off.
+    pub is_fenced: bool,
+    /// It has never been seen.
+    pub is_unseen: bool,
+    /// It is in standby until it restarts.
+    pub is_standby: bool,
+}
+
+impl From<Fact> for NodeState {
+    fn from(fact: Fact) -> Self {
+        let offline = Self::default();
+        match fact {
+            Fact::NeverSeen => Self { is_unseen: true, ..offline },
+            Fact::Member => Self { is_online: true, ..offline },
+            Fact::Leaving => Self { is_online: true, is_leaving: true, ..offline },
+            Fact::Left => offline,
+            Fact::Lost => Self { unclean: Some("it vanished without leaving".to_string()), ..offline },
+            Fact::Fenced => Self { is_fenced: true, ..offline },
+        }
+    }
+}
+
+/// One node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) name: NodeName,
+    pub(crate) is_online: bool,
+    pub(crate) unclean: Option<String>,
+    pub(crate) is_pending: bool,
+    pub(crate) is_leaving: bool,
+    pub(crate) is_fenced: bool,
+    pub(crate) is_standby: bool,
+    /// It is in standby because a resource failed there and `on-fail` says so.
+    pub(crate) standby_by_failure: Option<String>,
+    pub(crate) is_maintenance: bool,
+    /// How many primitives have been placed there in this decision.
+    pub(crate) placed: usize,
+}
+
+impl Node {
+    fn new(name: &NodeName, state: &NodeState, config: &ClusterConfig, settings: &Settings) -> Self {
+        let attribute = |attribute| {
+            config.node_attribute(name, attribute).and_then(muster_api::cluster::parse_bool) == Some(true)
+        };
+        let unclean = if state.is_unseen && settings.fences_unseen {
+            Some("it has not been seen since the cluster started".to_string())
+        } else if settings.quorum_policy_in_force() == QuorumPolicy::Suicide && state.is_online {
+            Some("its partition has no quorum, and `no-quorum-policy` is `suicide`".to_string())
+        } else {
+            state.unclean.clone()
+        };
+        Self {
+            name: name.clone(),
+            is_online: state.is_online,
+            unclean,
+            is_pending: state.is_pending,
+            is_leaving: state.is_leaving,
+            is_fenced: state.is_fenced,
+            is_standby: state.is_standby || state.is_pending || attribute("standby"),
+            standby_by_failure: None,
+            is_maintenance: attribute("maintenance"),
+            placed: 0,
+        }
+    }
+
+    /// Whether it may run resources.
+    pub(crate) fn is_available(&self) -> bool {
+        self.unavailable_because().is_none()
+    }
+
+    /// Why it may not run resources.
+    pub(crate) fn unavailable_because(&self) -> Option<&'static str> {
+        if self.is_fenced {
+            Some("fenced")
+        } else if self.unclean.is_some() {
+            Some("unclean")
+        } else if !self.is_online {
+            Some("offline")
+        } else if self.is_leaving {
+            Some("leaving")
+        } else if self.is_pending {
+            Some("joining")
+        } else if self.standby_by_failure.is_some() {
+            Some("in standby after a failure")
+        } else if self.is_standby {
+            Some("in standby")
+        } else if self.is_maintenance {
+            Some("in maintenance")
+        } else {
+            None
+        }
+    }
+
+    /// Marks it for fencing; the first reason stays.
+    pub(crate) fn must_be_fenced(&mut self, reason: String) {
+        self.unclean.get_or_insert(reason);
+    }
+}
+
+/// All nodes, in the order of their names: it decides between equals.
+pub(crate) fn read(
+    states: &BTreeMap<NodeName, NodeState>,
+    config: &ClusterConfig,
+    settings: &Settings,
+) -> Vec<Node> {
+    let mut nodes: Vec<Node> =
+        states.iter().map(|(name, state)| Node::new(name, state, config, settings)).collect();
+    nodes.sort_by(|one, other| compare_names(one.name.as_str(), other.name.as_str()));
+    nodes
+}
+
+/// Without regard to case, numbers by their value: `node2` comes before `node10`.
+pub(crate) fn compare_names(one: &str, other: &str) -> Ordering {
+    let (mut left, mut right) = (one.as_bytes(), other.as_bytes());
+    loop {
+        match (left, right) {
+            ([], []) => return one.cmp(other),
+            ([], _) => return Ordering::Less,
+            (_, []) => return Ordering::Greater,
+            ([a, ..], [b, ..]) if a.is_ascii_digit() && b.is_ascii_digit() => {
+                let ((a, a_rest), (b, b_rest)) = (split_number(left), split_number(right));
+                let order = a.len().cmp(&b.len()).then(a.cmp(b));
+                if order != Ordering::Equal {
+                    return order;
+                }
+                (left, right) = (a_rest, b_rest);
+            }
+            ([a, a_rest @ ..], [b, b_rest @ ..]) => {
+                let order = a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase());
+                if order != Ordering::Equal {
+                    return order;
+                }
+                (left, right) = (a_rest, b_rest);
+            }
+        }
+    }
+}
+
+/// The digits at the front without leading zeros, and what follows.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let (mut digits, rest) = text.split_at(end);
+    while let [b'0', more @ ..] = digits {
+        digits = more;
+    }
+    (digits, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_sort_by_value() {
+        assert_eq!(compare_names("node2", "node10"), Ordering::Less);
+        assert_eq!(compare_names("Node2", "node2"), Ordering::Less);
+        assert_eq!(compare_names("b", "A"), Ordering::Greater);
+        assert_eq!(compare_names("a", "a1"), Ordering::Less);
+    }
+}
