@@ -8,7 +8,7 @@ SYSROOT := $(shell rustc --print sysroot)
 MUSL := $(ARCH)-unknown-linux-musl
 TRIPLE := $(if $(wildcard $(SYSROOT)/lib/rustlib/$(MUSL)/lib),$(MUSL),$(ARCH)-unknown-linux-gnu)
 AGENT := target/$(TRIPLE)/agent/musterd
-LAB_PACKAGES := systemd-container mmdebstrap nftables iproute2 openssh-client
+LAB_PACKAGES := systemd-container mmdebstrap nftables iproute2 openssh-client curl python3
 
 NODES ?= 2
 FENCE ?= redfish
@@ -20,8 +20,8 @@ SECONDS ?= 60
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-build: agent ## muster and the static agent, optimised
-	cargo build --release --locked -p muster
+build: agent ## muster, the static agent and the watch of the tests, optimised
+	cargo build --release --locked -p muster -p muster-tests
 
 agent: ## the static agent that muster pushes to hosts
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile agent --locked --target $(TRIPLE) -p musterd

@@ -1,0 +1,142 @@
+# What the end-to-end tests share: a lab, a clock for steps, checks that are counted, and a watch from outside.
+# Sourced from the top folder of the checkout.
+
+MUSTER=${MUSTER:-$PWD/target/release/muster}
+WATCH=${WATCH:-$PWD/target/release/watch}
+WORK=$(mktemp -d)
+export MUSTER_AGENT_DIR=${MUSTER_AGENT_DIR:-}
+[ -n "$MUSTER_AGENT_DIR" ] || unset MUSTER_AGENT_DIR
+passed=0
+failed=0
+step_times=()
+
+now() { date +%s.%N; }
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+
+step() {
+    step_name=$1
+    step_start=$(now)
+    printf '\n=== %s\n' "$1"
+}
+
+step_done() {
+    local took
+    took=$(since "$step_start")
+    step_times+=("$took s  $step_name")
+    printf -- '--- %s s\n' "$took"
+}
+
+# expect SENTENCE COMMAND…: counts, and says what did not hold.
+expect() {
+    local sentence=$1
+    shift
+    if "$@" >/dev/null; then
+        passed=$((passed + 1))
+        printf 'ok    %s\n' "$sentence"
+    else
+        failed=$((failed + 1))
+        printf 'FAIL  %s\n' "$sentence"
+    fi
+}
+
+# wait_until SECONDS COMMAND…
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+summary() {
+    printf '\n=== how long each step took\n'
+    printf '%s\n' "${step_times[@]}"
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    [ "$failed" = 0 ]
+}
+
+# lab_start NAME NODES [OPTION…]: nodes, inventory, floating address; ended with the script.
+lab_start() {
+    LAB_NAME=$1
+    NODE_NAMES=$(seq -f 'n%g' 1 "$2")
+    step "lab of $2 nodes"
+    trap lab_end EXIT
+    "$MUSTER" lab up --name "$LAB_NAME" --nodes "$2" "${@:3}"
+    INVENTORY=$("$MUSTER" lab inventory --name "$LAB_NAME" --path)
+    VIP=$(sed -nE 's/.*cluster_vip[=: ]+"?([0-9.]+).*/\1/p' "$INVENTORY" | head -n 1)
+    step_done
+}
+
+lab_end() {
+    local code=$?
+    watch_stop || true
+    if [ -z "${KEEP:-}" ]; then
+        "$MUSTER" lab down --name "$LAB_NAME" >/dev/null || code=1
+        rm -rf "$WORK"
+    fi
+    exit "$code"
+}
+
+node() { "$MUSTER" lab exec --name "$LAB_NAME" "$1" -- "${@:2}"; }
+
+# The status as JSON, of whichever node answers.
+status_json() {
+    local name
+    for name in $NODE_NAMES; do
+        node "$name" musterd status --output json 2>/dev/null && return
+    done
+    return 1
+}
+
+json() { python3 -c "import json,sys; s=json.load(sys.stdin); print($1)"; }
+
+served_by() { curl -s --max-time 0.3 "http://$VIP/" | sed -nE 's/.*Served by ([a-z0-9]+).*/\1/p'; }
+active_node() { served_by; }
+served_elsewhere() { local by; by=$(served_by); [ -n "$by" ] && [ "$by" != "$1" ]; }
+is_member() { status_json | json "[n['fact'] for n in s['nodes'] if n['name']=='$1'][0]" | grep -qx member; }
+is_idle() { status_json | json "s['busy']" | grep -qx False; }
+fencings() { status_json | json "len([f for f in s['fencing'] if 'confirmed' in str(f['state'])])"; }
+no_change() { ! grep -qE 'changed=[1-9]|failed=[1-9]|unreachable=[1-9]' "$1" && grep -q 'changed=0' "$1"; }
+
+watch_start() {
+    local nodes=() name
+    for name in $NODE_NAMES; do
+        nodes+=(--node "$name=$(cgroup_of "$name")")
+    done
+    mkfifo "$WORK/end"
+    "$WATCH" --url "http://$VIP/" --address "$VIP" "${nodes[@]}" <"$WORK/end" >"$WORK/watch" &
+    watch_pid=$!
+    exec 9>"$WORK/end"
+    wait_until 5 grep -q answers "$WORK/watch"
+}
+
+watch_stop() {
+    [ -n "${watch_pid:-}" ] || return 0
+    exec 9>&-
+    wait "$watch_pid" || true
+    watch_pid=
+    rm -f "$WORK/end"
+}
+
+cgroup_of() {
+    local base=/sys/fs/cgroup/unified
+    [ -d "$base" ] || base=/sys/fs/cgroup
+    printf '%s/muster-lab/%s/%s' "$base" "$LAB_NAME" "$1"
+}
+
+# timeline START: what the watch saw and what the nodes say happened, by time.
+timeline() {
+    local name
+    {
+        sed -E 's/^([0-9.]+) +[0-9.]+ s +/\1 outside: /' "$WORK/watch"
+        for name in $NODE_NAMES; do
+            node "$name" musterd events --output json 2>/dev/null |
+                python3 -c "
+import json, sys
+for line in sys.stdin:
+    e = json.loads(line)
+    if e['level'] != 'debug': print('%.3f %s: %s' % (e['at_ms'] / 1000, '$name', e['text']))" || true
+        done
+    } | sort -n | awk -v start="$1" '$1 >= start { t = $1; $1 = ""; printf "%8.3f %s\n", t - start, $0 }'
+}
