@@ -56,7 +56,7 @@ answers_ssh() { timeout 1 bash -c "exec 3<>/dev/tcp/$1/22; read -r -t 0.8 -u 3 b
 accepts() { timeout 1 bash -c "exec 3<>/dev/tcp/$1/$2"; }
 power_is() { [ "$(lab power status --name $A "$1")" = "$1 $2" ]; }
 is_running() { [ "$(in_a "$1" -- systemctl is-system-running 2> /dev/null)" = running ]; }
-echo_requests() { in_a "$1" -- awk '/^Icmp:/ && ++n == 2 {print $9}' /proc/net/snmp; }
+echo_requests() { in_a "$1" -- awk '/^Icmp:/ && ++n == 2 {print $10}' /proc/net/snmp; }
 
 redfish() { # METHOD PATH [BODY] -> body, then the status code
     curl -s --cacert "$CERTIFICATE" -u "$USERNAME:$PASSWORD" -w '\n%{http_code}' -X "$1" ${3:+-d "$3"} \
@@ -78,16 +78,30 @@ agrees() { # what the switch says is what the kernel says
     power_is n2 $word
 }
 
-host() { # everything that a lab could leave behind on this machine
-    awk '{print $2}' /proc/self/mounts | grep -F "$MUSTER_LAB_DIR"
-    ls /sys/class/net
-    nft list tables
-    find /sys/fs/cgroup -maxdepth 3 -type d -path '*muster-lab*' 2> /dev/null
-    find /run/systemd/nspawn -mindepth 2 2> /dev/null
-    ps -eo stat=,args= | grep -E 'systemd-nspawn|mmdebstrap| lab (machine|switch) ' | grep -v -e '^Z' -e 'grep '
-    cat /proc/sys/net/ipv4/ip_forward /proc/sys/fs/inotify/max_user_instances
-    ls "$MUSTER_LAB_DIR/labs" 2> /dev/null
+# The names that the labs give to things on this machine (cli/src/lab/name.rs, state.rs).
+hash() { printf %s "$1" | sha256sum | cut -c"1-$2"; }
+SCOPE=
+[ "$MUSTER_LAB_DIR" = /var/lib/muster/lab ] || SCOPE=$(hash "$MUSTER_LAB_DIR" 8)
+LABELS="e2$(hash "$SCOPE/$A" 4)|e2$(hash "$SCOPE/$B" 4)"
+GROUP=muster-lab${SCOPE:+-$SCOPE}
+
+host() { # everything that these labs could leave behind on this machine
+    awk '{print $2}' /proc/self/mounts | grep -F "$MUSTER_LAB_DIR/"
+    ls /sys/class/net | grep -E "^ml($LABELS)-"
+    nft list tables | grep -E "muster_lab_($LABELS)"
+    find /sys/fs/cgroup -maxdepth 3 -type d -path "*/$GROUP/*" | grep -E '/(e2e-[ab]|\.image-.*)$'
+    if [ -n "${OWN_STORE:-}" ]; then find /sys/fs/cgroup -maxdepth 2 -type d -name "$GROUP"; fi
+    find /run/systemd/nspawn/propagate -mindepth 1 2> /dev/null | grep -E "/ml($LABELS)-"
+    ps -eo stat=,args= | grep -E "$MUSTER_LAB_DIR/|--name e2e-" | grep -v -e '^Z' -e 'grep '
+    ls "$MUSTER_LAB_DIR/labs" 2> /dev/null | grep -E '^e2e-[ab]$'
     ls "$MUSTER_LAB_DIR/images" 2> /dev/null | grep -F .
+    if [ -e /run/muster-lab/host.json ]; then
+        grep -oE "$LABELS" /run/muster-lab/host.json
+    else
+        grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/fs/inotify/max_user_instances > "$SCRATCH/settings"
+        [ -e "$SCRATCH/settings-before" ] || cp "$SCRATCH/settings" "$SCRATCH/settings-before"
+        diff "$SCRATCH/settings-before" "$SCRATCH/settings"
+    fi
     true
 }
 is_as_before() { host > "$SCRATCH/now"; diff "$SCRATCH/before" "$SCRATCH/now" > "$SCRATCH/difference"; }
@@ -218,6 +232,7 @@ check '… and both reach the power switch' in_a n1 -- curl -skf "https://$GATEW
 check 'the cut is in the status' says 'n1 -> n2' lab status --name $A
 check 'heal' lab heal --name $A
 check '… lets traffic through' pings $A n1 "$N2"
+check '… in both directions' pings $A n2 "$N1"
 check 'partition of one direction' lab partition --name $A --one-way n1 n2
 seen() { # FROM TO ADDRESS: whether a ping from FROM reaches TO
     local before

@@ -425,7 +425,7 @@ fn change_cuts(store: &Store, name: &LabName, change: impl FnOnce(&mut Lab) -> R
     let mut lab = Lab::open(store, name)?;
     change(&mut lab)?;
     lab.save()?;
-    partition::apply(&lab.state)
+    partition::apply(&lab)
 }
 
 /// Does something to each of the named nodes, after all names are known to be good.

@@ -102,7 +102,7 @@ impl Recipe {
         let unfinished = store.image(&format!("{id}{UNFINISHED}"));
         let log_path = log_of(store, id);
         let log = File::create(&log_path).map_err(LabError::io("write", &log_path))?;
-        let group = build_group(id)?;
+        let group = build_group(store, id)?;
         let tool = self.mmdebstrap(&unfinished);
         let tool = if let Some(group) = &group { tool.inside(group)? } else { tool };
         let status = tool.run_interruptibly(&log)?;
@@ -160,7 +160,7 @@ pub(crate) fn remove_unused(store: &Store) -> Result<Vec<String>> {
 
 /// Ends a build that nobody waits for any more, and removes its files. The caller holds the image's lock.
 fn discard(store: &Store, id: &str) -> Result<()> {
-    if let Some(group) = build_group(id)? {
+    if let Some(group) = build_group(store, id)? {
         group.kill()?;
         group.remove()?;
         group.remove_top_if_empty();
@@ -174,8 +174,8 @@ fn log_of(store: &Store, id: &str) -> PathBuf {
 }
 
 /// The process group of a build: it has no name that a lab could have.
-fn build_group(id: &str) -> Result<Option<Cgroup>> {
-    Ok(Cgroup::top()?.map(|top| top.child(&format!(".image-{id}"))))
+fn build_group(store: &Store, id: &str) -> Result<Option<Cgroup>> {
+    Ok(Cgroup::top(store)?.map(|top| top.child(&format!(".image-{id}"))))
 }
 
 fn unfinished(store: &Store) -> Vec<String> {

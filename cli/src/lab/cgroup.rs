@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use super::error::{LabError, Result};
 use super::name::LabName;
+use super::state::Store;
 
-/// The group that holds all labs of this machine.
+/// The group that holds all labs of the usual folder.
 const TOP: &str = "muster-lab";
 
 /// Long enough for a process in the middle of a slow write to disk.
@@ -29,23 +30,24 @@ pub(crate) struct Cgroup {
 
 impl Cgroup {
     /// The group of a lab. `None` when this machine has no unified hierarchy.
-    pub(crate) fn of_lab(lab: &LabName) -> Result<Option<Self>> {
-        Ok(Self::top()?.map(|top| top.child(lab.as_str())))
+    pub(crate) fn of_lab(store: &Store, lab: &LabName) -> Result<Option<Self>> {
+        Ok(Self::top(store)?.map(|top| top.child(lab.as_str())))
     }
 
-    /// The group of all labs of this machine.
-    pub(crate) fn top() -> Result<Option<Self>> {
+    /// The group of all labs of a store.
+    pub(crate) fn top(store: &Store) -> Result<Option<Self>> {
         let path = Path::new("/proc/self/mounts");
         let mounts = fs::read_to_string(path).map_err(LabError::io("read", path))?;
-        Ok(Self::in_mounts(&mounts))
+        let name = store.scope().map_or_else(|| TOP.to_owned(), |scope| format!("{TOP}-{scope}"));
+        Ok(Self::in_mounts(&mounts, &name))
     }
 
-    fn in_mounts(mounts: &str) -> Option<Self> {
+    fn in_mounts(mounts: &str, name: &str) -> Option<Self> {
         let unified = mount_point(mounts, |kind, _| kind == "cgroup2")?;
         let named = mount_point(mounts, |kind, options| {
             kind == "cgroup" && options.split(',').any(|option| option == "name=systemd")
         });
-        Some(Self { unified: unified.join(TOP), named: named.map(|path| path.join(TOP)) })
+        Some(Self { unified: unified.join(name), named: named.map(|path| path.join(name)) })
     }
 
     pub(crate) fn child(&self, name: &str) -> Self {
@@ -191,20 +193,22 @@ mod tests {
         let mounts = "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n\
                       cgroup /sys/fs/cgroup/systemd cgroup rw,xattr,name=systemd 0 0\n\
                       cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n";
-        let node = Cgroup::in_mounts(mounts).unwrap().child("lab").child("n1");
+        let node = Cgroup::in_mounts(mounts, TOP).unwrap().child("lab").child("n1");
         assert_eq!(node.unified, Path::new("/sys/fs/cgroup/unified/muster-lab/lab/n1"));
         assert_eq!(node.named.unwrap(), Path::new("/sys/fs/cgroup/systemd/muster-lab/lab/n1"));
     }
 
     #[test]
     fn a_machine_with_only_the_unified_hierarchy_has_one() {
-        let node = Cgroup::in_mounts("cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n").unwrap();
+        let node = Cgroup::in_mounts("cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n", TOP).unwrap();
         assert_eq!(node.unified, Path::new("/sys/fs/cgroup/muster-lab"));
         assert!(node.named.is_none());
     }
 
     #[test]
     fn a_machine_without_the_unified_hierarchy_cannot_hold_a_lab() {
-        assert!(Cgroup::in_mounts("cgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n").is_none());
+        assert!(
+            Cgroup::in_mounts("cgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n", TOP).is_none()
+        );
     }
 }

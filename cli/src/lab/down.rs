@@ -7,9 +7,10 @@ use std::fs;
 
 use super::cgroup::Cgroup;
 use super::error::Result;
+use super::host::Host;
 use super::name::LabName;
 use super::state::Store;
-use super::{base_image, disk, host_settings, mounts, network};
+use super::{base_image, disk, mounts, network};
 
 /// Removes a lab. `false`: there was none.
 pub(crate) fn down(store: &Store, name: &LabName) -> Result<bool> {
@@ -22,25 +23,24 @@ pub(crate) fn down(store: &Store, name: &LabName) -> Result<bool> {
 
 /// Removes everything that carries the lab's name. The caller holds the lab's lock.
 pub(crate) fn remove(store: &Store, name: &LabName) -> Result<()> {
-    let group = Cgroup::of_lab(name)?;
+    let group = Cgroup::of_lab(store, name)?;
     // First the processes: they hold everything else.
     group.as_ref().map_or(Ok(()), Cgroup::kill)?;
-    network::remove(name)?;
-    let files = store.lab(name);
+    let (files, label) = (store.lab(name), store.label(name));
+    network::remove(&label)?;
     forget_machines(store, name);
     mounts::remove_tree(files.path())?;
     if let Some(group) = group {
         group.remove()?;
         group.remove_top_if_empty();
     }
-    let _lock = store.lock_host()?;
-    if store.lab_names().is_empty() { host_settings::restore(store) } else { Ok(()) }
+    Host::lock()?.dismiss(&label)
 }
 
 fn forget_machines(store: &Store, name: &LabName) {
-    let files = store.lab(name);
+    let (files, label) = (store.lab(name), store.label(name));
     let entries = fs::read_dir(files.nodes()).into_iter().flatten();
     for node in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-        disk::forget(&name.machine(&node), &files.node(&node));
+        disk::forget(&label.machine(&node), &files.node(&node));
     }
 }

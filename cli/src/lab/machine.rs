@@ -99,7 +99,7 @@ fn nspawn(node: &Node<'_>) -> Command {
 fn plug_cables(node: &Node<'_>) -> Result<()> {
     for (link, cable) in node.cables().iter().enumerate() {
         if wait_until(Duration::from_secs(20), || network::exists(cable)) {
-            network::plug(cable, &node.lab().state.name.bridge(link), node.lab().state.mtu)?;
+            network::plug(cable, &node.lab().label.bridge(link), node.lab().state.mtu)?;
         }
     }
     Ok(())

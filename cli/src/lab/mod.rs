@@ -4,7 +4,7 @@
 //! | noun | file |
 //! |---|---|
 //! | what a lab is, and its files | `state.rs` `name.rs` |
-//! | making and removing it | `up.rs` `down.rs` `prerequisites.rs` `base_image.rs` `host_settings.rs` |
+//! | making and removing it | `up.rs` `down.rs` `prerequisites.rs` `base_image.rs` `host.rs` |
 //! | a node: its power, its machine, its disk | `node.rs` `machine.rs` `disk.rs` `cgroup.rs` |
 //! | the wires: bridges, the way out, cuts | `network.rs` `subnet.rs` `partition.rs` |
 //! | the power switch | `power_switch/` |
@@ -16,7 +16,7 @@ mod disk;
 pub(crate) mod down;
 pub(crate) mod enter;
 mod error;
-mod host_settings;
+mod host;
 mod interrupt;
 pub(crate) mod inventory;
 pub(crate) mod machine;
@@ -38,7 +38,7 @@ pub(crate) use base_image::remove_unused as remove_unused_images;
 pub(crate) use error::{LabError, Result};
 
 use cgroup::Cgroup;
-use name::LabName;
+use name::{LabName, Label};
 use node::Node;
 use state::{LabFiles, LabState, Store};
 
@@ -48,6 +48,7 @@ pub(crate) struct Lab {
     pub(crate) store: Store,
     pub(crate) files: LabFiles,
     pub(crate) state: LabState,
+    pub(crate) label: Label,
     pub(crate) group: Cgroup,
 }
 
@@ -62,11 +63,12 @@ impl Lab {
     }
 
     fn with_state(store: &Store, state: LabState) -> Result<Self> {
-        let Some(group) = Cgroup::of_lab(&state.name)? else {
+        let Some(group) = Cgroup::of_lab(store, &state.name)? else {
             let why = "this machine has no unified cgroup hierarchy (cgroup2)".to_owned();
             return Err(LabError::Usage(why));
         };
-        Ok(Self { store: store.clone(), files: store.lab(&state.name), state, group })
+        let (files, label) = (store.lab(&state.name), store.label(&state.name));
+        Ok(Self { store: store.clone(), files, state, label, group })
     }
 
     pub(crate) fn node(&self, name: &str) -> Result<Node<'_>> {
@@ -104,4 +106,9 @@ pub(crate) fn test_lab(nodes: u8, links: u8) -> LabState {
         ops_password: "ops-secret".into(),
         cuts: Vec::new(),
     }
+}
+
+#[cfg(test)]
+pub(crate) fn test_label() -> Label {
+    Label::new(None, &"test".parse().unwrap())
 }

@@ -1,7 +1,7 @@
 //! The name of a lab, and the names derived from it: network interfaces, firewall tables, machines.
 //!
-//! Every name that the lab gives to something on the host can be recomputed from the lab's name alone, so that
-//! `lab down` finds everything even when the lab's own files are gone.
+//! Every name that the lab gives to something on the host can be recomputed from the lab's name and folder, so
+//! that `lab down` finds everything even when the lab's own files are gone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,21 +22,30 @@ impl LabName {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
 
-    /// The lab's name as it fits into interface names. It has no dash, so no label is the prefix of another
-    /// one with a dash behind it.
-    fn label(&self) -> String {
-        if self.0.len() <= LABEL_LENGTH && !self.0.contains('-') {
-            return self.0.clone();
+/// The lab's name as it fits into the names of interfaces: six letters and digits, different for each lab of
+/// this machine.
+///
+/// It has no dash, so no label with a dash behind it begins another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Label(String);
+
+impl Label {
+    /// `scope` tells labs of the same name apart that live in different folders; the usual folder has none.
+    pub(crate) fn new(scope: Option<&str>, name: &LabName) -> Self {
+        let name = name.as_str();
+        if scope.is_none() && name.len() <= LABEL_LENGTH && !name.contains('-') {
+            return Self(name.to_owned());
         }
-        let digest = Sha256::digest(self.0.as_bytes());
-        let start: String = self.0.chars().filter(|c| *c != '-').take(2).collect();
-        format!("{start}{:02x}{:02x}", digest[0], digest[1])
+        let digest = Sha256::digest(format!("{}/{name}", scope.unwrap_or_default()));
+        let start: String = name.chars().filter(|c| *c != '-').take(2).collect();
+        Self(format!("{start}{:02x}{:02x}", digest[0], digest[1]))
     }
 
     /// What the name of each network interface of this lab on the host begins with.
     pub(crate) fn interface_prefix(&self) -> String {
-        format!("ml{}-", self.label())
+        format!("ml{}-", self.0)
     }
 
     pub(crate) fn bridge(&self, link: usize) -> String {
@@ -50,12 +59,12 @@ impl LabName {
 
     /// The firewall table of this lab (one in each nftables family that it needs).
     pub(crate) fn firewall_table(&self) -> String {
-        format!("muster_lab_{}", self.label())
+        format!("muster_lab_{}", self.0)
     }
 
     /// The name under which systemd-nspawn knows a node.
     pub(crate) fn machine(&self, node: &str) -> String {
-        format!("{}-{node}", self.0)
+        format!("ml{}-{node}", self.0)
     }
 }
 
@@ -101,28 +110,34 @@ impl fmt::Display for LabName {
 mod tests {
     use super::*;
 
-    fn name(name: &str) -> LabName {
-        name.parse().unwrap()
+    fn label(name: &str) -> Label {
+        Label::new(None, &name.parse().unwrap())
     }
 
     #[test]
     fn interface_names_fit_the_kernel_for_the_longest_lab_and_the_last_node() {
-        let longest = name("a-name-of-thirty-characters-ab");
+        let longest = label("a-name-of-thirty-characters-ab");
         assert!(longest.cable(199, 7).len() <= 15, "{}", longest.cable(199, 7));
         assert!(longest.bridge(7).len() <= 15);
     }
 
     #[test]
     fn a_short_name_is_readable_in_its_interfaces() {
-        assert_eq!(name("lab").bridge(0), "mllab-b0");
-        assert_eq!(name("lab").cable(2, 1), "mllab-n2e1");
+        assert_eq!(label("lab").bridge(0), "mllab-b0");
+        assert_eq!(label("lab").cable(2, 1), "mllab-n2e1");
     }
 
     #[test]
     fn labs_with_names_that_begin_alike_share_no_interface() {
-        let (one, other) = (name("web"), name("web-two"));
+        let (one, other) = (label("web"), label("web-two"));
         assert!(!other.bridge(0).starts_with(&one.interface_prefix()));
-        assert!(!name("staging-one").bridge(0).starts_with(&name("staging-two").interface_prefix()));
+        assert!(!label("staging-one").bridge(0).starts_with(&label("staging-two").interface_prefix()));
+    }
+
+    #[test]
+    fn labs_of_one_name_in_two_folders_share_no_interface() {
+        let elsewhere = Label::new(Some("/srv/labs"), &"lab".parse().unwrap());
+        assert_ne!(elsewhere, label("lab"));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use std::fs;
 use std::path::Path;
 
+use super::Lab;
 use super::error::{LabError, Result};
-use super::name::LabName;
+use super::name::Label;
 use super::state::LabState;
 use super::subnet::Subnet;
 use super::tool::Tool;
@@ -14,18 +15,18 @@ use super::tool::Tool;
 const INTERFACES: &str = "/sys/class/net";
 
 /// Makes the bridges and the firewall table of a lab.
-pub(crate) fn ensure(lab: &LabState) -> Result<()> {
-    for (link, subnet) in lab.links.iter().enumerate() {
-        let bridge = lab.name.bridge(link);
+pub(crate) fn ensure(lab: &Lab) -> Result<()> {
+    for (link, subnet) in lab.state.links.iter().enumerate() {
+        let bridge = lab.label.bridge(link);
         if !exists(&bridge) {
-            add_bridge(&bridge, *subnet, lab.mtu)?;
+            add_bridge(&bridge, *subnet, lab.state.mtu)?;
         }
     }
-    Tool::new("nft").args(["-f", "-"]).input(ruleset(lab)).run().map(drop)
+    Tool::new("nft").args(["-f", "-"]).input(ruleset(&lab.label, &lab.state)).run().map(drop)
 }
 
 /// Removes everything whose name says that it belongs to this lab.
-pub(crate) fn remove(lab: &LabName) -> Result<()> {
+pub(crate) fn remove(lab: &Label) -> Result<()> {
     remove_interfaces(&interfaces_of(lab))?;
     let tables = Tool::new("nft").args(["list", "tables"]).run()?;
     let ours = |line: &&str| line.split(' ').nth(2) == Some(lab.firewall_table().as_str());
@@ -56,7 +57,7 @@ pub(crate) fn exists(interface: &str) -> bool {
 }
 
 /// The network interfaces of the lab that are on the host now.
-pub(crate) fn interfaces_of(lab: &LabName) -> Vec<String> {
+pub(crate) fn interfaces_of(lab: &Label) -> Vec<String> {
     let entries = fs::read_dir(INTERFACES).into_iter().flatten();
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     names.filter(|name| name.starts_with(&lab.interface_prefix())).collect()
@@ -88,11 +89,11 @@ fn add_bridge(bridge: &str, subnet: Subnet, mtu: u32) -> Result<()> {
 }
 
 /// Lets nodes out with the host's address, and nobody in.
-fn ruleset(lab: &LabState) -> String {
-    let table = lab.name.firewall_table();
-    let ours = format!("\"{}*\"", lab.name.interface_prefix());
+fn ruleset(label: &Label, lab: &LabState) -> String {
+    let table = label.firewall_table();
+    let ours = format!("\"{}*\"", label.interface_prefix());
     let subnet = lab.first_link();
-    let between_links = between_links(lab);
+    let between_links = between_links(label, lab.links.len());
     format!(
         "table ip {table}\n\
          delete table ip {table}\n\
@@ -112,8 +113,8 @@ fn ruleset(lab: &LabState) -> String {
 }
 
 /// The host is no detour from one link to another: a cut of one link would be none.
-fn between_links(lab: &LabState) -> String {
-    let bridges: Vec<String> = (0..lab.links.len()).map(|link| lab.name.bridge(link)).collect();
+fn between_links(label: &Label, links: usize) -> String {
+    let bridges: Vec<String> = (0..links).map(|link| label.bridge(link)).collect();
     let pairs = bridges.iter().flat_map(|from| bridges.iter().map(move |to| (from, to)));
     let rule = |(from, to): (&String, &String)| format!("    iifname \"{from}\" oifname \"{to}\" drop\n");
     pairs.filter(|(from, to)| from != to).map(rule).collect()
@@ -122,22 +123,22 @@ fn between_links(lab: &LabState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::test_lab;
+    use crate::lab::{test_lab, test_label};
 
     #[test]
     fn nodes_get_out_and_strangers_do_not_get_in() {
-        let rules = ruleset(&test_lab(2, 1));
+        let rules = ruleset(&test_label(), &test_lab(2, 1));
         assert!(rules.contains(r#"ip saddr 10.77.0.0/24 oifname != "mltest-*" masquerade"#), "{rules}");
         assert!(rules.contains(r#"iifname != "mltest-*" oifname "mltest-*" drop"#), "{rules}");
     }
 
     #[test]
     fn the_host_routes_nothing_between_two_links_of_a_lab() {
-        let drops = between_links(&test_lab(2, 2));
+        let drops = between_links(&test_label(), 2);
         assert_eq!(
             drops,
             "    iifname \"mltest-b0\" oifname \"mltest-b1\" drop\n    iifname \"mltest-b1\" oifname \"mltest-b0\" drop\n"
         );
-        assert_eq!(between_links(&test_lab(2, 1)), "");
+        assert_eq!(between_links(&test_label(), 1), "");
     }
 }

@@ -14,7 +14,6 @@ use super::cgroup::{Cgroup, wait_until};
 use super::disk;
 use super::error::{LabError, Result};
 use super::machine::{Run, console};
-use super::name::LabName;
 use super::network;
 use super::state::{NodeFiles, NodeState};
 use super::tool::Tool;
@@ -59,13 +58,12 @@ impl<'lab> Node<'lab> {
 
     /// The name under which systemd-nspawn knows it.
     pub(crate) fn machine(&self) -> String {
-        self.lab.state.name.machine(self.name())
+        self.lab.label.machine(self.name())
     }
 
     /// The host's ends of its network cables, one a link.
     pub(crate) fn cables(&self) -> Vec<String> {
-        let name: &LabName = &self.lab.state.name;
-        (0..self.lab.state.links.len()).map(|link| name.cable(self.state.number, link)).collect()
+        (0..self.lab.state.links.len()).map(|link| self.lab.label.cable(self.state.number, link)).collect()
     }
 
     pub(crate) fn power(&self) -> Power {

@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Lab;
 use super::error::Result;
-use super::name::LabName;
+use super::name::Label;
 use super::state::{LabState, NodeState};
 use super::tool::Tool;
 
@@ -54,25 +55,25 @@ impl std::fmt::Display for Cut {
 }
 
 /// Makes the kernel drop exactly what `lab.cuts` says.
-pub(crate) fn apply(lab: &LabState) -> Result<()> {
-    Tool::new("nft").args(["-f", "-"]).input(ruleset(lab)).run().map(drop)
+pub(crate) fn apply(lab: &Lab) -> Result<()> {
+    Tool::new("nft").args(["-f", "-"]).input(ruleset(&lab.label, &lab.state)).run().map(drop)
 }
 
 /// The whole table, as one transaction that replaces the one before.
-fn ruleset(lab: &LabState) -> String {
-    let table = lab.name.firewall_table();
+fn ruleset(label: &Label, lab: &LabState) -> String {
+    let table = label.firewall_table();
     let mut forward = String::new();
     let mut input = String::new();
     let mut output = String::new();
     for cut in &lab.cuts {
         match cut {
             Cut::OneWay { from, to, link } => {
-                for (from, to) in cables(lab, from, *link).zip(cables(lab, to, *link)) {
+                for (from, to) in cables(label, lab, from, *link).zip(cables(label, lab, to, *link)) {
                     forward += &format!("    iifname \"{from}\" oifname \"{to}\" counter drop\n");
                 }
             }
             Cut::Isolated { node, link } => {
-                for cable in cables(lab, node, *link) {
+                for cable in cables(label, lab, node, *link) {
                     forward += &format!("    iifname \"{cable}\" counter drop\n");
                     forward += &format!("    oifname \"{cable}\" counter drop\n");
                     input += &format!("    iifname \"{cable}\" counter drop\n");
@@ -94,21 +95,20 @@ fn ruleset(lab: &LabState) -> String {
 }
 
 /// The host's ends of a node's cables, on one link or on all.
-fn cables<'lab>(lab: &'lab LabState, node: &str, link: Option<usize>) -> impl Iterator<Item = String> + 'lab {
+fn cables(label: &Label, lab: &LabState, node: &str, link: Option<usize>) -> impl Iterator<Item = String> {
     let number = lab.nodes.iter().find(|state| state.name == node).map(|NodeState { number, .. }| *number);
     let links = (0..lab.links.len()).filter(move |index| link.is_none_or(|link| link == *index));
-    let name: &LabName = &lab.name;
-    links.filter_map(move |link| Some(name.cable(number?, link)))
+    links.filter_map(move |link| Some(label.cable(number?, link)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::test_lab;
+    use crate::lab::{test_lab, test_label};
 
     fn dropped(cuts: impl IntoIterator<Item = Cut>) -> Vec<String> {
         let lab = LabState { cuts: cuts.into_iter().collect(), ..test_lab(3, 2) };
-        let rules = ruleset(&lab);
+        let rules = ruleset(&test_label(), &lab);
         rules.lines().filter(|line| line.contains("drop")).map(|line| line.trim().to_owned()).collect()
     }
 
@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn an_isolated_node_cannot_reach_the_host_either() {
-        let rules = ruleset(&LabState {
-            cuts: vec![Cut::Isolated { node: "n2".into(), link: Some(0) }],
-            ..test_lab(2, 1)
-        });
+        let rules = ruleset(
+            &test_label(),
+            &LabState { cuts: vec![Cut::Isolated { node: "n2".into(), link: Some(0) }], ..test_lab(2, 1) },
+        );
         let to_host = rules.split("chain to_host").nth(1).unwrap();
         assert!(to_host.contains(r#"iifname "mltest-n2e0" counter drop"#));
         assert!(to_host.contains(r#"oifname "mltest-n2e0" counter drop"#));

@@ -41,7 +41,7 @@ pub(crate) fn check(store: &Store, lab: &LabName) -> Result<()> {
     missing.extend(missing_root());
     missing.extend(PROGRAMS.iter().filter_map(|(program, package)| missing_program(program, package)));
     missing.extend(missing_overlay());
-    missing.extend(missing_cgroups(lab)?);
+    missing.extend(missing_cgroups(store, lab)?);
     missing.extend(unfit_folder(store));
     if missing.is_empty() { Ok(()) } else { Err(LabError::Missing(missing)) }
 }
@@ -91,8 +91,8 @@ fn has_module(name: &str) -> bool {
     list("modules.dep").lines().chain(list("modules.builtin").lines()).any(|line| line.contains(&file))
 }
 
-fn missing_cgroups(lab: &LabName) -> Result<Option<Missing>> {
-    Ok(Cgroup::of_lab(lab)?.is_none().then(|| Missing {
+fn missing_cgroups(store: &Store, lab: &LabName) -> Result<Option<Missing>> {
+    Ok(Cgroup::of_lab(store, lab)?.is_none().then(|| Missing {
         what: "the unified cgroup hierarchy".into(),
         remedy: Remedy::Advice("mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"),
     }))

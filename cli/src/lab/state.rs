@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::error::{LabError, Result};
 use super::interrupt;
-use super::name::LabName;
+use super::name::{LabName, Label};
 use super::partition::Cut;
 use super::subnet::Subnet;
 
@@ -106,7 +107,9 @@ impl LabState {
     }
 }
 
-/// The folder that holds all labs and base images of this machine.
+const USUAL_FOLDER: &str = "/var/lib/muster/lab";
+
+/// The folder that holds labs and base images; a machine can have several, which know nothing of each other.
 #[derive(Debug, Clone)]
 pub(crate) struct Store(PathBuf);
 
@@ -114,11 +117,22 @@ impl Store {
     /// `$MUSTER_LAB_DIR`, or the usual place.
     pub(crate) fn open() -> Self {
         let path = std::env::var_os("MUSTER_LAB_DIR").filter(|path| !path.is_empty());
-        Self(path.map_or_else(|| PathBuf::from("/var/lib/muster/lab"), PathBuf::from))
+        Self(path.map_or_else(|| PathBuf::from(USUAL_FOLDER), PathBuf::from))
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+
+    /// Tells this folder from other ones in names on the host. `None` for the usual folder.
+    pub(crate) fn scope(&self) -> Option<String> {
+        let is_usual = self.0 == Path::new(USUAL_FOLDER);
+        let digest = Sha256::digest(self.0.as_os_str().as_encoded_bytes());
+        (!is_usual).then(|| digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    pub(crate) fn label(&self, name: &LabName) -> Label {
+        Label::new(self.scope().as_deref(), name)
     }
 
     pub(crate) fn images(&self) -> PathBuf {
@@ -155,11 +169,6 @@ impl Store {
         }
         eprintln!("waiting for another `muster lab` that works on the lab `{name}`");
         Lock::take(&path)
-    }
-
-    /// Waits until nobody else changes what all labs share: subnets, settings of the host.
-    pub(crate) fn lock_host(&self) -> Result<Lock> {
-        Lock::take(&self.0.join("locks/.host.lock"))
     }
 
     /// Waits until nobody else builds or removes this image.
@@ -291,7 +300,7 @@ pub(crate) struct Lock(#[expect(dead_code, reason = "holding the open file is wh
 
 impl Lock {
     /// Waits for the other process, but not when muster is interrupted.
-    fn take(path: &Path) -> Result<Self> {
+    pub(crate) fn take(path: &Path) -> Result<Self> {
         loop {
             if let Some(lock) = Self::try_take(path)? {
                 return Ok(lock);

@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 use super::base_image::Recipe;
 use super::disk::{self, random_hex};
 use super::error::{LabError, Result};
+use super::host::Host;
 use super::name::LabName;
 use super::node::{Node, Power};
 use super::state::{LabState, NodeState, Store, SwitchState, SystemChoice, make_private_folder};
-use super::{
-    Lab, down, host_settings, interrupt, inventory, network, partition, power_switch, prerequisites, ssh,
-    subnet,
-};
+use super::subnet::{self, Subnet};
+use super::{Lab, down, interrupt, inventory, network, partition, power_switch, prerequisites, ssh};
 
 /// What the user wants.
 #[derive(Debug, Clone)]
@@ -62,8 +61,8 @@ fn create(store: &Store, wanted: &Wanted) -> Result<Lab> {
 fn build(store: &Store, wanted: &Wanted, image: String) -> Result<Lab> {
     let begun = Instant::now();
     let mut lab = Lab::with_state(store, plan(store, wanted, image)?)?;
-    network::ensure(&lab.state)?;
-    partition::apply(&lab.state)?;
+    network::ensure(&lab)?;
+    partition::apply(&lab)?;
     done("networks", begun);
     ssh::make_lab_key(&lab.files)?;
     power_switch::make_certificate(&lab.files, lab.state.gateway())?;
@@ -78,9 +77,10 @@ fn build(store: &Store, wanted: &Wanted, image: String) -> Result<Lab> {
 
 /// Decides everything about a new lab, and writes it down before anything of it is made.
 fn plan(store: &Store, wanted: &Wanted, base_image: String) -> Result<LabState> {
-    let _lock = store.lock_host()?;
-    let others = store.states();
-    let reserved: Vec<_> = others.iter().flat_map(|lab| lab.links.iter().copied()).collect();
+    let host = Host::lock()?;
+    // Those of labs that are not running since a reboot count too.
+    let own = store.states().into_iter().flat_map(|lab| lab.links);
+    let reserved: Vec<Subnet> = host.subnets().into_iter().chain(own).collect();
     let ports = power_switch::USUAL_PORTS;
     let state = LabState {
         name: wanted.name.clone(),
@@ -101,8 +101,7 @@ fn plan(store: &Store, wanted: &Wanted, base_image: String) -> Result<LabState> 
         cuts: Vec::new(),
     };
     store.lab(&wanted.name).save(&state)?;
-    let nodes = state.nodes.len() + others.iter().map(|lab| lab.nodes.len()).sum::<usize>();
-    host_settings::prepare(store, nodes)?;
+    host.admit(&store.label(&wanted.name), &state)?;
     Ok(state)
 }
 
@@ -111,12 +110,9 @@ fn resume(store: &Store, wanted: &Wanted, state: LabState) -> Result<Lab> {
     refuse_differences(wanted, &state)?;
     say(&format!("the lab `{}` is there; starting what is off", wanted.name));
     let mut lab = Lab::with_state(store, state)?;
-    {
-        let _lock = store.lock_host()?;
-        host_settings::prepare(store, store.states().iter().map(|lab| lab.nodes.len()).sum())?;
-    }
-    network::ensure(&lab.state)?;
-    partition::apply(&lab.state)?;
+    Host::lock()?.admit(&lab.label, &lab.state)?;
+    network::ensure(&lab)?;
+    partition::apply(&lab)?;
     start(&mut lab, wanted, |_| Ok(()))?;
     Ok(lab)
 }
