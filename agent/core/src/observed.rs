@@ -211,7 +211,11 @@ impl Observed {
     }
 
     fn read_failure(&mut self, record: &OpRecord, hardness: Hardness, rules: &Rules<'_>) {
-        let response = rules.response_to(record);
+        let response = match rules.response_to(record) {
+            // A missing agent cannot be ignored: nothing watches the resource.
+            Response::Ignore if is_agent_missing(record) => Response::Restart,
+            response => response,
+        };
         if response == Response::Ignore {
             self.ignores_failures = true;
             self.read_success(record, rules.expected(record));
@@ -314,9 +318,8 @@ impl Rules<'_> {
 
     /// Whether the failure is older than `failure-timeout`. That an agent is not installed does not age.
     fn is_expired(&self, record: &OpRecord) -> bool {
-        let is_missing = record.status == OpStatus::Error && record.rc == Some(rc::INSTALLED);
         self.failure_timeout_ms > 0
-            && !is_missing
+            && !is_agent_missing(record)
             && !self.has_fresh_fail_count
             && record.at_ms > 0
             && self.now_ms >= record.at_ms.saturating_add(self.failure_timeout_ms)
@@ -325,6 +328,11 @@ impl Rules<'_> {
 
 fn is_probe(record: &OpRecord) -> bool {
     record.operation == "monitor" && record.interval_ms == 0
+}
+
+/// The agent itself is not there; exit code 5 of an agent that ran means that something it needs is not.
+fn is_agent_missing(record: &OpRecord) -> bool {
+    record.status == OpStatus::Error && record.rc == Some(rc::INSTALLED)
 }
 
 fn describe(record: &OpRecord) -> String {

@@ -1,15 +1,159 @@
-//! `muster simulate`.
+//! `muster simulate`: what the cluster would do, from a saved CIB.
 
+use crate::cluster::cib::{self, CibError, Imported};
 use crate::exit::Exit;
-use clap::Args;
+use clap::{Args, ValueEnum};
+use muster_api::id::NodeName;
+use muster_api::status::Fact;
+use muster_core::schedule::{ChangeKind, Decision, NodeState, ResourceChange, Situation, decide};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Options of `muster simulate`.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct SimulateArgs {}
+pub(crate) struct SimulateArgs {
+    /// The saved state: a CIB in XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cib: PathBuf,
+    /// Decide as if it were then, in seconds since 1970
+    #[arg(long, value_name = "EPOCH")]
+    pub(crate) now: Option<u64>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Why nothing could be simulated.
+#[derive(Debug, thiserror::Error)]
+enum SimulateError {
+    #[error("cannot read {0}: {1}")]
+    File(PathBuf, std::io::Error),
+    #[error(transparent)]
+    Cib(#[from] CibError),
+}
 
 /// Runs `muster simulate`.
 pub(crate) fn run(args: SimulateArgs) -> Exit {
-    let SimulateArgs {} = args;
-    eprintln!("error: `muster simulate` is not in this build");
-    Exit::Unexpected
+    match simulate(&args) {
+        Ok((imported, decision)) => {
+            print(&args, &imported, &decision);
+            Exit::Fine
+        }
+        Err(error) => {
+            if args.format == Format::Json {
+                println!("{}", json!({ "error": error.to_string() }));
+            }
+            eprintln!("error: {error}");
+            Exit::HostUnreachable
+        }
+    }
+}
+
+fn simulate(args: &SimulateArgs) -> Result<(Imported, Decision), SimulateError> {
+    let text =
+        std::fs::read_to_string(&args.cib).map_err(|error| SimulateError::File(args.cib.clone(), error))?;
+    let imported = cib::read(&text)?;
+    let facts = BTreeMap::<NodeName, Fact>::new();
+    let situation = Situation {
+        config: &imported.config,
+        facts: &facts,
+        history: &imported.history,
+        is_quorate: imported.is_quorate,
+        now_ms: args.now.unwrap_or_else(now) * 1000,
+    };
+    let decision = decide(&situation, &imported.states);
+    Ok((imported, decision))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn print(args: &SimulateArgs, imported: &Imported, decision: &Decision) {
+    match args.format {
+        Format::Json => println!("{}", answer(imported, decision)),
+        Format::Text => print!("{}", text(imported, decision)),
+    }
+}
+
+fn answer(imported: &Imported, decision: &Decision) -> Value {
+    let actions: Vec<Value> = decision.changes.iter().map(action).collect();
+    let active: Map<String, Value> = decision
+        .active_after
+        .iter()
+        .map(|(resource, nodes)| {
+            let places: Vec<Value> =
+                nodes.iter().map(|node| json!({ "node": node, "role": "started" })).collect();
+            (resource.to_string(), Value::Array(places))
+        })
+        .collect();
+    let nodes: Map<String, Value> = imported
+        .states
+        .iter()
+        .map(|(name, state)| (name.to_string(), Value::from(node_text(state))))
+        .collect();
+    json!({
+        "actions": actions,
+        "fenced": decision.fenced.keys().collect::<Vec<_>>(),
+        "unfenced": [],
+        "final": active,
+        "nodes": nodes,
+    })
+}
+
+fn action(change: &ResourceChange) -> Value {
+    let op = match change.kind {
+        ChangeKind::Start => "start",
+        ChangeKind::Stop => "stop",
+        ChangeKind::Restart => "restart",
+        ChangeKind::Recover => "recover",
+        ChangeKind::Move => "move",
+    };
+    let mut action = json!({ "op": op, "rsc": change.resource, "from": change.from, "to": change.to });
+    if change.is_blocked {
+        action["blocked"] = Value::from(true);
+    }
+    if let Some(why) = &change.why {
+        action["reason"] = Value::from(why.as_str());
+    }
+    action
+}
+
+fn node_text(state: &NodeState) -> &'static str {
+    match (state.is_online, state.unclean.is_some() || state.is_unseen, state.is_pending) {
+        (_, _, true) => "pending",
+        (true, true, _) => "unclean-online",
+        (true, false, _) => "online",
+        (false, true, _) => "unclean-offline",
+        (false, false, _) => "offline",
+    }
+}
+
+fn text(imported: &Imported, decision: &Decision) -> String {
+    let mut lines: Vec<String> = imported.notes.iter().map(|note| format!("note: {note}")).collect();
+    lines.extend(decision.report.alarms.iter().map(|alarm| format!("alarm: {alarm}")));
+    if decision.report.consequences.is_empty() {
+        lines.push("nothing to do".to_string());
+    }
+    lines.extend(decision.report.consequences.iter().cloned());
+    let blocked = decision.changes.iter().filter(|change| change.is_blocked);
+    lines.extend(
+        blocked
+            .map(|change| format!("cannot {change}: {}", change.why.as_deref().unwrap_or("it is blocked"))),
+    );
+    lines.extend(
+        decision.report.resources.iter().map(|resource| format!("{}: {}", resource.id, resource.why)),
+    );
+    lines.join("\n") + "\n"
 }

@@ -177,6 +177,12 @@ fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<Stri
             world[node].unavailable_because().unwrap_or("offline")
         ));
     }
+    if let Some(joining) = node_that_cannot_be_asked(world, rsc) {
+        return Some(format!(
+            "{} is joining, and it is not known whether it runs there",
+            world[joining].name
+        ));
+    }
     if requires(world, rsc) == Requires::Nothing {
         return None;
     }
@@ -188,6 +194,13 @@ fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<Stri
         }
         _ => None,
     }
+}
+
+/// A node that is there, cannot run a probe yet, and might run the resource.
+fn node_that_cannot_be_asked(world: &World<'_>, rsc: RscIx) -> Option<NodeIx> {
+    let is_open =
+        |node: &NodeIx| world[*node].is_online && world[*node].is_pending && !world[rsc].is_known_on(*node);
+    world.node_indexes().find(|node| world[rsc].running_on.is_empty() && is_open(node))
 }
 
 /// What a start of the resource waits for: a fence device must be there before fencing can be.

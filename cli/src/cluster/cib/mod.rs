@@ -1,0 +1,95 @@
+//! A CIB (Pacemaker's configuration and status in XML) -> what the scheduler decides from. What the model does not have is an
+//! error that names it; what has no bearing on a decision is passed over with a note.
+
+mod constraints;
+mod nodes;
+mod resources;
+mod status;
+mod xml;
+
+use muster_api::cluster::ClusterConfig;
+use muster_api::history::History;
+use muster_api::id::NodeName;
+use muster_core::schedule::NodeState;
+use std::collections::BTreeMap;
+
+/// Why a CIB cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CibError {
+    /// It is not XML.
+    #[error("the CIB is not well-formed XML: {0}")]
+    Xml(#[from] roxmltree::Error),
+    /// It is XML, but not a CIB.
+    #[error("expected {expected} at line {line}, found {found}")]
+    Unexpected {
+        /// What should be there.
+        expected: String,
+        /// What is.
+        found: String,
+        /// Where.
+        line: u32,
+    },
+    /// muster does not have that yet.
+    #[error("{what} is not supported (line {line}); nothing was decided")]
+    Unsupported {
+        /// The thing, named as in the CIB.
+        what: String,
+        /// Where.
+        line: u32,
+    },
+}
+
+/// All that a CIB says.
+#[derive(Debug, Default)]
+pub(crate) struct Imported {
+    /// The configuration.
+    pub(crate) config: ClusterConfig,
+    /// What is known of each node.
+    pub(crate) states: BTreeMap<NodeName, NodeState>,
+    /// What was seen.
+    pub(crate) history: History,
+    /// `have-quorum`.
+    pub(crate) is_quorate: bool,
+    /// What was passed over because it decides nothing.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads a CIB.
+pub(crate) fn read(text: &str) -> Result<Imported, CibError> {
+    let options = roxmltree::ParsingOptions { allow_dtd: false, ..Default::default() };
+    let document = roxmltree::Document::parse_with_options(text, options)?;
+    let cib = document.root_element();
+    if !cib.has_tag_name("cib") {
+        return Err(xml::unexpected(cib, "the element `cib`"));
+    }
+    let mut imported = Imported::default();
+    if let Some(configuration) = xml::child(cib, "configuration") {
+        read_configuration(configuration, &mut imported)?;
+    }
+    imported.is_quorate = cib.attribute("have-quorum").and_then(muster_api::cluster::parse_bool).unwrap_or(false);
+    status::read(cib, &mut imported)?;
+    Ok(imported)
+}
+
+fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    for section in xml::children(configuration) {
+        match section.tag_name().name() {
+            "crm_config" => resources::read_properties(section, imported)?,
+            "nodes" => nodes::read(section, imported)?,
+            "rsc_defaults" => imported.config.resource_defaults = resources::read_meta(section, imported)?,
+            "op_defaults" => imported.config.operation_defaults = resources::read_operation_defaults(section)?,
+            "resources" => resources::read(section, imported)?,
+            "constraints" => {}
+            "fencing-topology" | "alerts" | "acls" => {
+                imported.notes.push(format!("`{}` decides nothing here", section.tag_name().name()));
+            }
+            "tags" if xml::children(section).next().is_none() => {}
+            other => return Err(xml::unsupported(section, format!("`<{other}>`"))),
+        }
+    }
+    if let Some(section) = xml::child(configuration, "constraints") {
+        constraints::read(section, imported)?;
+    }
+    nodes::add_base_scores(configuration, imported);
+    Ok(())
+}

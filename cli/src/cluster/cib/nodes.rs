@@ -1,0 +1,47 @@
+//! `<nodes>`: names, permanent attributes, base scores.
+
+use super::xml::{self, Element};
+use super::{CibError, Imported};
+use muster_api::id::NodeName;
+use muster_api::resource::{Constraint, Score};
+use muster_core::schedule::NodeState;
+
+pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    for node in xml::children(section) {
+        if !node.has_tag_name("node") {
+            return Err(xml::unsupported(node, format!("`<{}>`", node.tag_name().name())));
+        }
+        match node.attribute("type") {
+            None | Some("member" | "normal" | "") => {}
+            Some(other) => return Err(xml::unsupported(node, format!("a node of type `{other}`"))),
+        }
+        let name = NodeName::from(xml::required(node, "uname")?);
+        let attributes = xml::pairs(node, "instance_attributes")?;
+        if xml::child(node, "utilization").is_some() {
+            imported.notes.push(format!("`utilization` of {name} decides nothing with the default placement strategy"));
+        }
+        if !attributes.is_empty() {
+            imported.config.node_attributes.insert(name.clone(), attributes);
+        }
+        imported.states.insert(name, NodeState { is_unseen: true, ..NodeState::default() });
+    }
+    Ok(())
+}
+
+/// A node's own `score` is a liking that every resource has for it.
+pub(super) fn add_base_scores(configuration: Element<'_>, imported: &mut Imported) {
+    let nodes = xml::child(configuration, "nodes").into_iter().flat_map(xml::children);
+    for node in nodes {
+        let (Some(name), Some(score)) = (node.attribute("uname"), node.attribute("score").and_then(Score::parse)) else {
+            continue;
+        };
+        let primitives: Vec<_> = imported.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
+        imported.config.constraints.extend(primitives.into_iter().map(|resource| Constraint::Location {
+            id: format!("score of {name}"),
+            resource,
+            node: name.into(),
+            score,
+            until_ms: None,
+        }));
+    }
+}

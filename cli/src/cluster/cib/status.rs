@@ -1,0 +1,186 @@
+//! `<status>`: who is there, what was seen, how often it failed.
+
+use super::xml::{self, Element};
+use super::{CibError, Imported, resources};
+use muster_api::cluster::parse_bool;
+use muster_api::history::{FailCount, OpRecord, OpStatus, definition_digest};
+use muster_api::id::{NodeName, ResourceId};
+use muster_api::resource::AgentName;
+use muster_core::schedule::NodeState;
+use std::collections::BTreeMap;
+
+pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    let names = names_by_id(cib);
+    let states = xml::child(cib, "status").into_iter().flat_map(xml::children);
+    for state in states.filter(|state| state.has_tag_name("node_state")) {
+        let named = state.attribute("uname").or_else(|| names.get(state.attribute("id")?).copied());
+        let Some(name) = named.map(NodeName::from).filter(|name| imported.states.contains_key(name)) else {
+            if parse_bool(state.attribute("remote_node").unwrap_or_default()) == Some(true) {
+                return Err(xml::unsupported(state, "a remote node"));
+            }
+            imported.notes.push(format!("the status of an unknown node at line {} is not read", xml::line(state)));
+            continue;
+        };
+        let transient = transient_attributes(state)?;
+        let node = node_state(state, &transient, imported.config.is_fencing_enabled());
+        imported.states.insert(name.clone(), node);
+        read_failures(&name, &transient, imported);
+        read_history(state, &name, imported)?;
+    }
+    Ok(())
+}
+
+fn names_by_id(cib: Element<'_>) -> BTreeMap<&str, &str> {
+    let configuration = xml::child(cib, "configuration");
+    let nodes = configuration.and_then(|configuration| xml::child(configuration, "nodes"));
+    let nodes = nodes.into_iter().flat_map(xml::children);
+    nodes.filter_map(|node| Some((node.attribute("id")?, node.attribute("uname")?))).collect()
+}
+
+fn transient_attributes(state: Element<'_>) -> Result<BTreeMap<String, String>, CibError> {
+    xml::child(state, "transient_attributes").map_or(Ok(BTreeMap::new()), |sets| xml::pairs(sets, "instance_attributes"))
+}
+
+/// What the cluster layer said of a node: membership and process are flags, or the time since when.
+fn node_state(state: Element<'_>, transient: &BTreeMap<String, String>, is_fencing_enabled: bool) -> NodeState {
+    let is_set = |name: &str| {
+        let value = state.attribute(name)?;
+        let is_offline = value == "offline";
+        Some(!is_offline && (value == "online" || parse_bool(value).unwrap_or(value != "0")))
+    };
+    let seen = Seen {
+        is_member: is_set("in_ccm"),
+        is_process: is_set("crmd").unwrap_or(false),
+        join: state.attribute("join").unwrap_or("down"),
+        expected: state.attribute("expected"),
+        is_leaving: transient.get("shutdown").is_some_and(|since| since.parse::<i64>().is_ok_and(|since| since > 0)),
+        is_doomed: transient.get("terminate").is_some_and(|value| parse_bool(value).unwrap_or(value != "0")),
+    };
+    let node = if is_fencing_enabled { seen.with_fencing() } else { seen.without_fencing() };
+    NodeState {
+        is_leaving: seen.is_leaving && node.is_online,
+        is_standby: transient.get("standby").and_then(|value| parse_bool(value)) == Some(true),
+        ..node
+    }
+}
+
+struct Seen<'a> {
+    is_member: Option<bool>,
+    is_process: bool,
+    join: &'a str,
+    expected: Option<&'a str>,
+    is_leaving: bool,
+    is_doomed: bool,
+}
+
+impl Seen<'_> {
+    fn with_fencing(&self) -> NodeState {
+        let is_member = self.is_member.unwrap_or(false);
+        let unclean = |why: &str| NodeState { is_online: is_member, unclean: Some(why.to_string()), ..NodeState::default() };
+        let pending = || NodeState { is_online: is_member, is_pending: true, ..NodeState::default() };
+        if self.is_leaving {
+            NodeState { is_online: self.is_process, ..NodeState::default() }
+        } else if self.is_member.is_none() {
+            unclean("it has not been seen by the cluster")
+        } else if self.join == "banned" {
+            unclean("it was refused as a member")
+        } else if self.is_doomed {
+            let is_gone = !is_member && !self.is_process && self.join == "down";
+            if is_gone { NodeState::default() } else { unclean("its fencing was asked for") }
+        } else if self.expected.is_none_or(|expected| expected == "down") {
+            if is_member || self.is_process { pending() } else { NodeState::default() }
+        } else if !is_member {
+            unclean("it is no longer part of the cluster")
+        } else if !self.is_process {
+            unclean("its cluster process is gone")
+        } else {
+            match self.join {
+                "member" => NodeState { is_online: true, ..NodeState::default() },
+                "pending" | "down" => pending(),
+                _ => unclean("it is in an unknown state"),
+            }
+        }
+    }
+
+    fn without_fencing(&self) -> NodeState {
+        let is_member = self.is_member.unwrap_or(false);
+        let is_online = is_member && self.is_process && self.join == "member";
+        let is_gone = is_member && !self.is_process && self.expected == Some("member");
+        let unclean = is_gone.then(|| "its cluster process is gone".to_string());
+        NodeState { is_online, unclean, ..NodeState::default() }
+    }
+}
+
+/// `fail-count-RSC#OPERATION_INTERVAL` and `last-failure-…`, added up by resource.
+fn read_failures(node: &NodeName, transient: &BTreeMap<String, String>, imported: &mut Imported) {
+    for (name, value) in transient {
+        let Some(what) = name.strip_prefix("fail-count-") else { continue };
+        let (resource, operation) = what.split_once('#').unwrap_or((what, ""));
+        let count = if value == "INFINITY" { 1_000_000 } else { value.parse().unwrap_or(0) };
+        let last = transient.get(&format!("last-failure-{what}")).and_then(|at| at.parse::<u64>().ok());
+        let failures = imported.history.failures.entry(node.clone()).or_default();
+        let entry = failures.entry(ResourceId::from(resource)).or_insert_with(|| FailCount {
+            count: 0,
+            last_ms: 0,
+            operation: operation.rsplit_once('_').map_or(operation, |(name, _)| name).to_string(),
+            reason: String::new(),
+        });
+        entry.count = entry.count.saturating_add(count).min(1_000_000);
+        entry.last_ms = entry.last_ms.max(last.unwrap_or(0) * 1000);
+    }
+}
+
+fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) -> Result<(), CibError> {
+    let resources = xml::child(state, "lrm").and_then(|lrm| xml::child(lrm, "lrm_resources"));
+    let mut history = BTreeMap::new();
+    for resource in resources.into_iter().flat_map(xml::children) {
+        let id = ResourceId::from(xml::required(resource, "id")?);
+        let agent = resources::read_agent(resource)?;
+        let mut records = Vec::new();
+        for op in xml::children(resource).filter(|child| child.has_tag_name("lrm_rsc_op")) {
+            records.extend(read_record(op, &id, &agent, imported)?);
+        }
+        records.sort_by_key(|record: &OpRecord| (record.call, record.at_ms));
+        history.insert(id, records);
+    }
+    imported.history.nodes.insert(node.clone(), history);
+    Ok(())
+}
+
+/// One entry; nothing where the action was cancelled.
+fn read_record(
+    op: Element<'_>,
+    id: &ResourceId,
+    agent: &AgentName,
+    imported: &Imported,
+) -> Result<Option<OpRecord>, CibError> {
+    let number = |name: &str| op.attribute(name).and_then(|text| text.parse::<i64>().ok());
+    let (status, code) = match number("op-status").unwrap_or(0) {
+        -1 => (OpStatus::Pending, None),
+        0 => (OpStatus::Done, number("rc-code")),
+        1 => return Ok(None),
+        2 => (OpStatus::TimedOut, number("rc-code")),
+        // Not installed, whatever the exit code says.
+        7 => (OpStatus::Error, Some(5)),
+        _ => (OpStatus::Error, number("rc-code")),
+    };
+    let operation = xml::required(op, "operation")?;
+    if matches!(operation, "promote" | "demote" | "migrate_to" | "migrate_from") {
+        return Err(xml::unsupported(op, format!("a record of `{operation}`")));
+    }
+    let configured = imported.config.primitive(id);
+    let params = configured.map(|primitive| primitive.params.clone()).unwrap_or_default();
+    Ok(Some(OpRecord {
+        operation: operation.to_string(),
+        interval_ms: number("interval").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
+        call: number("call-id").and_then(|call| u64::try_from(call).ok()).unwrap_or(u64::MAX),
+        status,
+        rc: code.and_then(|code| u8::try_from(code).ok()),
+        reason: op.attribute("exit-reason").unwrap_or_default().to_string(),
+        at_ms: number("last-rc-change").and_then(|at| u64::try_from(at).ok()).unwrap_or(0) * 1000,
+        took_ms: number("exec-time").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
+        digest: definition_digest(agent, &params),
+        agent: agent.clone(),
+        params,
+    }))
+}

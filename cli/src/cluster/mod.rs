@@ -1,0 +1,3 @@
+//! The desired cluster: the playbook form and the CIB, read into one model.
+
+pub(crate) mod cib;
