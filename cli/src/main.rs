@@ -6,6 +6,7 @@
 )]
 
 mod args;
+mod cluster;
 mod commands;
 mod error;
 mod exit;
