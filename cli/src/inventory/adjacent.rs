@@ -65,7 +65,7 @@ fn files_for(path: &Path) -> Vec<PathBuf> {
     candidates.into_iter().find(|candidate| candidate.is_file()).into_iter().collect()
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in sorted_entries(folder) {
         let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned());

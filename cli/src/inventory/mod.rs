@@ -15,7 +15,7 @@ mod view;
 mod words;
 mod yaml;
 
-pub(crate) use adjacent::VarsDir;
+pub(crate) use adjacent::{VarsDir, files_below};
 pub(crate) use pattern::{HostOrder, Selection};
 pub(crate) use source::load;
 pub(crate) use view::{Shown, graph, list};

@@ -150,7 +150,7 @@ keywords! {
     GatherSubset "gather_subset" Texts Own [Play];
     GatherTimeout "gather_timeout" Int Own [Play];
     FactPath "fact_path" Text Own [Play];
-    VarsFiles "vars_files" Texts Own [Play];
+    VarsFiles "vars_files" Any Own [Play];
     VarsPrompt "vars_prompt" Any Own [Play];
     Roles "roles" List Own [Play];
     Handlers "handlers" List Own [Play];

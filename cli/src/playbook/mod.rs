@@ -5,7 +5,21 @@
 //! `Loader::tasks_file` and `Loader::included_role` when it gets there. Each task knows the `Scope` that it
 //! stands in, so that any task can be looked at alone.
 
+mod args;
+mod block;
+mod check;
 pub(crate) mod keyword;
+mod load;
+mod module;
+mod play;
+mod role;
+mod search;
+mod shape;
+mod task;
+
+pub(crate) use load::{EarlyNames, IncludedRole, Loader, NoTemplates};
+pub(crate) use role::RoleCall;
+pub(crate) use search::{Found, Kind as FileKind, find_file};
 
 use crate::source::Span;
 use crate::yaml::{Mapping, Node};
@@ -29,6 +43,8 @@ pub(crate) struct Play {
     pub(crate) scope: Arc<Scope>,
     /// The host pattern, or a list of them, maybe a template.
     pub(crate) hosts: Node,
+    /// `vars` of the play, and of the `import_playbook` that brought it in.
+    pub(crate) vars: Mapping,
     /// Files of variables; an entry that is a list names alternatives, of which the first that exists counts.
     pub(crate) vars_files: Vec<Node>,
     /// Variables to ask for.
@@ -41,8 +57,8 @@ pub(crate) struct Play {
     pub(crate) tasks: Vec<Item>,
     /// What runs last.
     pub(crate) post_tasks: Vec<Item>,
-    /// The handlers of the play, then those of its roles.
-    pub(crate) handlers: Vec<Task>,
+    /// The handlers of its roles, then those of the play. Of two with the same name the last one counts.
+    pub(crate) handlers: Vec<Arc<Task>>,
     /// The file that the play is written in.
     pub(crate) path: PathBuf,
     /// From its first line.
@@ -149,7 +165,7 @@ pub(crate) enum ScopeKind {
     /// An entry of `roles:`, a dependency, or `import_role`.
     Role,
     Block,
-    /// `import_tasks`: its keywords count for what it imports.
+    /// `import_tasks` or `import_playbook`: its keywords count for what it imports.
     Import,
     /// `include_tasks` or `include_role`: only its `vars` count for what it includes.
     Include,
@@ -173,6 +189,8 @@ pub(crate) struct Role {
     pub(crate) meta: RoleMeta,
     /// Whether an include or import asked that variables stay visible to later tasks.
     pub(crate) is_public: bool,
+    /// The same for two uses of a role that differ in nothing: the second is skipped unless duplicates are allowed.
+    pub(crate) identity: String,
     /// The roles that this one was pulled in by, the outermost first.
     pub(crate) pulled_in_by: Vec<Arc<Self>>,
 }
@@ -215,7 +233,7 @@ impl Scope {
     /// The `vars` of this and all outer scopes up to but not with the play, the outermost first. Unlike other
     /// keywords those of an include count too.
     pub(crate) fn vars(&self) -> Vec<&Mapping> {
-        let inside = self.outer().filter(|scope| scope.kind != ScopeKind::Play);
+        let inside = self.outer().take_while(|scope| scope.kind != ScopeKind::Play);
         let mut layers: Vec<&Mapping> = inside.flat_map(Self::own_vars).collect();
         layers.reverse();
         layers

@@ -273,6 +273,7 @@ impl Composer<'_> {
             "float" => scalar::float(text).or_else(|| text.parse().ok()).map(Kind::Float),
             "bool" => scalar::boolean(text).map(Kind::Bool),
             "null" => Some(Kind::Null),
+            "binary" => decoded_text(text).map(|text| Kind::Str(text.into())),
             "timestamp" => node.as_str().map(|text| Kind::Str(text.into())),
             "seq" | "omap" | "pairs" => node.as_seq().map(|items| Kind::Seq(items.into())),
             "map" | "python/dict" => node.as_map().map(|mapping| Kind::Map(Arc::new(mapping.clone()))),
@@ -288,6 +289,13 @@ impl Composer<'_> {
         node.kind = kind;
         Ok(node)
     }
+}
+
+/// What a `!!binary` says, where that is text.
+fn decoded_text(base64: &str) -> Option<String> {
+    use base64::Engine;
+    let packed: String = base64.split_whitespace().collect();
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).ok()?).ok()
 }
 
 fn is_merge_key(key: &Node) -> bool {

@@ -1,0 +1,278 @@
+//! From files to plays. A `Pass` is one reading: it collects all mistakes and goes on after each.
+
+use super::keyword::{Given, Holder, Keyword, Keywords};
+use super::role::RoleCall;
+use super::{Block, Item, Play, Playbook, Role, Scope, ScopeKind, Task, module, shape};
+use crate::error::{Diagnostic, Diagnostics, Result};
+use crate::exit::Exit;
+use crate::load::Reader;
+use crate::source::Span;
+use crate::yaml::{Mapping, Node};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Imports nested deeper than this import each other.
+const MOST_IMPORTS: usize = 100;
+
+/// Renders the few texts that must be known before a play runs: files of imports and names of roles.
+pub(crate) trait EarlyNames: Send + Sync {
+    /// The text of a template that stands in `scope`.
+    ///
+    /// # Errors
+    ///
+    /// Where it needs a variable that is only known on a host.
+    fn render(&self, text: &Node, scope: &Scope) -> Result<String, Diagnostic>;
+}
+
+/// Knows no variables.
+pub(crate) struct NoTemplates;
+
+impl EarlyNames for NoTemplates {
+    fn render(&self, text: &Node, _: &Scope) -> Result<String, Diagnostic> {
+        Err(Diagnostic::error("a name that must be known before the run is a template").at(&text.span, ""))
+    }
+}
+
+/// Reads playbooks, task files and roles.
+pub(crate) struct Loader {
+    pub(super) reader: Arc<Reader>,
+    pub(super) roles_path: Vec<PathBuf>,
+    pub(super) early_names: Box<dyn EarlyNames>,
+}
+
+/// What `include_role` brings in.
+#[derive(Debug)]
+pub(crate) struct IncludedRole {
+    pub(crate) role: Arc<Role>,
+    /// The tasks of the role and of its dependencies.
+    pub(crate) blocks: Vec<Arc<Block>>,
+    pub(crate) handlers: Vec<Arc<Task>>,
+}
+
+impl Loader {
+    /// `roles_path` is searched after `roles/` beside the playbook.
+    pub(crate) fn new(
+        reader: Arc<Reader>,
+        roles_path: Vec<PathBuf>,
+        early_names: Box<dyn EarlyNames>,
+    ) -> Self {
+        Self { reader, roles_path, early_names }
+    }
+
+    /// The reader of all files.
+    pub(crate) fn reader(&self) -> &Arc<Reader> {
+        &self.reader
+    }
+
+    /// A playbook with all that it imports.
+    pub(crate) fn playbook(&self, path: &Path) -> Result<Playbook> {
+        if !path.exists() {
+            let mistake = Diagnostic::error(format!("there is no playbook `{}`", path.display()));
+            return Err(mistake.exits_with(Exit::Unexpected).into());
+        }
+        let mut pass = Pass::new(self);
+        let plays = pass.plays(path, None);
+        pass.finish(Playbook { path: path.to_owned(), plays })
+    }
+
+    /// The tasks of a file that the task of `include` includes; its `apply` counts for them.
+    pub(crate) fn tasks_file(&self, path: &Path, include: &Task) -> Result<Vec<Item>> {
+        let mut pass = Pass::new(self);
+        let scope = pass.apply_scope(include);
+        let items = pass.task_file(path, &scope, include.is_handler);
+        pass.finish(items)
+    }
+
+    /// The role that `include_role` names, the names in `call` rendered.
+    pub(crate) fn included_role(&self, call: &RoleCall, include: &Task) -> Result<IncludedRole> {
+        let mut pass = Pass::new(self);
+        let scope = pass.apply_scope(include);
+        let mut blocks = Vec::new();
+        let role = pass.role(call, &scope, &mut blocks);
+        let handlers = std::mem::take(&mut pass.role_handlers);
+        match role {
+            Some(role) => pass.finish(IncludedRole { role, blocks, handlers }),
+            None => Err(pass.mistakes),
+        }
+    }
+}
+
+/// One reading.
+pub(super) struct Pass<'a> {
+    pub(super) loader: &'a Loader,
+    pub(super) mistakes: Diagnostics,
+    /// The handlers of all roles so far.
+    pub(super) role_handlers: Vec<Arc<Task>>,
+    /// How many imports are being read.
+    depth: usize,
+}
+
+impl<'a> Pass<'a> {
+    fn new(loader: &'a Loader) -> Self {
+        Self { loader, mistakes: Diagnostics::default(), role_handlers: Vec::new(), depth: 0 }
+    }
+
+    fn finish<T>(self, value: T) -> Result<T> {
+        self.mistakes.or_value(value)
+    }
+
+    /// Reads a file one level deeper; nothing where imports go round in circles.
+    pub(super) fn deeper<T>(&mut self, from: &Span, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.depth >= MOST_IMPORTS {
+            let mistake = Diagnostic::error("imports go round in circles")
+                .at(from, "imported again and again")
+                .note(format!("at most {MOST_IMPORTS} levels of imports are read"));
+            self.mistakes.push(mistake);
+            return None;
+        }
+        self.depth += 1;
+        let value = read(self);
+        self.depth -= 1;
+        Some(value)
+    }
+
+    /// The YAML of a file, or nothing and a mistake.
+    pub(super) fn yaml(&mut self, path: &Path) -> Option<Node> {
+        self.mistakes.collect(self.loader.reader.yaml(path))
+    }
+
+    fn plays(&mut self, path: &Path, import: Option<&Arc<Scope>>) -> Vec<Play> {
+        let Some(document) = self.yaml(path) else { return Vec::new() };
+        let entries = match document.as_seq() {
+            Some(entries) if !entries.is_empty() => entries,
+            _ => {
+                self.mistakes.push(no_plays(&document));
+                return Vec::new();
+            }
+        };
+        let mut plays = Vec::new();
+        for entry in entries {
+            match entry.as_map() {
+                Some(mapping) if is_import(mapping) => {
+                    plays.extend(self.imported_plays(entry, mapping, import))
+                }
+                Some(mapping) => plays.extend(self.play(entry, mapping, import)),
+                None => {
+                    let found = entry.describe();
+                    let mistake = Diagnostic::error(format!("a play is a mapping, found {found}"));
+                    self.mistakes
+                        .push(mistake.at(&entry.span.first_line(), "expected `hosts:` and `tasks:`"));
+                }
+            }
+        }
+        plays
+    }
+
+    fn imported_plays(&mut self, entry: &Node, mapping: &Mapping, outer: Option<&Arc<Scope>>) -> Vec<Play> {
+        let holder = Holder::ImportPlaybook;
+        let renamed = with_bare_keys(mapping);
+        let (keywords, rest) = self.keywords(&renamed, holder);
+        for (key, _) in rest {
+            self.mistakes.push(module::unknown_keyword(&key, holder));
+        }
+        let target = keywords.get(Keyword::ImportPlaybook).cloned();
+        let scope = self.scope(ScopeKind::Import, keywords, outer, entry);
+        let Some(path) = target.and_then(|target| self.imported_playbook(&target, &scope)) else {
+            return Vec::new();
+        };
+        self.deeper(&entry.span.first_line(), |pass| pass.plays(&path, Some(&scope))).unwrap_or_default()
+    }
+
+    fn imported_playbook(&mut self, target: &Node, scope: &Scope) -> Option<PathBuf> {
+        let name = self.early_text(target, scope)?;
+        let folder = target.span.file().path().parent().unwrap_or(Path::new(""));
+        let path = folder.join(super::search::expand_home(&name));
+        if path.is_file() {
+            return Some(path);
+        }
+        let mistake = Diagnostic::error(format!("there is no playbook `{name}` to import"));
+        self.mistakes.push(mistake.at(&target.span, format!("looked for `{}`", path.display())));
+        None
+    }
+
+    /// The text of a name, rendered where it is a template.
+    pub(super) fn early_text(&mut self, text: &Node, scope: &Scope) -> Option<String> {
+        if text.has_template() {
+            return self.mistakes.collect(self.loader.early_names.render(text, scope));
+        }
+        if text.scalar_text().is_none() {
+            let found = text.describe();
+            self.mistakes
+                .push(Diagnostic::error(format!("expected a name, found {found}")).at(&text.span, ""));
+        }
+        text.scalar_text().map(|text| text.into_owned())
+    }
+
+    /// Splits a mapping into keywords that may stand there, and all other entries.
+    pub(super) fn keywords(&mut self, mapping: &Mapping, holder: Holder) -> (Keywords, Vec<(Node, Node)>) {
+        let mut keywords = Keywords::default();
+        let mut rest = Vec::new();
+        for (key, value) in mapping.iter() {
+            let keyword = key.as_str().and_then(Keyword::find).filter(|keyword| keyword.fits(holder));
+            let Some(keyword) = keyword else {
+                rest.push((key.clone(), value.clone()));
+                continue;
+            };
+            let given = Given { keyword, key: key.span.clone(), value: value.clone() };
+            if let Some(mistake) = shape::check(&given) {
+                self.mistakes.push(mistake);
+            } else {
+                keywords.set(given);
+            }
+        }
+        (keywords, rest)
+    }
+
+    /// A scope inside another, in the same role.
+    pub(super) fn scope(
+        &self,
+        kind: ScopeKind,
+        keywords: Keywords,
+        parent: Option<&Arc<Scope>>,
+        entry: &Node,
+    ) -> Arc<Scope> {
+        let role = parent.and_then(|parent| parent.role.clone());
+        Arc::new(Scope { kind, keywords, role, parent: parent.cloned(), span: entry.span.clone() })
+    }
+
+    /// The scope for what a dynamic include brings in: its `apply` inside its own scope.
+    fn apply_scope(&mut self, include: &Task) -> Arc<Scope> {
+        let apply = include.args.named.get("apply");
+        let (Some(apply), Some(mapping)) = (apply, apply.and_then(Node::as_map)) else {
+            return Arc::clone(&include.scope);
+        };
+        let (keywords, rest) = self.keywords(mapping, Holder::Block);
+        for (key, _) in rest {
+            self.mistakes.push(module::unknown_keyword(&key, Holder::Block));
+        }
+        self.scope(ScopeKind::Block, keywords, Some(&include.scope), apply)
+    }
+}
+
+fn is_import(mapping: &Mapping) -> bool {
+    mapping.keys().any(|key| module::bare(&key.key_text()) == Keyword::ImportPlaybook.name())
+}
+
+/// `ansible.builtin.import_playbook` is `import_playbook`.
+fn with_bare_keys(mapping: &Mapping) -> Mapping {
+    let bare = |(key, value): (&Node, &Node)| {
+        let name = key.key_text();
+        let key = if module::bare(&name) == name {
+            key.clone()
+        } else {
+            Node::text(&key.span, module::bare(&name))
+        };
+        (key, value.clone())
+    };
+    mapping.iter().map(bare).collect()
+}
+
+fn no_plays(document: &Node) -> Diagnostic {
+    let found = if document.as_seq().is_some() { "an empty list" } else { document.describe() };
+    let mistake = Diagnostic::error(format!("a playbook is a list of plays, found {found}"))
+        .at(&document.span.first_line(), "");
+    match document.get("hosts") {
+        Some(_) => mistake.hint("begin the play with `- ` and indent its other lines by two columns"),
+        None => mistake.hint("begin with `- hosts: all` and below it `tasks:`"),
+    }
+}
