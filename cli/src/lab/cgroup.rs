@@ -59,9 +59,15 @@ impl Cgroup {
         &self.unified
     }
 
-    /// Moves the calling process into this group, which is made when it is not there.
+    /// Moves the calling process into this group, which is made when it is not there. Errs when the group
+    /// above is not there: what belongs to a lab that was removed a moment ago must not bring it back.
     pub(crate) fn join(&self) -> Result<()> {
-        self.make()?;
+        for path in self.paths() {
+            match fs::create_dir(path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.map_err(LabError::io("make the process group", path))?,
+            }
+        }
         let pid = std::process::id().to_string();
         for procs in self.doors() {
             fs::write(&procs, &pid).map_err(LabError::io("join the process group", &procs))?;
@@ -69,6 +75,7 @@ impl Cgroup {
         Ok(())
     }
 
+    /// Makes this group and those above.
     pub(crate) fn make(&self) -> Result<()> {
         self.paths().try_for_each(|path| {
             fs::create_dir_all(path).map_err(LabError::io("make the process group", path))
@@ -100,8 +107,16 @@ impl Cgroup {
             return Ok(());
         }
         let kill = self.unified.join("cgroup.kill");
-        fs::write(&kill, "1").map_err(LabError::io("kill with", &kill))?;
-        let died = wait_until(DEATH_TIMEOUT, || !self.is_populated());
+        let mut result = fs::write(&kill, "1");
+        let died = wait_until(DEATH_TIMEOUT, || {
+            let is_dead = !self.is_populated();
+            // Again and again: a process that was just about to join comes too late for the first time.
+            if !is_dead && result.is_ok() {
+                result = fs::write(&kill, "1");
+            }
+            is_dead || result.is_err()
+        });
+        result.map_err(LabError::io("kill with", &kill))?;
         died.then_some(())
             .ok_or_else(|| LabError::Unkillable { group: self.unified.clone(), waited: DEATH_TIMEOUT })
     }

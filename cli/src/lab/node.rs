@@ -151,6 +151,7 @@ impl<'lab> Node<'lab> {
         }
         self.clear()?;
         disk::mount(self)?;
+        self.lab.group.make()?;
         self.start_machine()
     }
 

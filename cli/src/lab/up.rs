@@ -144,6 +144,7 @@ fn refuse_differences(wanted: &Wanted, state: &LabState) -> Result<()> {
 /// Starts the switch and all nodes, and waits until they are ready.
 fn start(lab: &mut Lab, wanted: &Wanted, prepare: impl Fn(&Node<'_>) -> Result<()> + Sync) -> Result<()> {
     let begun = Instant::now();
+    lab.group.make()?;
     if !power_switch::is_running(lab) {
         let ports = power_switch::start(lab)?;
         (lab.state.switch.https_port, lab.state.switch.http_port) = (ports.https, ports.http);

@@ -36,8 +36,9 @@ pub(crate) struct Ports {
     pub(crate) http: u16,
 }
 
-/// Ports that are tried first.
-pub(crate) const USUAL_PORTS: Ports = Ports { https: 8443, http: 8080 };
+/// Ports that are tried first. Not the usual ones of web servers: while a lab listens on its own address, no
+/// other program can have the port on all addresses.
+pub(crate) const USUAL_PORTS: Ports = Ports { https: 7443, http: 7080 };
 
 /// The process group of the switch. No node can have this name.
 pub(crate) fn group(lab: &Lab) -> Cgroup {
