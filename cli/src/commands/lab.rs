@@ -91,8 +91,9 @@ struct UpArgs {
 
 #[derive(Debug, Clone, Args)]
 struct DownArgs {
-    #[command(flatten)]
-    lab: Selection,
+    /// Name of the lab [default: $MUSTER_LAB, or lab]
+    #[arg(long, value_name = "NAME")]
+    name: Option<LabName>,
     /// All labs of this machine
     #[arg(long, conflicts_with = "name")]
     all: bool,
@@ -296,7 +297,7 @@ fn make(store: &Store, arguments: &UpArgs) -> Result<()> {
 }
 
 fn remove(store: &Store, arguments: &DownArgs) -> Result<()> {
-    let names = if arguments.all { store.lab_names() } else { vec![arguments.lab.name.clone()] };
+    let names = if arguments.all { store.lab_names() } else { vec![doomed(arguments)?] };
     for name in names {
         let was_there = down::down(store, &name)?;
         anstream::eprintln!(
@@ -310,6 +311,12 @@ fn remove(store: &Store, arguments: &DownArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The one lab to remove. The environment must not stand in the way of `--all`, so it is asked here.
+fn doomed(arguments: &DownArgs) -> Result<LabName> {
+    let usual = || std::env::var("MUSTER_LAB").unwrap_or_else(|_| "lab".to_owned()).parse();
+    arguments.name.clone().map_or_else(usual, Ok)
 }
 
 fn show(store: &Store, arguments: &StatusArgs) -> Result<()> {

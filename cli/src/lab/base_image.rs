@@ -49,6 +49,7 @@ const FETCH_SETTINGS: [&str; 7] = [
 ];
 
 const UNFINISHED: &str = ".building";
+const FAILED: &str = ".failed.log";
 
 /// Everything that decides what is in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,8 +109,8 @@ impl Recipe {
         let status = tool.run_interruptibly(&log)?;
         group.map_or(Ok(()), |group| group.remove())?;
         if !status.success() {
-            let said = Said(last_lines(&fs::read_to_string(&log_path).unwrap_or_default(), 5));
-            let kept = log_path.with_extension("failed.log");
+            let said = Said(errors(&fs::read_to_string(&log_path).unwrap_or_default()));
+            let kept = store.image(&format!("{id}{FAILED}"));
             fs::rename(&log_path, &kept).map_err(LabError::io("keep the log as", &kept))?;
             return Err(LabError::BaseImage { status, log: kept, said });
         }
@@ -145,8 +146,12 @@ pub(crate) fn sweep(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Removes the images that no lab uses; returns their ids.
+/// Removes the images that no lab uses, and the logs of builds that failed; returns the ids of the images.
 pub(crate) fn remove_unused(store: &Store) -> Result<Vec<String>> {
+    for log in names(store).filter(|name| name.ends_with(FAILED)) {
+        let path = store.image(&log);
+        fs::remove_file(&path).map_err(LabError::io("remove", &path))?;
+    }
     let used: Vec<String> = store.states().into_iter().map(|lab| lab.base_image).collect();
     let mut removed = Vec::new();
     for id in ids(store).into_iter().filter(|id| !used.contains(id)) {
@@ -252,9 +257,12 @@ fn fetch_settings(dump: &str) -> Vec<String> {
     dump.lines().filter(is_fetch).filter(is_set).map(str::to_owned).collect()
 }
 
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
+/// What a log of mmdebstrap says went wrong: its first errors, which cause the later ones.
+fn errors(log: &str) -> String {
+    let is_error = |line: &&str| line.starts_with("E: ");
+    let first: Vec<&str> = log.lines().filter(is_error).take(2).collect();
+    let last = || log.lines().last().unwrap_or("it said nothing").to_owned();
+    if first.is_empty() { last() } else { first.join("\n") }
 }
 
 #[cfg(test)]
@@ -290,6 +298,13 @@ mod tests {
         assert!(offers("Types: deb\nSuites: bookworm-security\n", "bookworm"));
         assert!(!offers("# deb http://x/debian bookworm main", "bookworm"));
         assert!(!offers("Types: deb\nSuites: nodistro\nURIs: http://x/bookworm\n", "bookworm"));
+    }
+
+    #[test]
+    fn the_first_errors_of_a_build_are_its_cause() {
+        let log =
+            "I: installing\nE: Unable to locate package x\nE: setup failed\nE: mmdebstrap failed to run\n";
+        assert_eq!(errors(log), "E: Unable to locate package x\nE: setup failed");
     }
 
     #[test]

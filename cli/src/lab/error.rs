@@ -129,6 +129,9 @@ impl LabError {
             Self::BaseImage { log, .. } => Some(format!("the whole log: {}", log.display())),
             Self::Switch { log, .. } => Some(format!("its log: {}", log.display())),
             Self::AndCleanup { .. } => Some("try again: muster lab down".into()),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run it with sudo".into())
+            }
             Self::Io { act: "bind the power switch to", .. } => {
                 Some("another program listens there on all addresses".into())
             }

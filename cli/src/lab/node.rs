@@ -4,7 +4,7 @@
 //! `poweroff` inside the node and a fenced node all look alike, and two programs can never disagree.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -211,7 +211,9 @@ pub(crate) enum Button {
 
 /// This very program, even if its file has been replaced by a newer one since.
 pub(crate) fn this_program() -> Command {
-    Command::new(Path::new("/proc/self/exe"))
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("muster");
+    command
 }
 
 /// The arguments with which nsenter goes into a node.

@@ -22,7 +22,9 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
 
 fn refuse_attributes(element: Element<'_>, names: &[&str]) -> Result<(), CibError> {
     match names.iter().find(|name| element.has_attribute(**name)) {
-        Some(name) => Err(xml::unsupported(element, format!("`{name}` on `<{}>`", element.tag_name().name()))),
+        Some(name) => {
+            Err(xml::unsupported(element, format!("`{name}` on `<{}>`", element.tag_name().name())))
+        }
         None => Ok(()),
     }
 }
@@ -98,7 +100,10 @@ fn refuse_roles(element: Element<'_>, names: &[&str]) -> Result<(), CibError> {
 }
 
 fn read_colocation(colocation: Element<'_>) -> Result<Constraint, CibError> {
-    refuse_attributes(colocation, &["node-attribute", "score-attribute", "rsc-instance", "with-rsc-instance"])?;
+    refuse_attributes(
+        colocation,
+        &["node-attribute", "score-attribute", "rsc-instance", "with-rsc-instance"],
+    )?;
     refuse_roles(colocation, &["rsc-role", "with-rsc-role"])?;
     if colocation.attribute("influence").and_then(parse_bool) == Some(false) {
         return Err(xml::unsupported(colocation, "`influence` = `false`"));
@@ -147,7 +152,9 @@ fn read_kind(order: Element<'_>, imported: &mut Imported) -> OrderKind {
         (Some(kind), _) if kind.eq_ignore_ascii_case("mandatory") => OrderKind::Mandatory,
         (Some(kind), _) => {
             let line = xml::line(order);
-            imported.notes.push(format!("`{kind}` at line {line} is no kind of order and counts as `Mandatory`"));
+            imported
+                .notes
+                .push(format!("`{kind}` at line {line} is no kind of order and counts as `Mandatory`"));
             OrderKind::Mandatory
         }
         (None, Some("0")) => OrderKind::Optional,

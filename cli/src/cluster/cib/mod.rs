@@ -66,7 +66,8 @@ pub(crate) fn read(text: &str) -> Result<Imported, CibError> {
     if let Some(configuration) = xml::child(cib, "configuration") {
         read_configuration(configuration, &mut imported)?;
     }
-    imported.is_quorate = cib.attribute("have-quorum").and_then(muster_api::cluster::parse_bool).unwrap_or(false);
+    imported.is_quorate =
+        cib.attribute("have-quorum").and_then(muster_api::cluster::parse_bool).unwrap_or(false);
     status::read(cib, &mut imported)?;
     Ok(imported)
 }
@@ -77,7 +78,9 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
             "crm_config" => resources::read_properties(section, imported)?,
             "nodes" => nodes::read(section, imported)?,
             "rsc_defaults" => imported.config.resource_defaults = resources::read_meta(section, imported)?,
-            "op_defaults" => imported.config.operation_defaults = resources::read_operation_defaults(section)?,
+            "op_defaults" => {
+                imported.config.operation_defaults = resources::read_operation_defaults(section)?
+            }
             "resources" => resources::read(section, imported)?,
             "constraints" => {}
             "fencing-topology" | "alerts" | "acls" => {

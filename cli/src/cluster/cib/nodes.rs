@@ -18,7 +18,9 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
         let name = NodeName::from(xml::required(node, "uname")?);
         let attributes = xml::pairs(node, "instance_attributes")?;
         if xml::child(node, "utilization").is_some() {
-            imported.notes.push(format!("`utilization` of {name} decides nothing with the default placement strategy"));
+            imported
+                .notes
+                .push(format!("`utilization` of {name} decides nothing with the default placement strategy"));
         }
         if !attributes.is_empty() {
             imported.config.node_attributes.insert(name.clone(), attributes);
@@ -32,10 +34,13 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
 pub(super) fn add_base_scores(configuration: Element<'_>, imported: &mut Imported) {
     let nodes = xml::child(configuration, "nodes").into_iter().flat_map(xml::children);
     for node in nodes {
-        let (Some(name), Some(score)) = (node.attribute("uname"), node.attribute("score").and_then(Score::parse)) else {
+        let (Some(name), Some(score)) =
+            (node.attribute("uname"), node.attribute("score").and_then(Score::parse))
+        else {
             continue;
         };
-        let primitives: Vec<_> = imported.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
+        let primitives: Vec<_> =
+            imported.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
         imported.config.constraints.extend(primitives.into_iter().map(|resource| Constraint::Location {
             id: format!("score of {name}"),
             resource,

@@ -45,9 +45,16 @@ pub(super) fn read_properties(section: Element<'_>, imported: &mut Imported) -> 
     Ok(())
 }
 
-fn refuse(at: Element<'_>, kind: &str, unsupported: &[(&str, &[&str])], values: &Attributes) -> Result<(), CibError> {
+fn refuse(
+    at: Element<'_>,
+    kind: &str,
+    unsupported: &[(&str, &[&str])],
+    values: &Attributes,
+) -> Result<(), CibError> {
     for (name, harmless) in unsupported {
-        if let Some(value) = values.get(*name).filter(|value| !harmless.contains(&value.to_ascii_lowercase().as_str())) {
+        if let Some(value) =
+            values.get(*name).filter(|value| !harmless.contains(&value.to_ascii_lowercase().as_str()))
+        {
             return Err(xml::unsupported(at, format!("{kind} `{name}` = `{value}`")));
         }
     }
@@ -162,7 +169,9 @@ fn read_operation(op: Element<'_>) -> Result<Operation, CibError> {
     let meta = xml::pairs(op, "meta_attributes")?;
     let value = |name: &str| op.attribute(name).or(meta.get(name).map(String::as_str));
     let duration = |name: &str| {
-        value(name).map(|text| parse_ms(text).ok_or_else(|| xml::bad_value(op, name, "a duration"))).transpose()
+        value(name)
+            .map(|text| parse_ms(text).ok_or_else(|| xml::bad_value(op, name, "a duration")))
+            .transpose()
     };
     Ok(Operation {
         name: xml::required(op, "name")?.to_string(),

@@ -18,7 +18,9 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
             if parse_bool(state.attribute("remote_node").unwrap_or_default()) == Some(true) {
                 return Err(xml::unsupported(state, "a remote node"));
             }
-            imported.notes.push(format!("the status of an unknown node at line {} is not read", xml::line(state)));
+            imported
+                .notes
+                .push(format!("the status of an unknown node at line {} is not read", xml::line(state)));
             continue;
         };
         let transient = transient_attributes(state)?;
@@ -38,11 +40,16 @@ fn names_by_id(cib: Element<'_>) -> BTreeMap<&str, &str> {
 }
 
 fn transient_attributes(state: Element<'_>) -> Result<BTreeMap<String, String>, CibError> {
-    xml::child(state, "transient_attributes").map_or(Ok(BTreeMap::new()), |sets| xml::pairs(sets, "instance_attributes"))
+    xml::child(state, "transient_attributes")
+        .map_or(Ok(BTreeMap::new()), |sets| xml::pairs(sets, "instance_attributes"))
 }
 
 /// What the cluster layer said of a node: membership and process are flags, or the time since when.
-fn node_state(state: Element<'_>, transient: &BTreeMap<String, String>, is_fencing_enabled: bool) -> NodeState {
+fn node_state(
+    state: Element<'_>,
+    transient: &BTreeMap<String, String>,
+    is_fencing_enabled: bool,
+) -> NodeState {
     let is_set = |name: &str| {
         let value = state.attribute(name)?;
         let is_offline = value == "offline";
@@ -53,7 +60,9 @@ fn node_state(state: Element<'_>, transient: &BTreeMap<String, String>, is_fenci
         is_process: is_set("crmd").unwrap_or(false),
         join: state.attribute("join").unwrap_or("down"),
         expected: state.attribute("expected"),
-        is_leaving: transient.get("shutdown").is_some_and(|since| since.parse::<i64>().is_ok_and(|since| since > 0)),
+        is_leaving: transient
+            .get("shutdown")
+            .is_some_and(|since| since.parse::<i64>().is_ok_and(|since| since > 0)),
         is_doomed: transient.get("terminate").is_some_and(|value| parse_bool(value).unwrap_or(value != "0")),
     };
     let node = if is_fencing_enabled { seen.with_fencing() } else { seen.without_fencing() };
@@ -76,7 +85,11 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn with_fencing(&self) -> NodeState {
         let is_member = self.is_member.unwrap_or(false);
-        let unclean = |why: &str| NodeState { is_online: is_member, unclean: Some(why.to_string()), ..NodeState::default() };
+        let unclean = |why: &str| NodeState {
+            is_online: is_member,
+            unclean: Some(why.to_string()),
+            ..NodeState::default()
+        };
         let pending = || NodeState { is_online: is_member, is_pending: true, ..NodeState::default() };
         if self.is_leaving {
             NodeState { is_online: self.is_process, ..NodeState::default() }

@@ -48,7 +48,9 @@ pub(super) fn bad_value(element: Element<'_>, name: &str, expected: &str) -> Cib
 /// the first.
 pub(super) fn pairs(parent: Element<'_>, set: &str) -> Result<BTreeMap<String, String>, CibError> {
     let mut sets: Vec<Element<'_>> = children(parent).filter(|child| child.has_tag_name(set)).collect();
-    sets.sort_by_key(|set| std::cmp::Reverse(set.attribute("score").and_then(|score| score.parse::<i64>().ok())));
+    sets.sort_by_key(|set| {
+        std::cmp::Reverse(set.attribute("score").and_then(|score| score.parse::<i64>().ok()))
+    });
     let mut pairs = BTreeMap::new();
     for set in sets {
         for (name, value) in pairs_of(set)? {
@@ -65,9 +67,13 @@ fn pairs_of(set: Element<'_>) -> Result<Vec<(String, String)>, CibError> {
     let mut pairs = Vec::new();
     for pair in children(set) {
         match pair.tag_name().name() {
-            "nvpair" if pair.has_attribute("id-ref") => return Err(unsupported(pair, "`id-ref` on `<nvpair>`")),
+            "nvpair" if pair.has_attribute("id-ref") => {
+                return Err(unsupported(pair, "`id-ref` on `<nvpair>`"));
+            }
             "nvpair" => pairs.extend(
-                pair.attribute("value").map(|value| required(pair, "name").map(|name| (name.into(), value.into()))).transpose()?,
+                pair.attribute("value")
+                    .map(|value| required(pair, "name").map(|name| (name.into(), value.into())))
+                    .transpose()?,
             ),
             "rule" => return Err(unsupported(pair, format!("a rule in `<{}>`", set.tag_name().name()))),
             other => return Err(unsupported(pair, format!("`<{other}>` in `<{}>`", set.tag_name().name()))),
