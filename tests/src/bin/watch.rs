@@ -19,6 +19,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks: short beside any outage that matters.
 const INTERVAL: Duration = Duration::from_millis(10);
+/// How long a watch lasts that nobody ends, in seconds.
+const A_DAY: u64 = 86_400;
 /// A page that takes longer was not served.
 const DEADLINE: Duration = Duration::from_millis(200);
 
@@ -46,7 +48,7 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let (mut url, mut address, mut nodes, mut seconds) = (None, None, BTreeMap::new(), u64::MAX / 2);
+        let (mut url, mut address, mut nodes, mut seconds) = (None, None, BTreeMap::new(), A_DAY);
         while let Some(option) = words.next() {
             let value = words.next().ok_or_else(|| format!("`{option}` needs a value"))?;
             match option.as_str() {
