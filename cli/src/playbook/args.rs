@@ -66,15 +66,18 @@ pub(super) fn is_one_template(text: &str) -> bool {
     text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1
 }
 
-/// Where the `=` of an option is; none for a word of free text.
+/// Where the `=` of an option is; none for a word of free text. The name may be a template.
 fn option(word: &str, form: TextForm) -> Option<usize> {
-    let equals =
-        word.match_indices('=').map(|(at, _)| at).find(|at| *at > 0 && !word[..*at].ends_with('\\'))?;
+    let mut is_in_braces = false;
+    let equals = word.char_indices().find_map(|(at, c)| {
+        let rest = &word[at..];
+        is_in_braces = (is_in_braces || rest.starts_with("{{")) && !word[..at].ends_with("}}");
+        (c == '=' && at > 0 && !is_in_braces && !word[..at].ends_with('\\')).then_some(at)
+    })?;
     let name = word[..equals].trim();
     let is_name = match form {
         TextForm::Command => FREE_TEXT_OPTIONS.contains(&name),
-        // A template with a comparison in it, or a URL with a query, is no option.
-        TextForm::Words => !name.contains(['{', '"', '\'', '/', '?']),
+        TextForm::Words => !name.starts_with(['"', '\'']),
     };
     is_name.then_some(equals)
 }
@@ -239,6 +242,7 @@ mod tests {
     fn free_text_before_options_is_told_apart_from_them() {
         assert_eq!(shown("tasks.yml tags=x", TextForm::Words), r#"{"tags": "x"} Some("tasks.yml")"#);
         assert_eq!(shown("{{ options }}", TextForm::Words), r#"{} Some("{{ options }}")"#);
+        assert_eq!(shown("{{ item[0] == 1 }}=x", TextForm::Words), r#"{"{{ item[0] == 1 }}": "x"} None"#);
     }
 
     #[test]

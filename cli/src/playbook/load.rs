@@ -2,8 +2,8 @@
 
 use super::keyword::{Given, Holder, Keyword, Keywords};
 use super::role::RoleCall;
-use super::{Block, Item, Play, Playbook, Role, Scope, ScopeKind, Task, module, shape};
-use crate::error::{Diagnostic, Diagnostics, Result};
+use super::{Block, Item, Play, Playbook, Role, Scope, ScopeKind, Task, check, module, shape};
+use crate::error::{Diagnostic, Diagnostics, Result, Severity};
 use crate::exit::Exit;
 use crate::load::Reader;
 use crate::source::Span;
@@ -38,6 +38,8 @@ pub(crate) struct Loader {
     pub(super) reader: Arc<Reader>,
     pub(super) roles_path: Vec<PathBuf>,
     pub(super) early_names: Box<dyn EarlyNames>,
+    /// Whether files that tasks name are looked for. Not so for a check of the syntax alone.
+    pub(super) wants_files: bool,
 }
 
 /// What `include_role` brings in.
@@ -56,7 +58,13 @@ impl Loader {
         roles_path: Vec<PathBuf>,
         early_names: Box<dyn EarlyNames>,
     ) -> Self {
-        Self { reader, roles_path, early_names }
+        Self { reader, roles_path, early_names, wants_files: true }
+    }
+
+    /// Does not look for the files that tasks name: for `--syntax-check`.
+    pub(crate) fn syntax_only(mut self) -> Self {
+        self.wants_files = false;
+        self
     }
 
     /// The reader of all files.
@@ -92,7 +100,7 @@ impl Loader {
         let handlers = std::mem::take(&mut pass.role_handlers);
         match role {
             Some(role) => pass.finish(IncludedRole { role, blocks, handlers }),
-            None => Err(pass.mistakes),
+            None => Err(pass.errors()),
         }
     }
 }
@@ -112,8 +120,21 @@ impl<'a> Pass<'a> {
         Self { loader, mistakes: Diagnostics::default(), role_handlers: Vec::new(), depth: 0 }
     }
 
+    /// The value, where nothing but warnings came up.
     fn finish<T>(self, value: T) -> Result<T> {
-        self.mistakes.or_value(value)
+        self.errors().or_value(value)
+    }
+
+    /// The errors; warnings go to the reader.
+    fn errors(self) -> Diagnostics {
+        let mut errors = Diagnostics::default();
+        for mistake in self.mistakes {
+            match mistake.severity() {
+                Severity::Warning => self.loader.reader.warn(mistake),
+                Severity::Error => errors.push(mistake),
+            }
+        }
+        errors
     }
 
     /// Reads a file one level deeper; nothing where imports go round in circles.
@@ -214,25 +235,28 @@ impl<'a> Pass<'a> {
                 continue;
             };
             let given = Given { keyword, key: key.span.clone(), value: value.clone() };
-            if let Some(mistake) = shape::check(&given) {
-                self.mistakes.push(mistake);
-            } else {
-                keywords.set(given);
+            match shape::check(&given) {
+                Some(mistake) => self.mistakes.push(mistake),
+                None => keywords.set(given),
             }
         }
         (keywords, rest)
     }
 
-    /// A scope inside another, in the same role.
+    /// A scope inside another, in the same role; its keywords are looked at.
     pub(super) fn scope(
-        &self,
+        &mut self,
         kind: ScopeKind,
         keywords: Keywords,
         parent: Option<&Arc<Scope>>,
         entry: &Node,
     ) -> Arc<Scope> {
         let role = parent.and_then(|parent| parent.role.clone());
-        Arc::new(Scope { kind, keywords, role, parent: parent.cloned(), span: entry.span.clone() })
+        let scope = Scope { kind, keywords, role, parent: parent.cloned(), span: entry.span.clone() };
+        if !check::may_fail(&scope) {
+            scope.keywords.iter().for_each(|given| check::keyword(given, &mut self.mistakes));
+        }
+        Arc::new(scope)
     }
 
     /// The scope for what a dynamic include brings in: its `apply` inside its own scope.

@@ -16,6 +16,8 @@ mod role;
 mod search;
 mod shape;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use load::{EarlyNames, IncludedRole, Loader, NoTemplates};
 pub(crate) use role::RoleCall;

@@ -2,7 +2,7 @@
 
 use super::keyword::{Given, Holder, Keyword, Keywords};
 use super::load::Pass;
-use super::{Item, Play, Prompt, Scope, ScopeKind, Task, module};
+use super::{Item, Play, Prompt, Scope, ScopeKind, Task, check, module};
 use crate::error::Diagnostic;
 use crate::suggest;
 use crate::yaml::{Mapping, Node};
@@ -19,8 +19,12 @@ impl Pass<'_> {
         import: Option<&Arc<Scope>>,
     ) -> Option<Play> {
         let (mut keywords, rest) = self.keywords(mapping, Holder::Play);
+        let is_task = rest.iter().any(|(key, _)| module::is_known(&key.key_text()));
         for (key, value) in rest {
             self.play_stray(key, value, &mut keywords);
+        }
+        if is_task && keywords.given(Keyword::Hosts).is_none() {
+            return None;
         }
         let vars = play_vars(&keywords, import);
         let hosts = self.hosts(&keywords, entry);
@@ -34,6 +38,7 @@ impl Pass<'_> {
         let post_tasks = self.section(&scope, Keyword::PostTasks);
         let mut handlers = std::mem::take(&mut self.role_handlers);
         handlers.extend(self.handlers(&scope));
+        check::notifications(&[&pre_tasks, &tasks, &post_tasks], &roles, &handlers, &mut self.mistakes);
         let vars_prompt = self.prompts(&scope);
         let vars_files =
             scope.keywords.get(Keyword::VarsFiles).map(Node::one_or_many).unwrap_or_default().to_vec();
@@ -59,7 +64,7 @@ impl Pass<'_> {
         let name = key.key_text().into_owned();
         if name == "user" {
             keywords.set(Given { keyword: Keyword::RemoteUser, key: key.span.clone(), value });
-        } else if module::is_known(&name) && Keyword::nearest(&name, Holder::Play).is_none() {
+        } else if module::is_known(&name) {
             let mistake = Diagnostic::error(format!("`{name}` is a module, not a keyword of a play"))
                 .at(&key.span, "a task where a play was expected")
                 .hint("put it below `tasks:` of a play that says `hosts:`");

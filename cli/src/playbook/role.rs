@@ -3,7 +3,7 @@
 use super::args::TextForm;
 use super::keyword::{Holder, Keyword, Keywords};
 use super::load::Pass;
-use super::search::{self, Found};
+use super::search::{self, Found, not_found};
 use super::{Args, Block, Item, Role, RoleMeta, Scope, ScopeKind, Task};
 use crate::error::{Diagnostic, Result};
 use crate::source::Span;
@@ -444,18 +444,4 @@ fn identity(call: &RoleCall, path: &Path, scope: &Scope) -> String {
     let files = [&call.tasks_from, &call.vars_from, &call.defaults_from, &call.handlers_from];
     let keywords = [Keyword::When, Keyword::Tags, Keyword::Vars].map(|keyword| scope.keywords.get(keyword));
     format!("{} {:?} {files:?} {keywords:?}", path.display(), call.params)
-}
-
-fn not_found(what: &str, name: &str, span: &Span, places: &[PathBuf]) -> Diagnostic {
-    let mut mistake = Diagnostic::error(format!("{what} `{name}`")).at(span, "not found");
-    for place in places {
-        mistake = mistake.note(format!("looked for `{}`", place.display()));
-    }
-    let beside = places.iter().filter_map(|place| place.parent()).flat_map(names_in);
-    mistake.maybe_hint(suggest::did_you_mean(name, beside.collect::<Vec<_>>().iter().map(String::as_str)))
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -2,6 +2,9 @@
 //! the roles that pulled it in, and in the same folders beside the playbook.
 
 use super::{Scope, ScopeKind};
+use crate::error::Diagnostic;
+use crate::source::Span;
+use crate::suggest;
 use std::path::{Path, PathBuf};
 
 /// What a file is for, which says in which folder it lies.
@@ -71,6 +74,9 @@ fn candidates(scope: &Scope, kind: Kind, name: &Path) -> Vec<PathBuf> {
         if !name.starts_with(kind.folder()) {
             places.push(base.join(kind.folder()).join(name));
         }
+        if kind == Kind::Handlers {
+            places.push(base.join("tasks").join(name));
+        }
         places.push(base.join(name));
     }
     let mut seen = Vec::new();
@@ -106,4 +112,19 @@ fn normalized(path: &Path) -> PathBuf {
         }
     }
     out
+}
+
+/// That something was looked for and is not there; `what` is the beginning of the sentence.
+pub(super) fn not_found(what: &str, name: &str, span: &Span, places: &[PathBuf]) -> Diagnostic {
+    let mut mistake = Diagnostic::error(format!("{what} `{name}`")).at(span, "not found");
+    for place in places {
+        mistake = mistake.note(format!("looked for `{}`", place.display()));
+    }
+    let beside = places.iter().filter_map(|place| place.parent()).flat_map(names_in);
+    mistake.maybe_hint(suggest::did_you_mean(name, beside.collect::<Vec<_>>().iter().map(String::as_str)))
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

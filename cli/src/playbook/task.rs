@@ -101,7 +101,7 @@ impl Pass<'_> {
         let scope = self.scope(kind, keywords, Some(outer), entry);
         let is_handler = holder == Holder::Handler;
         let task = Task { scope, module: name, args: call.args, loop_over, is_handler };
-        check::task(&task, &mut self.mistakes);
+        check::task(&task, self.loader.wants_files, &mut self.mistakes);
         match task.module.bare() {
             "import_tasks" => self.import_tasks(&task),
             "import_role" => self.import_role(&task),

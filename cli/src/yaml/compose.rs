@@ -350,3 +350,98 @@ impl Joined {
         self.set_at.insert(position, span)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (String, String) {
+        let mut warnings = Diagnostics::default();
+        let parsed = parse(&SourceFile::new("t.yml", text), &mut warnings);
+        let shown = parsed.map_or_else(|mistakes| mistakes.render(false), |node| format!("{node:?}"));
+        (shown, warnings.render(false))
+    }
+
+    fn value(text: &str) -> String {
+        read(text).0
+    }
+
+    #[test]
+    fn quoted_words_are_text_and_plain_ones_what_they_say() {
+        assert_eq!(value("[yes, 'yes', 0644, \"0644\", ~, y]"), r#"[true, "yes", 420, "0644", null, "y"]"#);
+    }
+
+    #[test]
+    fn merged_keys_give_way_to_own_ones_and_the_first_source_wins() {
+        let text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {<<: [*a, *b], x: 3}\n";
+        let c = r#""c": {"y": 1, "z": 2, "x": 3}"#;
+        let merged = value(text);
+        assert!(
+            merged.contains(r#""x": 3"#) && merged.contains(r#""y": 1"#) && merged.contains(r#""z": 2"#),
+            "{c}"
+        );
+        assert_eq!(read(text).1, "");
+    }
+
+    #[test]
+    fn tags_say_how_a_value_is_used() {
+        assert_eq!(
+            value(
+                "a: !unsafe '{{ x }}'\nb: !unsafe [1, '{{ y }}']\nc: !vault |\n  $ANSIBLE_VAULT\nd: !!str 5\ne: !!int '5'\n"
+            ),
+            r#"{"a": !unsafe "{{ x }}", "b": !unsafe [!unsafe 1, !unsafe "{{ y }}"], "c": !vault ***, "d": "5", "e": 5}"#
+        );
+    }
+
+    #[test]
+    fn a_key_given_twice_is_a_warning_with_both_places_and_the_last_counts() {
+        let (value, warning) = read("x:\n  a: 1\n  b: 2\n  a: 3\n");
+        assert_eq!(value, r#"{"x": {"a": 3, "b": 2}}"#);
+        insta::assert_snapshot!(warning);
+    }
+
+    #[test]
+    fn aliases_that_multiply_are_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let refs = vec![format!("*a{}", level - 1); 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+        }
+        assert!(value(&text).starts_with("error: aliases multiply to too many values"));
+        assert!(value("a: &a [*a]\n").starts_with("error: a value contains itself"));
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        assert!(value(&"[".repeat(100_000)).starts_with("error: "));
+    }
+
+    #[test]
+    fn a_collection_ends_with_its_text() {
+        let file = SourceFile::new("t.yml", "- a:\n    b: c\n\n# end\n- d\n");
+        let node = parse(&file, &mut Diagnostics::default()).unwrap();
+        assert_eq!(node.as_seq().unwrap()[0].span.text(), "a:\n    b: c");
+    }
+
+    #[test]
+    fn an_empty_text_is_null_and_two_documents_are_refused() {
+        assert_eq!(value("# nothing\n"), "null");
+        assert_eq!(value("---\n"), "null");
+        assert!(value("a: 1\n---\nb: 2\n").starts_with("error: more than one YAML document"));
+    }
+
+    #[test]
+    fn a_part_of_a_text_is_found_where_it_is_written() {
+        let text = "a: plain text\nb: 'quoted text'\nc: |\n    first\n    second text\n";
+        let node = parse(&SourceFile::new("t.yml", text), &mut Diagnostics::default()).unwrap();
+        let places: Vec<String> = ["a", "b", "c"]
+            .iter()
+            .map(|key| {
+                let value = node.get(key).unwrap();
+                let at = value.as_str().unwrap().find("text").unwrap();
+                value.span_of(at..at + 4).to_string()
+            })
+            .collect();
+        assert_eq!(places, ["t.yml:1:10", "t.yml:2:12", "t.yml:5:12"]);
+    }
+}

@@ -331,3 +331,65 @@ fn quoted(text: &str) -> String {
         format!("'{}'", text.replace('\'', "''"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Diagnostics;
+    use crate::source::SourceFile;
+
+    fn screens(texts: &[&str]) -> String {
+        let screen = |text: &&str| {
+            let parsed = crate::yaml::parse(&SourceFile::new("t.yml", *text), &mut Diagnostics::default());
+            parsed.map_or_else(|mistakes| mistakes.render(false), |node| format!("no mistake: {node:?}\n"))
+        };
+        texts.iter().map(screen).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_tab_is_shown() {
+        insta::assert_snapshot!(screens(&["- hosts: all\n  tasks:\n\t- ping:\n", "- name: x\n\tping:\n"]));
+    }
+
+    #[test]
+    fn an_unquoted_template_is_to_be_quoted() {
+        insta::assert_snapshot!(screens(&[
+            "- debug:\n    msg: {{ foo }}\n",
+            "- debug:\n    msg: {{ foo }}/bar # why\n",
+            "- debug:\n    msg: {{ foo | default(\"x\") }} and 'y'\n",
+        ]));
+    }
+
+    #[test]
+    fn a_colon_or_quotes_in_a_value_need_quotes_around_it() {
+        insta::assert_snapshot!(screens(&[
+            "- name: Install: apache\n",
+            "- shell: echo \"a: b\"\n",
+            "- when: \"foo\" == bar\n",
+            "- a: 'it's'\n",
+        ]));
+    }
+
+    #[test]
+    fn wrong_indentation_shows_the_neighbour() {
+        insta::assert_snapshot!(screens(&[
+            "- hosts: all\n   tasks: []\n",
+            "- hosts: all\n  tasks:\n    - a: 1\n   - b: 2\n",
+            "a: 1\n- b\n",
+            "- a\nb: 1\n",
+        ]));
+    }
+
+    #[test]
+    fn missing_and_reserved_characters_are_named() {
+        insta::assert_snapshot!(screens(&[
+            "hosts\nx: 1\n",
+            "a:b\nc: d\n",
+            "- a: \"x\n  b: y\n",
+            "- a: @foo\n",
+            "- hosts: *.example.org\n",
+            "- a: [1, 2\n  b: 3\n",
+            "a: - b\n",
+            "a: !foo bar\n",
+        ]));
+    }
+}

@@ -13,7 +13,7 @@ pub(super) const PACKAGE: ModuleSpec = ModuleSpec {
             .required(),
         arg("state", Str, "Whether they shall be there.")
             .one_of(&["present", "installed", "absent", "removed", "latest"])
-            .required(),
+            .default("present"),
         arg("use", Str, "The package manager.")
             .one_of(&["auto", "apt", "dnf", "dnf5", "yum"])
             .default("auto"),

@@ -1,0 +1,53 @@
+//! Files of the controller that a task names and that are not there. Only relative names: an absolute one may be
+//! written by an earlier task; and only where the task runs in any case.
+
+use super::super::Task;
+use super::super::keyword::Keyword;
+use super::super::search::{Found, Kind, find_file, not_found};
+use crate::error::Diagnostics;
+use crate::yaml::Node;
+
+/// Adds a file that is not there.
+pub(super) fn check(task: &Task, mistakes: &mut Diagnostics) {
+    let Some((file, name, kind)) = named_file(task) else { return };
+    let is_certain = task.scope.each(Keyword::When).is_empty() && task.loop_over.is_none();
+    if !is_certain
+        || file.has_template()
+        || file.has_vault()
+        || name.starts_with(['/', '~'])
+        || name.is_empty()
+    {
+        return;
+    }
+    if let Found::Nowhere(places) = find_file(&task.scope, kind, &name) {
+        let what = format!("`{}`: there is no file", task.module.written());
+        mistakes.push(not_found(&what, &name, &file.span, &places));
+    }
+}
+
+/// The file that a task reads on the controller, the name of it, and where it is looked for.
+fn named_file(task: &Task) -> Option<(&Node, String, Kind)> {
+    let args = &task.args;
+    let named = |name: &str| args.named.get(name).filter(|value| !value.is_null());
+    let whole = |node: &'_ Node| node.scalar_text().map(|text| text.into_owned());
+    let (file, kind) = match task.module.bare() {
+        "copy" if named("remote_src").is_none_or(|value| value.truth() == Some(false)) => {
+            (named("src")?, Kind::Files)
+        }
+        "template" => (named("src")?, Kind::Templates),
+        "script" => (named("cmd").or(args.free_form.as_ref())?, Kind::Files),
+        "include_tasks" => {
+            let kind = if task.is_handler { Kind::Handlers } else { Kind::Tasks };
+            (named("file").or(args.free_form.as_ref())?, kind)
+        }
+        "include_vars" => (named("file").or(args.free_form.as_ref())?, Kind::Vars),
+        _ => return None,
+    };
+    let text = whole(file)?;
+    // Behind a script come its own arguments.
+    let name = match task.module.bare() {
+        "script" => text.split_whitespace().next().unwrap_or("").trim_matches(['"', '\'']).to_owned(),
+        _ => text,
+    };
+    Some((file, name, kind))
+}
