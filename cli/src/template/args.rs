@@ -37,6 +37,11 @@ impl Args {
         Self { positional: values.into(), named, what }
     }
 
+    /// Arguments that were split already, all of them named.
+    pub(crate) fn options(what: String, named: Vec<(String, Value)>) -> Self {
+        Self { positional: Default::default(), named, what }
+    }
+
     /// Whether an argument is undefined, and which.
     pub(crate) fn undefined(&self) -> Option<&Value> {
         self.positional.iter().chain(self.named.iter().map(|(_, value)| value)).find(|arg| arg.is_undefined())

@@ -38,6 +38,8 @@ pub(crate) mod hooks {
     pub(crate) const CALL: &str = "__call";
     /// `x|__percent(y)`: `x % y`, which formats when `x` is text.
     pub(crate) const PERCENT: &str = "__percent";
+    /// `x|__minus(y)`: `x - y`, also of dates.
+    pub(crate) const MINUS: &str = "__minus";
     /// `x|__concat(y)`: `x ~ y`, as Python writes both.
     pub(crate) const CONCAT: &str = "__concat";
     /// `"{{ x }}"|__template`: a template inside a text of a condition, which Ansible still renders.
@@ -125,8 +127,14 @@ impl Prepared {
     }
 }
 
-/// Parses a template with the author's delimiters.
-pub(crate) fn prepare(source: &str, syntax: SyntaxConfig) -> Result<Prepared, SyntaxProblem> {
+/// Parses a template of a YAML value. There, a `\` in a text of an expression is itself (`'\1'` is a group of
+/// a regular expression): YAML has had its turn at escapes.
+pub(crate) fn prepare_value(source: &str, syntax: SyntaxConfig) -> Result<Prepared, SyntaxProblem> {
+    prepare_text(source, syntax, true)
+}
+
+/// Parses a template file with the author's delimiters.
+pub(crate) fn prepare_file(source: &str, syntax: SyntaxConfig) -> Result<Prepared, SyntaxProblem> {
     prepare_after(source, 0, syntax)
 }
 
@@ -137,7 +145,7 @@ pub(crate) fn prepare_after(
     syntax: SyntaxConfig,
 ) -> Result<Prepared, SyntaxProblem> {
     let source = &whole[start..];
-    let mut prepared = prepare_text(source, syntax).map_err(|mut problem| {
+    let mut prepared = prepare_text(source, syntax, false).map_err(|mut problem| {
         problem.range = problem.range.start + start..problem.range.end + start;
         problem
     })?;
@@ -148,7 +156,7 @@ pub(crate) fn prepare_after(
     Ok(prepared)
 }
 
-fn prepare_text(source: &str, syntax: SyntaxConfig) -> Result<Prepared, SyntaxProblem> {
+fn prepare_text(source: &str, syntax: SyntaxConfig, raw_text: bool) -> Result<Prepared, SyntaxProblem> {
     if let Some(at) = source.find(MARK) {
         return Err(SyntaxProblem::new(
             at..at + MARK.len_utf8(),
@@ -160,6 +168,7 @@ fn prepare_text(source: &str, syntax: SyntaxConfig) -> Result<Prepared, SyntaxPr
         return Err(SyntaxProblem::new(0..source.len(), "not a template"));
     };
     let mut printer = Printer::new(source);
+    printer.raw_text = raw_text;
     printer.body(&template.children);
     Ok(printer.finish(shape(&template.children)))
 }
@@ -169,6 +178,7 @@ pub(crate) fn prepare_expression(source: &str) -> Result<Prepared, SyntaxProblem
     let expr = machinery::parse_expr(source).map_err(|err| syntax_problem(source, &err))?;
     let mut printer = Printer::new(source);
     printer.nested = true;
+    printer.raw_text = true;
     printer.emit(&expr, 0..source.len());
     Ok(printer.finish(Shape::Expression))
 }
@@ -229,6 +239,8 @@ struct Printer<'s> {
     out: String,
     /// Whether texts in the expression may be templates themselves.
     nested: bool,
+    /// Whether `\` in a text of an expression is itself.
+    raw_text: bool,
     places: Vec<(Range<usize>, Range<usize>)>,
     uses: Vec<Used>,
 }
@@ -239,6 +251,7 @@ impl<'s> Printer<'s> {
             source,
             out: String::with_capacity(source.len() * 2),
             nested: false,
+            raw_text: false,
             places: Vec::new(),
             uses: Vec::new(),
         }
@@ -552,7 +565,7 @@ impl<'s> Printer<'s> {
         let at = range(expr);
         match expr {
             ast::Expr::Var(var) => self.variable(var, &at, unknown),
-            ast::Expr::Const(constant) => self.constant(&constant.value),
+            ast::Expr::Const(constant) => self.constant(&constant.value, bytes(constant.span())),
             ast::Expr::GetAttr(get) => {
                 self.get(&get.expr, |this| this.text(get.name), &at, unknown);
             }
@@ -628,6 +641,7 @@ impl<'s> Printer<'s> {
     fn binary(&mut self, op: &ast::BinOp<'_>) {
         let sign = match op.op {
             ast::BinOpKind::Rem => return self.operator(hooks::PERCENT, op),
+            ast::BinOpKind::Sub => return self.operator(hooks::MINUS, op),
             ast::BinOpKind::Concat => return self.operator(hooks::CONCAT, op),
             ast::BinOpKind::Eq => "==",
             ast::BinOpKind::Ne => "!=",
@@ -638,7 +652,6 @@ impl<'s> Printer<'s> {
             ast::BinOpKind::ScAnd => "and",
             ast::BinOpKind::ScOr => "or",
             ast::BinOpKind::Add => "+",
-            ast::BinOpKind::Sub => "-",
             ast::BinOpKind::Mul => "*",
             ast::BinOpKind::Div => "/",
             ast::BinOpKind::FloorDiv => "//",
@@ -841,10 +854,11 @@ impl<'s> Printer<'s> {
         self.push(&quoted(text));
     }
 
-    fn constant(&mut self, value: &minijinja::Value) {
+    fn constant(&mut self, value: &minijinja::Value, at: Range<usize>) {
         match value.kind() {
             ValueKind::String => {
-                let text = value.as_str().unwrap_or_default();
+                let written = self.source.get(at).filter(|_| self.raw_text).and_then(unescaped);
+                let text = written.as_deref().or(value.as_str()).unwrap_or_default();
                 let is_template = self.nested && crate::yaml::is_template(text);
                 self.push(if is_template { "(" } else { "" });
                 self.text(text);
@@ -863,6 +877,27 @@ impl<'s> Printer<'s> {
             _ => self.push("none"),
         }
     }
+}
+
+/// The text between the quotes of one literal, where only the quote itself is escaped.
+fn unescaped(literal: &str) -> Option<String> {
+    let quote = literal.chars().next().filter(|char| matches!(char, '\'' | '"'))?;
+    let inner = literal.strip_prefix(quote)?.strip_suffix(quote)?;
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(char) = chars.next() {
+        match (char, chars.clone().next()) {
+            // Two literals side by side are one text to the parser; its value is right unless they have a `\`.
+            (char, _) if char == quote => return None,
+            ('\\', Some(next)) if next == quote => out.extend(chars.next()),
+            ('\\', Some('\\')) => {
+                out.push_str("\\\\");
+                chars.next();
+            }
+            (char, _) => out.push(char),
+        }
+    }
+    Some(out)
 }
 
 fn quoted(text: &str) -> String {

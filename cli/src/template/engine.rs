@@ -88,12 +88,12 @@ pub(crate) fn variables(text: &str) -> Vec<String> {
 /// Ansible's settings for texts in YAML. A lone expression may have one newline after it, as YAML's `|` leaves it.
 fn prepare_text(text: &str) -> Result<Prepared, SyntaxProblem> {
     if let Some(line) = text.strip_suffix('\n') {
-        let prepared = dialect::prepare(line, text_syntax())?;
+        let prepared = dialect::prepare_value(line, text_syntax())?;
         if prepared.shape == Shape::Expression {
             return Ok(prepared);
         }
     }
-    dialect::prepare(text, text_syntax())
+    dialect::prepare_value(text, text_syntax())
 }
 
 fn text_syntax() -> SyntaxConfig {
@@ -150,6 +150,9 @@ fn emit(value: &Value) -> Result<Option<String>, Error> {
         trace::current(|frame| frame.first = Some((value.clone(), String::new())));
         return Ok(None);
     }
+    if value.is_none() {
+        return Ok(None);
+    }
     let text = put_out(value)?;
     trace::current(|frame| {
         frame.emitted += 1;
@@ -158,9 +161,9 @@ fn emit(value: &Value) -> Result<Option<String>, Error> {
     Ok(Some(text))
 }
 
-/// A value inside text: nothing for `None`, `omit` and an `if` without `else`.
+/// A value inside text: nothing for `omit` and an `if` without `else`.
 fn put_out(value: &Value) -> Result<String, Error> {
-    if value.is_none() || value.is_undefined() || is_omit(value) {
+    if value.is_undefined() || is_omit(value) {
         return Ok(String::new());
     }
     Ok(python::text(&complete(value)?))
@@ -210,7 +213,7 @@ impl Renderer {
         prepared: &Prepared,
         output: Output,
     ) -> Result<Value, TemplateError> {
-        if output == Output::Text || prepared.shape == Shape::Text {
+        if output == Output::Text || (prepared.shape == Shape::Text && !text.is_empty()) {
             return Ok(Value::from(text));
         }
         let first = frame.first.take();

@@ -36,7 +36,7 @@ pub(crate) struct FileOptions {
     pub(crate) trim_blocks: bool,
     /// Drop blanks before a block.
     pub(crate) lstrip_blocks: bool,
-    /// Keep the newline at the end of the file.
+    /// Keep the newline at the end of each included file; that of the template itself is kept in any case.
     pub(crate) keep_trailing_newline: bool,
 }
 
@@ -53,7 +53,7 @@ impl Default for FileOptions {
             line_comment_prefix: None,
             trim_blocks: true,
             lstrip_blocks: false,
-            keep_trailing_newline: true,
+            keep_trailing_newline: false,
         }
     }
 }
@@ -178,7 +178,12 @@ impl Engine {
         let key = file.path.to_string_lossy();
         let prepared = renderer.cache.get(&key).ok_or_else(|| no_such_file(&key))?;
         let rendered = renderer.run(&key, &prepared, scope, Output::Text)?;
-        Ok(rendered.as_str().unwrap_or_default().to_owned())
+        let mut text = rendered.as_str().unwrap_or_default().to_owned();
+        // As Ansible does: the text ends with at least as many newlines as the file.
+        let newlines = |text: &str| text.len() - text.trim_end_matches('\n').len();
+        let lacking = newlines(file.text).saturating_sub(newlines(&text));
+        text.push_str(&"\n".repeat(lacking));
+        Ok(text)
     }
 
     fn renderer(&self, file: &TemplateFile<'_>) -> Result<Arc<Renderer>, TemplateError> {
@@ -211,7 +216,7 @@ pub(crate) fn check_file(text: &str, options: &FileOptions) -> Result<(), Syntax
         problem.range = problem.range.start + start..problem.range.end + start;
         problem
     };
-    let prepared = dialect::prepare(&text[start..], options.syntax()?).map_err(moved)?;
+    let prepared = dialect::prepare_file(&text[start..], options.syntax()?).map_err(moved)?;
     super::engine::known_names(&prepared.uses).map_err(moved)
 }
 
@@ -245,7 +250,7 @@ fn load(
     let found = search.iter().flat_map(|dir| [dir.join(name), dir.join("templates").join(name)]);
     for path in found {
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let prepared = dialect::prepare(&text, syntax.clone())
+        let prepared = dialect::prepare_file(&text, syntax.clone())
             .map_err(|problem| carry(TemplateError::syntax(&text.as_str().into(), problem).in_file(&path)))?;
         return Ok(Some(cache.put(name, prepared, Some(path.into())).printed.clone()));
     }
@@ -263,7 +268,7 @@ pub(crate) fn file_variables(
     managed: &str,
 ) -> Vec<(&'static str, Value)> {
     let metadata = rustix::fs::stat(path).ok();
-    let owner = metadata.as_ref().map(|found| super::lookups::user_name(found.st_uid));
+    let owner = metadata.as_ref().map(|found| super::lookups::files::user_name(found.st_uid));
     let run_date = jiff::Zoned::now();
     let full = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut found = vec![

@@ -23,6 +23,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_filter(hooks::SLICE, slice);
     env.add_filter(hooks::CALL, call);
     env.add_filter(hooks::PERCENT, |left: Value, right: Value| percent::percent(&left, &right));
+    env.add_filter(hooks::MINUS, |left: Value, right: Value| percent::minus(&left, &right));
     env.add_filter(hooks::CONCAT, |left: Value, right: Value| {
         let left = super::value::complete(&left)?;
         let right = super::value::complete(&right)?;

@@ -18,6 +18,7 @@ mod engine;
 mod error;
 mod file;
 mod filters;
+mod format;
 mod functions;
 mod hooks;
 mod lookups;

@@ -134,7 +134,7 @@ fn complete_object(value: &Value) -> Result<Value, Error> {
     if let Some(reason) = unknown_reason(value) {
         return Err(carry(unknown_error(reason)));
     }
-    if value.downcast_object_ref::<super::filters::time::Moment>().is_some() {
+    if super::filters::time::is_time(value) {
         return Ok(value.clone());
     }
     let message = format!("a function or macro cannot be used as a value ({value})");

@@ -304,6 +304,15 @@ impl Scope {
         names
     }
 
+    /// Every name that is defined, the magic ones included.
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        let magic = magic::NAMES.iter().filter(|name| magic::lookup(self, name).is_some());
+        let mut names: Vec<String> = magic.map(|name| (*name).to_owned()).chain(self.names()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// A variable for templates: none if there is none of that name.
     fn read(&self, name: &str) -> Option<Result<Value, TemplateError>> {
         let known = self.0.read.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
@@ -340,6 +349,11 @@ impl Scope {
                 _ => err,
             })
         })
+    }
+
+    /// The text of a vaulted file, which becomes a secret of the run.
+    pub(crate) fn open_vault(&self, sealed: &str) -> Result<String, String> {
+        self.0.store.unseal(sealed)
     }
 
     /// The text of an encrypted value, which becomes a secret of the run.

@@ -8,7 +8,8 @@ mod events;
 mod problem;
 mod scalar;
 
-pub(crate) use compose::parse;
+pub(crate) use compose::{parse, parse_documents};
+pub(crate) use scalar::resolve as resolve_plain;
 
 use crate::source::{SourceFile, Span};
 use std::borrow::Cow;

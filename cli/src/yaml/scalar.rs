@@ -5,7 +5,7 @@
 use super::Kind;
 
 /// The value of an unquoted scalar.
-pub(super) fn resolve(text: &str) -> Kind {
+pub(crate) fn resolve(text: &str) -> Kind {
     if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
         return Kind::Null;
     }

@@ -3,11 +3,14 @@
 use minijinja::{Error, State, Value, filters};
 
 use super::Table;
+use super::sets::at_path;
 use crate::template::args::Args;
+use crate::template::error::{FailureKind, TemplateError, carry};
 use crate::template::python;
+use crate::template::value::check;
 
 /// Filters that minijinja has as Jinja has them.
-pub(super) const BUILTIN_NAMES: [&str; 38] = [
+pub(super) const BUILTIN_NAMES: [&str; 33] = [
     "abs",
     "attr",
     "batch",
@@ -30,13 +33,9 @@ pub(super) const BUILTIN_NAMES: [&str; 38] = [
     "lower",
     "map",
     "pprint",
-    "reject",
-    "rejectattr",
     "replace",
     "reverse",
     "safe",
-    "select",
-    "selectattr",
     "slice",
     "sort",
     "striptags",
@@ -45,7 +44,6 @@ pub(super) const BUILTIN_NAMES: [&str; 38] = [
     "tojson",
     "trim",
     "upper",
-    "urlencode",
 ];
 
 pub(super) fn builtins() -> [(&'static str, Value); BUILTIN_NAMES.len()] {
@@ -73,13 +71,9 @@ fn builtin(name: &str) -> Value {
         "lower" => Value::from_function(filters::lower),
         "map" => Value::from_function(filters::map),
         "pprint" => Value::from_function(filters::pprint),
-        "reject" => Value::from_function(filters::reject),
-        "rejectattr" => Value::from_function(filters::rejectattr),
         "replace" => Value::from_function(filters::replace),
         "reverse" => Value::from_function(filters::reverse),
         "safe" => Value::from_function(filters::safe),
-        "select" => Value::from_function(filters::select),
-        "selectattr" => Value::from_function(filters::selectattr),
         "slice" => Value::from_function(filters::slice),
         "sort" => Value::from_function(filters::sort),
         "striptags" => Value::from_function(minijinja_contrib::filters::striptags),
@@ -88,14 +82,79 @@ fn builtin(name: &str) -> Value {
         "tojson" => Value::from_function(filters::tojson),
         "trim" => Value::from_function(filters::trim),
         "upper" => Value::from_function(filters::upper),
-        "urlencode" => Value::from_function(filters::urlencode),
         other => unreachable!("`{other}` is in the list of builtins and not in this match"),
     }
 }
 
 /// Filters in which minijinja differs.
-pub(super) const TABLE: Table = &[("string", string)];
+pub(super) const TABLE: Table = &[
+    ("reject", reject),
+    ("rejectattr", reject_attribute),
+    ("select", select),
+    ("selectattr", select_attribute),
+    ("string", string),
+];
 
 fn string(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     Ok(Value::from(python::text(&args.operand()?)))
+}
+
+fn select(state: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    chosen(state, args, false, true)
+}
+
+fn reject(state: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    chosen(state, args, false, false)
+}
+
+fn select_attribute(state: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    chosen(state, args, true, true)
+}
+
+fn reject_attribute(state: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    chosen(state, args, true, false)
+}
+
+/// The items that pass a test, or whose attribute does; the truth decides where no test is named. An attribute that
+/// an item lacks is undefined to the test.
+fn chosen(
+    state: &mut State<'_, '_>,
+    args: &mut Args,
+    by_attribute: bool,
+    wanted: bool,
+) -> Result<Value, Error> {
+    let items = args.operand_items()?;
+    let attribute = if by_attribute { Some(args.need("attribute")?) } else { None };
+    let test = args.take("test").map(|name| python::text(&name));
+    let mut given = args.rest();
+    let named = args.rest_named();
+    if !named.is_empty() {
+        given.push(minijinja::value::Kwargs::from_iter(named).into());
+    }
+    let mut kept = Vec::new();
+    for item in items {
+        let value = attribute.as_ref().map_or_else(|| item.clone(), |path| at_path(&item, path));
+        let value = check(value)?;
+        let holds = match &test {
+            Some(test) if value.is_undefined() && !matches!(test.as_str(), "defined" | "undefined") => {
+                return Err(lacking(attribute.as_ref(), &item));
+            }
+            Some(test) => {
+                let test = crate::template::dialect::bare_name(test);
+                state.perform_test(test, &[&[value][..], &given].concat())?
+            }
+            None if value.is_undefined() => return Err(lacking(attribute.as_ref(), &item)),
+            None => value.is_true(),
+        };
+        if holds == wanted {
+            kept.push(item);
+        }
+    }
+    Ok(kept.into())
+}
+
+fn lacking(attribute: Option<&Value>, item: &Value) -> Error {
+    let name = attribute.map(python::text).unwrap_or_default();
+    let message = format!("there is no `{name}` in {}", crate::template::args::described(item));
+    carry(TemplateError::new(FailureKind::Undefined { name }, message))
 }

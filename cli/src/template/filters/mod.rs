@@ -2,16 +2,16 @@
 //! on, and `default` and `mandatory` decide what it means.
 
 mod collections;
-mod encoding;
+pub(crate) mod encoding;
 mod jinja;
-mod math;
-mod paths;
-mod regex;
-mod serial;
+pub(crate) mod math;
+pub(crate) mod paths;
+pub(crate) mod regex;
+pub(crate) mod serial;
 mod sets;
-mod text;
+pub(crate) mod text;
 pub(crate) mod time;
-mod urls;
+pub(crate) mod urls;
 mod yaml;
 
 use minijinja::value::{Rest, ValueOrKwargs};

@@ -12,7 +12,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 use super::Table;
 use crate::template::args::{Args, refuse};
 
-pub(super) const TABLE: Table = &[];
+pub(super) const TABLE: Table = &[("strftime", strftime), ("to_datetime", to_datetime)];
 
 /// A date and time, Python's `datetime`.
 #[derive(Debug, Clone)]
@@ -93,4 +93,101 @@ impl Moment {
 pub(crate) fn format(moment: &Zoned, pattern: &str) -> Result<String, Error> {
     jiff::fmt::strtime::format(pattern, moment)
         .map_err(|err| refuse(format!("time format `{pattern}`: {err}")))
+}
+
+/// Ansible's format when none is given.
+const USUAL_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+
+fn to_datetime(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let text = args.operand_text()?;
+    let pattern = args.text("format")?.unwrap_or_else(|| USUAL_FORMAT.into());
+    let parsed = jiff::fmt::strtime::parse(&pattern, &text)
+        .map_err(|err| args.refuse(format!("`{text}` does not fit the format `{pattern}`: {err}")))?;
+    let date =
+        parsed.to_date().or_else(|_| jiff::civil::Date::new(1900, 1, 1)).map_err(|err| args.refuse(err))?;
+    let time = parsed.to_time().unwrap_or_else(|_| jiff::civil::Time::midnight());
+    Ok(moment(DateTime::from_parts(date, time), parsed.offset().map(|offset| offset.seconds())))
+}
+
+fn strftime(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let pattern = args.operand_text()?;
+    let second = args.take("second").filter(|second| !second.is_none());
+    let is_utc = args.flag("utc", false);
+    let at = match second {
+        None => jiff::Timestamp::now(),
+        Some(second) => {
+            let seconds = args.as_float("second", &second)?;
+            let nanos = (seconds * 1e9).round() as i128;
+            jiff::Timestamp::from_nanosecond(nanos).map_err(|err| args.refuse(err))?
+        }
+    };
+    let zone = if is_utc { jiff::tz::TimeZone::UTC } else { jiff::tz::TimeZone::system() };
+    format(&at.to_zoned(zone), &pattern).map(Value::from)
+}
+
+/// The time between two moments, Python's `timedelta`, in nanoseconds.
+#[derive(Debug)]
+struct Between(i128);
+
+const DAY: i128 = 86_400_000_000_000;
+const SECOND: i128 = 1_000_000_000;
+
+impl Object for Between {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let number = match key.as_str()? {
+            "days" => self.0.div_euclid(DAY),
+            "seconds" => self.0.rem_euclid(DAY) / SECOND,
+            "microseconds" => self.0.rem_euclid(SECOND) / 1000,
+            _ => return None,
+        };
+        i64::try_from(number).ok().map(Value::from)
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
+        Some(self.0.cmp(&other.downcast_ref::<Self>()?.0))
+    }
+
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
+        match (method, args) {
+            ("total_seconds", []) => Ok(Value::from(self.0 as f64 / SECOND as f64)),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, rest) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY) / SECOND);
+        match days {
+            0 => {}
+            1 | -1 => write!(f, "{days} day, ")?,
+            _ => write!(f, "{days} days, ")?,
+        }
+        write!(f, "{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)?;
+        let micros = self.0.rem_euclid(SECOND) / 1000;
+        if micros != 0 { write!(f, ".{micros:06}") } else { Ok(()) }
+    }
+}
+
+/// `left - right` of two moments; none if they are something else.
+pub(crate) fn between(left: &Value, right: &Value) -> Option<Value> {
+    let left = left.downcast_object_ref::<Moment>()?;
+    let right = right.downcast_object_ref::<Moment>()?;
+    let utc = |moment: &Moment| {
+        let zone = jiff::tz::Offset::from_seconds(moment.offset.unwrap_or(0)).ok()?;
+        Some(zone.to_timestamp(moment.at).ok()?.as_nanosecond())
+    };
+    Some(Value::from_object(Between(utc(left)? - utc(right)?)))
+}
+
+/// Whether a value is a date or a time span, which have no other form.
+pub(crate) fn is_time(value: &Value) -> bool {
+    value.downcast_object_ref::<Moment>().is_some() || value.downcast_object_ref::<Between>().is_some()
 }

@@ -1,12 +1,17 @@
 //! The tests of `x is NAME`: Jinja's and Ansible's.
 
+mod files;
+mod results;
+mod values;
+mod version;
+
 use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, tests};
 
 use super::args::Args;
 use super::filters::{Filter, Table};
 
-const TABLES: [Table; 0] = [];
+const TABLES: [Table; 4] = [files::TABLE, results::TABLE, values::TABLE, version::TABLE];
 
 const BUILTIN_NAMES: [&str; 36] = [
     "!=",
@@ -57,7 +62,11 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     for name in BUILTIN_NAMES {
         let builtin = builtin(name);
         env.add_test(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
-            builtin.call(state, &args.into_values()).map(|value| value.is_true())
+            let values = args.into_values();
+            if name != "defined" && values.iter().any(Value::is_undefined) {
+                return Err(Error::from(minijinja::ErrorKind::UndefinedError));
+            }
+            builtin.call(state, &values).map(|value| value.is_true())
         });
     }
     env.add_test("undefined", tests::is_undefined);
@@ -66,6 +75,12 @@ pub(crate) fn install(env: &mut Environment<'static>) {
             run(state, name, *test, args.into_values())
         });
     }
+}
+
+/// What has a length and items, which text and dictionaries have too.
+fn is_sequence(value: &Value) -> bool {
+    use minijinja::value::ValueKind;
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Bytes)
 }
 
 fn run(state: &mut State<'_, '_>, name: &str, test: Filter, values: Vec<Value>) -> Result<bool, Error> {
@@ -102,7 +117,7 @@ fn builtin(name: &str) -> Value {
         "number" => Value::from_function(tests::is_number),
         "odd" => Value::from_function(tests::is_odd),
         "sameas" => Value::from_function(tests::is_sameas),
-        "sequence" => Value::from_function(tests::is_sequence),
+        "sequence" => Value::from_function(is_sequence),
         "string" => Value::from_function(tests::is_string),
         "test" => Value::from_function(tests::is_test),
         "true" => Value::from_function(tests::is_true),

@@ -1,0 +1,110 @@
+//! Files of the controller: found along the search path, globbed, read.
+
+use std::path::{Path, PathBuf};
+
+use crate::vars::Scope;
+
+/// The file that a lookup names: absolute, or under the folders of the role and the playbook. In each of them, the
+/// folder `kind` (`files`, `templates`, `vars`) comes before the folder itself.
+pub(crate) fn find(scope: &Scope, kind: &str, name: &str) -> Option<PathBuf> {
+    let name = crate::template::filters::paths::with_home(name);
+    let path = Path::new(&name);
+    if path.is_absolute() {
+        return path.exists().then(|| path.to_owned());
+    }
+    candidates(scope, kind, &name).into_iter().find(|path| path.exists())
+}
+
+/// Where a relative name is looked for, in order.
+pub(crate) fn candidates(scope: &Scope, kind: &str, name: &str) -> Vec<PathBuf> {
+    let dirs = scope.search().iter().map(PathBuf::as_path).chain([scope.playbook_dir()]);
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for dir in dirs {
+        for path in [dir.join(kind).join(name), dir.join(name)] {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    paths
+}
+
+/// The home folder of a user of this machine.
+pub(crate) fn home_of(user: &str) -> Option<String> {
+    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(user))?;
+    line.split(':').nth(5).map(str::to_owned)
+}
+
+/// The name of a user of this machine, or its number.
+pub(crate) fn user_name(id: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let of = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        (fields.nth(1)? == id.to_string()).then_some(name)
+    };
+    passwd.lines().find_map(of).unwrap_or_else(|| id.to_string())
+}
+
+/// The files (no folders) that a pattern with `*`, `?` and `[…]` names, in alphabetical order.
+pub(crate) fn glob(pattern: &str) -> Result<Vec<String>, String> {
+    let start = if pattern.starts_with('/') { "/" } else { "" };
+    let mut found = vec![start.to_owned()];
+    for part in pattern.split('/').filter(|part| !part.is_empty()) {
+        let mut next = Vec::new();
+        for dir in &found {
+            matching(dir, part, &mut next)?;
+        }
+        found = next;
+    }
+    found.retain(|path| Path::new(path).is_file());
+    found.sort();
+    Ok(found)
+}
+
+/// The entries of a folder that fit one part of a pattern.
+fn matching(dir: &str, part: &str, found: &mut Vec<String>) -> Result<(), String> {
+    let join = |name: &str| crate::template::filters::paths::joined(dir, name);
+    if !part.contains(['*', '?', '[']) {
+        let path = join(part);
+        if Path::new(&path).exists() {
+            found.push(path);
+        }
+        return Ok(());
+    }
+    let expression = crate::template::filters::regex::compile(&expression(part), Default::default())
+        .map_err(|err| err.to_string())?;
+    let dir = if dir.is_empty() { "." } else { dir };
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_hidden = name.starts_with('.') && !part.starts_with('.');
+        if !is_hidden && expression.is_match(&name).unwrap_or(false) {
+            found.push(join(&name));
+        }
+    }
+    Ok(())
+}
+
+/// A shell pattern as a regular expression.
+pub(crate) fn expression(pattern: &str) -> String {
+    let mut out = String::from("(?s)^");
+    let mut chars = pattern.chars().peekable();
+    while let Some(char) = chars.next() {
+        match char {
+            '*' => out.push_str(".*"),
+            '?' => out.push('.'),
+            '[' => {
+                out.push('[');
+                if chars.next_if_eq(&'!').is_some() {
+                    out.push('^');
+                }
+            }
+            ']' | '-' => out.push(char),
+            other if other.is_alphanumeric() || other == '_' => out.push(other),
+            other => out.extend(['\\', other]),
+        }
+    }
+    out.push('$');
+    out
+}

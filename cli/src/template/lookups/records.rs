@@ -1,0 +1,308 @@
+//! Lookups of single values in CSV, INI and properties files.
+
+use minijinja::{Error, Value};
+
+use super::{Table, file, read};
+use crate::template::args::Args;
+use crate::template::filters::regex;
+use crate::template::python;
+use crate::vars::Scope;
+
+pub(super) const TABLE: Table = &[("csvfile", csv_file), ("ini", ini)];
+
+/// A term's words: a key, and `option=value` pairs, the old way to give options.
+fn words(term: &str, names: &[&str]) -> (String, Vec<(String, String)>) {
+    let mut key: Vec<&str> = Vec::new();
+    let mut options: Vec<(String, String)> = Vec::new();
+    for word in term.split_whitespace() {
+        match word.split_once('=') {
+            Some((name, value)) if names.contains(&name) => options.push((name.into(), value.into())),
+            _ => match options.last_mut() {
+                Some((_, value)) => {
+                    value.push(' ');
+                    value.push_str(word);
+                }
+                None => key.push(word),
+            },
+        }
+    }
+    (key.join(" "), options)
+}
+
+/// Options by name: those of the call, and those in a term over them.
+struct Options(Vec<(String, String)>);
+
+impl Options {
+    fn of(args: &mut Args, names: &[&str]) -> Self {
+        let taken = names.iter().filter_map(|name| {
+            let value = args.named(name)?;
+            (!value.is_none()).then(|| ((*name).to_owned(), python::text(&value)))
+        });
+        Self(taken.collect())
+    }
+
+    fn with(&self, more: Vec<(String, String)>) -> Self {
+        Self(self.0.iter().cloned().chain(more).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn flag(&self, name: &str, usual: bool) -> bool {
+        self.get(name)
+            .map_or(usual, |value| matches!(value.to_lowercase().as_str(), "true" | "yes" | "1" | "on"))
+    }
+}
+
+const CSV_OPTIONS: [&str; 6] = ["file", "delimiter", "col", "default", "encoding", "keycol"];
+
+fn csv_file(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
+    let usual = Options::of(args, &CSV_OPTIONS);
+    if terms.is_empty() {
+        return Err(args.refuse("the key to look for is missing"));
+    }
+    let mut found = Vec::new();
+    for term in terms {
+        let (key, more) = words(&python::text(term), &CSV_OPTIONS);
+        let options = usual.with(more);
+        only_utf8(&options, args)?;
+        let path = file(scope, "files", options.get("file").unwrap_or("ansible.csv"), args)?;
+        let delimiter = match options.get("delimiter") {
+            None | Some("TAB" | "\\t" | "\t") => '\t',
+            Some(other) => other.chars().next().unwrap_or('\t'),
+        };
+        let column = |name: &str, usual: usize| match options.get(name) {
+            None => Ok(usual),
+            Some(text) => {
+                text.parse().map_err(|_| args.refuse(format!("`{name}` is no column number: {text}")))
+            }
+        };
+        let (wanted, key_column) = (column("col", 1)?, column("keycol", 0)?);
+        let rows = csv_rows(&read(scope, &path, args)?, delimiter);
+        let row = rows.iter().find(|row| row.get(key_column) == Some(&key));
+        let value = match row {
+            Some(row) => Some(
+                row.get(wanted)
+                    .cloned()
+                    .ok_or_else(|| args.refuse(format!("the row of `{key}` has no column {wanted}")))?,
+            ),
+            None => options.get("default").map(str::to_owned),
+        };
+        found.extend(value.map(Value::from));
+    }
+    Ok(found)
+}
+
+fn only_utf8(options: &Options, args: &Args) -> Result<(), Error> {
+    match options.get("encoding").map(str::to_lowercase).as_deref() {
+        None | Some("utf-8" | "utf8" | "ascii") => Ok(()),
+        Some(other) => Err(args.refuse(format!("the encoding `{other}` is not supported; use utf-8"))),
+    }
+}
+
+/// RFC 4180: fields may be quoted, quotes inside are doubled.
+fn csv_rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut row = vec![String::new()];
+    let mut is_quoted = false;
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        let Some(field) = row.last_mut() else { break };
+        match char {
+            '"' if is_quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' if is_quoted || field.is_empty() => is_quoted = !is_quoted,
+            char if is_quoted => field.push(char),
+            char if char == delimiter => row.push(String::new()),
+            '\n' => rows.push(std::mem::replace(&mut row, vec![String::new()])),
+            '\r' => {}
+            char => field.push(char),
+        }
+    }
+    if row.len() > 1 || !row[0].is_empty() {
+        rows.push(row);
+    }
+    rows
+}
+
+const INI_OPTIONS: [&str; 9] = [
+    "file",
+    "section",
+    "type",
+    "re",
+    "default",
+    "encoding",
+    "case_sensitive",
+    "allow_no_value",
+    "interpolation",
+];
+
+fn ini(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
+    let allow_none = args.named("allow_none");
+    let mut usual = Options::of(args, &INI_OPTIONS);
+    if let Some(allow) = allow_none {
+        usual.0.push(("allow_no_value".into(), python::text(&allow)));
+    }
+    let mut found = Vec::new();
+    for term in terms {
+        let (key, more) = words(&python::text(term), &INI_OPTIONS);
+        if key.is_empty() {
+            return Err(args.refuse("the key to look for is missing"));
+        }
+        let options = usual.with(more);
+        only_utf8(&options, args)?;
+        let name = options.get("file").unwrap_or("ansible.ini");
+        let path = file(scope, "files", name, args)?;
+        let content = Ini::parse(&read(scope, &path, args)?, &options)
+            .map_err(|err| args.refuse(format!("`{}`: {err}", path.display())))?;
+        found.extend(content.find(&key, &options).map_err(|err| args.refuse(format!("{err} in `{name}`")))?);
+    }
+    Ok(found)
+}
+
+/// Sections in order, each with its keys in order.
+struct Ini {
+    sections: Vec<(String, Vec<(String, Option<String>)>)>,
+    is_case_sensitive: bool,
+    interpolates: bool,
+}
+
+const PROPERTIES: &str = "java_properties";
+
+impl Ini {
+    fn parse(text: &str, options: &Options) -> Result<Self, String> {
+        let is_properties = options.get("type") == Some("properties");
+        let mut ini = Self {
+            sections: if is_properties { vec![(PROPERTIES.into(), Vec::new())] } else { Vec::new() },
+            is_case_sensitive: options.flag("case_sensitive", false),
+            interpolates: options.flag("interpolation", true),
+        };
+        let allows_none = options.flag("allow_no_value", false);
+        for (index, line) in text.lines().enumerate() {
+            let bare = line.trim();
+            if bare.is_empty() || bare.starts_with(['#', ';']) {
+                continue;
+            }
+            ini.line(line, bare, allows_none).map_err(|err| format!("line {}: {err}", index + 1))?;
+        }
+        Ok(ini)
+    }
+
+    fn line(&mut self, line: &str, bare: &str, allows_none: bool) -> Result<(), String> {
+        if let Some(section) = bare.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+            self.sections.push((section.0.to_owned(), Vec::new()));
+            return Ok(());
+        }
+        let Some((_, keys)) = self.sections.last_mut() else {
+            return Err("there is no section before it".into());
+        };
+        if line.starts_with([' ', '\t'])
+            && let Some((_, Some(value))) = keys.last_mut()
+        {
+            value.push('\n');
+            value.push_str(bare);
+            return Ok(());
+        }
+        let fold = |key: &str| {
+            let key = key.trim();
+            if self.is_case_sensitive { key.to_owned() } else { key.to_lowercase() }
+        };
+        let (key, value) = match bare.split_once(['=', ':']) {
+            Some((key, value)) => (fold(key), Some(value.trim().to_owned())),
+            None if allows_none => (fold(bare), None),
+            None => return Err(format!("`{bare}` is not KEY = VALUE")),
+        };
+        if keys.iter().any(|(known, _)| *known == key) {
+            return Err(format!("the key `{key}` is there twice"));
+        }
+        keys.push((key, value));
+        Ok(())
+    }
+
+    fn keys(&self, section: &str) -> Option<Vec<(&str, Option<&str>)>> {
+        let own = self.sections.iter().filter(|(name, _)| name == section).flat_map(|(_, keys)| keys);
+        let exists = self.sections.iter().any(|(name, _)| name == section);
+        // What `[DEFAULT]` sets holds in every section.
+        let defaults = self.sections.iter().filter(|(name, _)| name == "DEFAULT").flat_map(|(_, keys)| keys);
+        let all = own.chain(defaults).map(|(key, value)| (key.as_str(), value.as_deref())).collect();
+        (exists || section == "DEFAULT").then_some(all)
+    }
+
+    fn find(&self, key: &str, options: &Options) -> Result<Vec<Value>, String> {
+        let usual = if options.get("type") == Some("properties") { PROPERTIES } else { "global" };
+        let section = if usual == PROPERTIES { PROPERTIES } else { options.get("section").unwrap_or(usual) };
+        let keys = self.keys(section).ok_or_else(|| format!("there is no section `{section}`"))?;
+        let value = |text: Option<&str>| match text {
+            Some(text) => self.interpolated(text, &keys).map(Value::from),
+            None => Ok(Value::from(())),
+        };
+        if options.flag("re", false) {
+            let pattern = regex::compile(&format!("\\A(?:{key})"), regex::Options::default());
+            let pattern = pattern.map_err(|err| err.to_string())?;
+            let fitting = keys.iter().filter(|(known, _)| pattern.is_match(*known).unwrap_or(false));
+            return fitting.map(|(_, text)| value(*text)).collect();
+        }
+        let folded = if self.is_case_sensitive { key.to_owned() } else { key.to_lowercase() };
+        match keys.iter().find(|(known, _)| *known == folded) {
+            Some((_, text)) => Ok(vec![value(*text)?]),
+            None => Ok(vec![Value::from(options.get("default").unwrap_or_default())]),
+        }
+    }
+
+    /// `%(key)s` is the value of another key of the section, `%%` a percent sign.
+    fn interpolated(&self, text: &str, keys: &[(&str, Option<&str>)]) -> Result<String, String> {
+        if !self.interpolates || !text.contains('%') {
+            return Ok(text.to_owned());
+        }
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(percent) = rest.find('%') {
+            out.push_str(&rest[..percent]);
+            rest = &rest[percent + 1..];
+            if let Some(after) = rest.strip_prefix('%') {
+                out.push('%');
+                rest = after;
+                continue;
+            }
+            let inner = rest.strip_prefix('(').and_then(|inner| inner.split_once(")s"));
+            let Some((name, after)) = inner else { return Err(format!("`%` in `{text}` is no `%(key)s`")) };
+            let found = keys.iter().find(|(known, _)| *known == name.to_lowercase() || *known == name);
+            let value =
+                found.and_then(|(_, value)| *value).ok_or_else(|| format!("there is no key `{name}`"))?;
+            // A value that needs itself would never end.
+            if value.contains(&format!("%({name})s")) {
+                return Err(format!("the key `{name}` needs itself"));
+            }
+            out.push_str(&self.interpolated(value, keys)?);
+            rest = after;
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_csv_fields_keep_delimiters_and_quotes() {
+        let rows = csv_rows("a,\"b,\"\"c\"\"\"\r\nd,e", ',');
+        assert_eq!(rows, [["a", "b,\"c\""], ["d", "e"]]);
+    }
+
+    #[test]
+    fn ini_values_are_found_by_section_and_filled_in() {
+        let options = Options(vec![("section".into(), "web".into())]);
+        let text = "[DEFAULT]\nroot = /srv\n[web]\nPath = %(root)s/www\n";
+        let found = Ini::parse(text, &options).unwrap().find("path", &options).unwrap();
+        assert_eq!(found, [Value::from("/srv/www")]);
+    }
+
+    #[test]
+    fn a_section_that_is_not_there_is_named() {
+        let options = Options(vec![("section".into(), "db".into())]);
+        let found = Ini::parse("[web]\na = 1\n", &options).unwrap().find("a", &options);
+        assert_eq!(found.unwrap_err(), "there is no section `db`");
+    }
+}
