@@ -11,7 +11,7 @@ failed=0
 step_times=()
 
 now() { date +%s.%N; }
-since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.2f", b - a }'; }
 
 step() {
     step_name=$1
@@ -120,9 +120,8 @@ watch_stop() {
 }
 
 cgroup_of() {
-    local base=/sys/fs/cgroup/unified
-    [ -d "$base" ] || base=/sys/fs/cgroup
-    printf '%s/muster-lab/%s/%s' "$base" "$LAB_NAME" "$1"
+    "$MUSTER" lab status --name "$LAB_NAME" --output json |
+        json "[n['cgroup'] for l in s['labs'] if l['name']=='$LAB_NAME' for n in l['nodes'] if n['name']=='$1'][0]"
 }
 
 # timeline START: what the watch saw and what the nodes say happened, by time.
