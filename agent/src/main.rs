@@ -1,2 +1,26 @@
-//! The agent.
-fn main() {}
+//! The agent, `musterd`: as a service it runs the cluster on this node (`run`), for a controller it checks and
+//! applies steps on this host (`worker`), and for a person on the node it asks the running agent (`status`, `node`,
+//! `resource`, `fence`, …).
+
+mod cli;
+mod clock;
+mod control;
+mod fence;
+mod host;
+mod keys;
+mod log;
+mod membership;
+mod notify;
+mod peer;
+mod process;
+mod resource;
+mod seal;
+mod serve;
+mod store;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(cli::Cli::parse())
+}

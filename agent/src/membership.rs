@@ -1,0 +1,195 @@
+//! The thread that drives the core: feeds it packets, deadlines and results, and carries its effects out in order.
+
+use crate::clock::Clock;
+use crate::log;
+use crate::notify::{self, Notify};
+use crate::peer::Peers;
+use crate::seal::Suite;
+use crate::serve::Start;
+use crate::store::Store;
+use muster_api::status::ClusterStatus;
+use muster_core::effect::Effect;
+use muster_core::input::Input;
+use muster_core::node::Node;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// A link without its address is looked at again after so long, should the kernel's message about it get lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The membership loop comes before whatever else runs on the node.
+const PRIORITY: i32 = -20;
+
+/// The loop's state.
+pub(crate) struct Membership {
+    node: Node,
+    clock: Clock,
+    peers: Peers,
+    store: Store,
+    inputs: UnboundedReceiver<Input>,
+    suites: UnboundedReceiver<Suite>,
+    effects: UnboundedSender<Effect>,
+    address_changes: watch::Receiver<u64>,
+    notify: Notify,
+    watchdog: Option<Duration>,
+    last_status: String,
+}
+
+/// What the loop woke up for.
+enum Event {
+    Input(Input),
+    Suite(Suite),
+    Links,
+    Alive,
+    Over,
+}
+
+impl Membership {
+    /// A loop that has not started.
+    pub(crate) fn new(
+        start: Start,
+        inputs: UnboundedReceiver<Input>,
+        suites: UnboundedReceiver<Suite>,
+        effects: UnboundedSender<Effect>,
+        address_changes: watch::Receiver<u64>,
+    ) -> Self {
+        let Start { node, clock, peers, store } = start;
+        Self {
+            node,
+            clock,
+            peers,
+            store,
+            inputs,
+            suites,
+            effects,
+            address_changes,
+            notify: Notify::from_environment(),
+            watchdog: notify::watchdog_interval(),
+            last_status: String::new(),
+        }
+    }
+
+    /// Turns the loop until the agent exits.
+    pub(crate) fn run(mut self) {
+        prefer_this_thread();
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return log::error(format!("cannot start the membership loop: {error}")),
+        };
+        if let Err(why) = runtime.block_on(self.turn()) {
+            log::error(why);
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), String> {
+        self.rebind()?;
+        self.step(Input::Tick)?;
+        self.notify.ready();
+        let mut alive_at = Instant::now();
+        loop {
+            match self.next_event(alive_at).await {
+                Event::Input(input) => self.step(input)?,
+                Event::Suite(suite) => self.peers.change_suite(suite),
+                Event::Links => self.rebind()?,
+                Event::Alive => {
+                    self.notify.alive();
+                    alive_at = Instant::now() + self.watchdog.unwrap_or_default();
+                }
+                Event::Over => return Ok(()),
+            }
+        }
+    }
+
+    async fn next_event(&mut self, alive_at: Instant) -> Event {
+        let deadline = self.node.next_deadline().map(|deadline| self.clock.until(deadline));
+        let has_unbound_link = self.peers.has_unbound_link();
+        let has_watchdog = self.watchdog.is_some();
+        tokio::select! {
+            input = self.inputs.recv() => input.map_or(Event::Over, Event::Input),
+            received = self.peers.receive() => {
+                Event::Input(Input::Received { link: received.link, from: received.from, bytes: received.payload })
+            }
+            () = sleep(deadline.unwrap_or_default()), if deadline.is_some() => Event::Input(Input::Tick),
+            Some(suite) = self.suites.recv() => Event::Suite(suite),
+            Ok(()) = self.address_changes.changed() => Event::Links,
+            () = sleep(LOOK_AGAIN), if has_unbound_link => Event::Links,
+            () = sleep_until(alive_at), if has_watchdog => Event::Alive,
+        }
+    }
+
+    fn rebind(&mut self) -> Result<(), String> {
+        for (link, is_usable) in self.peers.rebind() {
+            self.step(Input::LinkState { link, is_usable })?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), String> {
+        let is_reconfigured = match &input {
+            Input::Reconfigured(corosync) => {
+                self.peers.reconfigure(corosync);
+                true
+            }
+            _ => false,
+        };
+        for effect in self.node.step(self.clock.now(), input) {
+            self.carry_out(effect)?;
+        }
+        if is_reconfigured { self.rebind() } else { Ok(()) }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Result<(), String> {
+        match effect {
+            Effect::Persist { bytes } => self.store.write(&bytes).map_err(|error| {
+                format!(
+                    "the state cannot be written, and a node that cannot remember must not promise: {error}"
+                )
+            })?,
+            Effect::Send { link, to, bytes } => self.peers.send(link, to, &bytes),
+            effect => {
+                let is_news = matches!(effect, Effect::Emit(_));
+                // The main thread is gone only where the process is about to be.
+                let _ = self.effects.send(effect);
+                if is_news {
+                    self.tell_status();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_status(&mut self) {
+        let line = status_line(&self.node.status(self.clock.now()));
+        if line != self.last_status {
+            self.notify.status(&line);
+            self.last_status = line;
+        }
+    }
+}
+
+/// The line that `systemctl status` shows.
+fn status_line(status: &ClusterStatus) -> String {
+    let quorum = if status.quorum.is_quorate { "quorate" } else { "not quorate" };
+    match &status.view {
+        Some(view) => {
+            let members: Vec<&str> = view.members.iter().map(|member| member.as_str()).collect();
+            format!(
+                "{}: {} of {} nodes ({}), {quorum}",
+                status.cluster_name,
+                members.len(),
+                status.nodes.len(),
+                members.join(" ")
+            )
+        }
+        None => format!("{}: no view yet, {quorum}", status.cluster_name),
+    }
+}
+
+/// Ahead of all else on this node, and never swapped out: a packet that is late looks like a dead node. Where the service
+/// manager or a container does not allow it the agent still works, only less surely under load.
+fn prefer_this_thread() {
+    use rustix::mm::{MlockAllFlags, mlockall};
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), PRIORITY);
+    let _ = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT);
+}

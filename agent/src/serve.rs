@@ -1,0 +1,249 @@
+//! The service: `musterd run`.
+//!
+//! Two threads. The *membership* thread owns the core, the packets and the durable state; nothing there waits for a
+//! resource, a device or a client, so that a slow agent script never makes this node look dead. The main thread
+//! carries out the rest: resources, fence devices, clients.
+//!
+//! Stopping: SIGTERM ends the agent and nothing else. Resources run on, and the agent finds them again when it starts;
+//! within the token time the other nodes do not even notice. To take the node out of the cluster is a request of its
+//! own ([`muster_api::control::Request::Leave`]): resources move away first. The unit's `ExecStop` makes it, except
+//! where systemd restarts the agent (see `cli/leave.rs`).
+
+use crate::clock::{Clock, wall_ms};
+use crate::control::events::Events;
+use crate::control::server::{Control, listen};
+use crate::fence::Fencer;
+use crate::keys::{self, Keyring};
+use crate::membership::Membership;
+use crate::notify::Notify;
+use crate::peer::{Peers, find_local};
+use crate::resource::Executor;
+use crate::seal::Seal;
+use crate::store::Store;
+use crate::{host, log};
+use muster_api::cluster::{Cipher, Corosync};
+use muster_api::corosync_conf;
+use muster_core::effect::Effect;
+use muster_core::input::Input;
+use muster_core::node::{Boot, Node};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UnixListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Threads of ours call shallowly; the default of 2 MiB would count against locked memory.
+const STACK_SIZE: usize = 512 * 1024;
+/// How long answers may be on their way to clients when the agent exits.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// corosync.conf.
+    pub(crate) config: PathBuf,
+    /// The cluster's key, unless corosync.conf names another.
+    pub(crate) key: PathBuf,
+    /// The durable state.
+    pub(crate) state: PathBuf,
+    /// The control socket.
+    pub(crate) socket: PathBuf,
+}
+
+/// Why the agent does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot read {path}: {source}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{path}:{source}")]
+    Config { path: PathBuf, source: corosync_conf::ConfError },
+    #[error("{0}")]
+    Place(String),
+    #[error(transparent)]
+    Key(#[from] keys::KeyError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Node(#[from] muster_core::node::BootError),
+    #[error("cannot listen on the control socket {path}: {source}")]
+    Socket { path: PathBuf, source: std::io::Error },
+    #[error("cannot {what}: {source}")]
+    System { what: &'static str, source: std::io::Error },
+}
+
+/// Runs the agent until it is told to stop.
+pub(crate) fn run(places: Places) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_stack_size(STACK_SIZE)
+        .max_blocking_threads(4)
+        .build();
+    let served = runtime
+        .map_err(|source| StartError::System { what: "start the runtime", source })
+        .and_then(|runtime| runtime.block_on(serve(places)));
+    match served {
+        Ok(code) => code,
+        Err(error) => {
+            log::error(error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(places: Places) -> Result<ExitCode, StartError> {
+    let corosync = read_config(&places.config)?;
+    let listener = open_socket(&places.socket)?;
+    let (inputs, queue) = unbounded_channel();
+    let (effects, orders) = unbounded_channel();
+    let address_changes = host::watch_addresses()
+        .map_err(|source| StartError::System { what: "watch this host's addresses", source })?;
+    let (suites, new_suites) = unbounded_channel();
+    let start = boot(&places, &corosync)?;
+    let membership = Membership::new(start, queue, new_suites, effects, address_changes.clone());
+    let thread = std::thread::Builder::new().name("membership".into()).stack_size(2 * STACK_SIZE);
+    thread
+        .spawn(move || membership.run())
+        .map_err(|source| StartError::System { what: "start the membership thread", source })?;
+    let reload = reloader(places, inputs.clone(), suites);
+    let events = Arc::new(Events::new());
+    let control = Control::new(events.clone(), inputs.clone(), Box::new(reload.clone()));
+    tokio::spawn(control.clone().serve(listener));
+    let hands = Hands {
+        executor: Executor::new(inputs.clone(), address_changes),
+        fencer: Fencer::new(inputs),
+        control,
+        events,
+    };
+    Ok(until_told_to_stop(hands, orders, reload).await)
+}
+
+async fn until_told_to_stop(
+    mut hands: Hands,
+    mut orders: UnboundedReceiver<Effect>,
+    reload: impl Fn() -> Result<(), String>,
+) -> ExitCode {
+    let signals = (SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup());
+    let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (signal(signals.0), signal(signals.1), signal(signals.2))
+    else {
+        log::error("cannot listen to signals");
+        return ExitCode::FAILURE;
+    };
+    let notify = Notify::from_environment();
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Effect::Exit { reason }) => {
+                    notify.stopping();
+                    log::info(format!("agent: exits: {reason}"));
+                    tokio::time::sleep(LAST_ANSWERS).await;
+                    return ExitCode::SUCCESS;
+                }
+                Some(effect) => hands.carry_out(effect),
+                // The membership thread said why.
+                None => return ExitCode::FAILURE,
+            },
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            _ = hup.recv() => if let Err(why) = reload() {
+                log::error(format!("the configuration in force is kept: {why}"));
+            },
+        }
+    }
+    notify.stopping();
+    log::info("agent: stops; resources run on and are found again when it starts");
+    ExitCode::SUCCESS
+}
+
+/// Who carries out what does not belong to the membership thread.
+struct Hands {
+    executor: Executor,
+    fencer: Fencer,
+    control: Arc<Control>,
+    events: Arc<Events>,
+}
+
+impl Hands {
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Run { order, action } => self.executor.run(order, action),
+            Effect::CancelMonitor { resource, interval_ms } => {
+                self.executor.cancel_monitor(&resource, interval_ms)
+            }
+            Effect::Fence { attempt, device, target, target_id, action, timeout_ms } => {
+                let order = crate::fence::Order { device, target, target_id, action, timeout_ms };
+                self.fencer.fence(attempt, order);
+            }
+            Effect::Reply { client, response } => self.control.reply(client, response),
+            Effect::Emit(event) => self.events.add(event),
+            Effect::Persist { .. } | Effect::Send { .. } | Effect::Exit { .. } => {
+                unreachable!("the membership thread carries these out itself")
+            }
+        }
+    }
+}
+
+/// What the membership thread starts with.
+pub(crate) struct Start {
+    /// The core.
+    pub(crate) node: Node,
+    /// Its clock.
+    pub(crate) clock: Clock,
+    /// The packets.
+    pub(crate) peers: Peers,
+    /// The durable state.
+    pub(crate) store: Store,
+}
+
+fn boot(places: &Places, corosync: &Corosync) -> Result<Start, StartError> {
+    let own = host::own_addresses()
+        .map_err(|source| StartError::System { what: "list this host's addresses", source })?;
+    let me = find_local(corosync, &own, &host::name()).map_err(StartError::Place)?;
+    let keyring = Keyring::read(corosync, &places.key)?;
+    let mut boot_id = [0; 16];
+    getrandom::fill(&mut boot_id).map_err(|error| StartError::System {
+        what: "draw random numbers",
+        source: std::io::Error::other(error.to_string()),
+    })?;
+    let seal = Seal::new(me, &corosync.totem.cluster_name, keyring.suite(), boot_id);
+    if corosync.totem.cipher == Cipher::None {
+        log::warning("crypto_cipher is none: whoever can reach this node's ports can take over the cluster");
+    }
+    let (store, durable) = Store::open(&places.state)?;
+    let clock = Clock::start();
+    let boot = Boot {
+        me,
+        corosync: corosync.clone(),
+        durable,
+        incarnation: wall_ms(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let node = Node::new(clock.now(), boot)?;
+    Ok(Start { node, clock, peers: Peers::new(me, corosync, seal), store })
+}
+
+fn read_config(path: &Path) -> Result<Corosync, StartError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| StartError::Unreadable { path: path.to_path_buf(), source })?;
+    corosync_conf::parse(&text).map_err(|source| StartError::Config { path: path.to_path_buf(), source })
+}
+
+fn open_socket(path: &Path) -> Result<UnixListener, StartError> {
+    listen(path).map_err(|source| StartError::Socket { path: path.to_path_buf(), source })
+}
+
+/// Reads corosync.conf and the key again and hands them over, or changes nothing and says what is wrong.
+fn reloader(
+    places: Places,
+    inputs: UnboundedSender<Input>,
+    suites: UnboundedSender<crate::seal::Suite>,
+) -> impl Fn() -> Result<(), String> + Clone + Send + Sync {
+    move || {
+        let corosync = read_config(&places.config).map_err(|error| error.to_string())?;
+        let keyring = Keyring::read(&corosync, &places.key).map_err(|error| error.to_string())?;
+        let is_gone = || "the agent is exiting".to_owned();
+        suites.send(keyring.suite()).map_err(|_| is_gone())?;
+        inputs.send(Input::Reconfigured(corosync)).map_err(|_| is_gone())
+    }
+}
