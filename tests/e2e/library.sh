@@ -94,6 +94,8 @@ json() { python3 -c "import json,sys; s=json.load(sys.stdin); print($1)"; }
 served_by() { curl -s --max-time 0.3 "http://$VIP/" | sed -nE 's/.*Served by ([a-z0-9]+).*/\1/p'; }
 active_node() { served_by; }
 served_elsewhere() { local by; by=$(served_by); [ -n "$by" ] && [ "$by" != "$1" ]; }
+test_served_by() { [ "$(served_by)" = "$1" ]; }
+test_fencings() { [ "$(fencings)" = "$1" ]; }
 is_member() { status_json | json "[n['fact'] for n in s['nodes'] if n['name']=='$1'][0]" | grep -qx member; }
 is_idle() { status_json | json "s['busy']" | grep -qx False; }
 fencings() { status_json | json "len([f for f in s['fencing'] if 'confirmed' in str(f['state'])])"; }

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# A cluster on lab nodes, from bare hosts through the faults that a kernel can give. NODES=2|3, PARTITIONS=how many.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/e2e/library.sh
+
+NODES=${NODES:-2}
+lab_start "${LAB:-e2e}" "$NODES"
+options=(-i "$INVENTORY" playbooks/site.yml)
+
+# What is on a node's disk, without what its own services write while nothing is done to it.
+checksums() {
+    node "$1" sh -c 'find / -xdev -type f \( -path /proc -o -path "/var/log/*" -o -path "/var/lib/systemd/*" \
+        -o -path "/var/lib/chrony/*" -o -path "/tmp/*" -o -path "/var/tmp/*" -o -path "/root/.*" \) -prune \
+        -o -xdev -type f -print0 | sort -z | xargs -0 sha256sum 2>/dev/null' >"$WORK/$2-$1"
+}
+
+same_checksums() { diff -q "$WORK/before-$1" "$WORK/after-$1"; }
+
+# Which tasks change which hosts, from the events of a run.
+changes() {
+    python3 - "$1" <<'PY'
+import json, sys
+found = set()
+task = ""
+for line in open(sys.argv[1]):
+    event = json.loads(line)
+    if event["event"] == "task":
+        task = event["place"] + " " + event["name"]
+    if event["event"] == "done" and event["result"].get("changed"):
+        found.add(event["host"] + " " + task)
+print("\n".join(sorted(found)))
+PY
+}
+
+as_predicted() { diff "$WORK/predicted" "$WORK/actual" >&2 && test -s "$WORK/actual"; }
+holders() {
+    local name count=0
+    for name in $NODE_NAMES; do
+        if node "$name" ip -o addr show 2>/dev/null | grep -qF " $VIP/"; then count=$((count + 1)); fi
+    done
+    echo "$count"
+}
+one_holder() { [ "$(holders)" = 1 ]; }
+all_members() { [ "$(status_json | json "sum(n['fact'] == 'member' for n in s['nodes'])")" = "$NODES" ]; }
+settled() { all_members && is_idle && one_holder && [ -n "$(served_by)" ]; }
+refused() { ! "$@" 2>"$WORK/refusal" && cat "$WORK/refusal"; }
+
+step "a plan for bare nodes tells what apply then does, and touches nothing"
+for name in $NODE_NAMES; do checksums "$name" before; done
+"$MUSTER" plan --output json "${options[@]}" >"$WORK/plan.json"
+for name in $NODE_NAMES; do
+    checksums "$name" after
+    expect "the plan left the files of $name as they were" same_checksums "$name"
+done
+"$MUSTER" apply --output json "${options[@]}" >"$WORK/apply.json"
+changes "$WORK/plan.json" >"$WORK/predicted"
+changes "$WORK/apply.json" >"$WORK/actual"
+expect "the changes of apply are those of the plan ($(wc -l <"$WORK/actual"))" as_predicted
+step_done
+
+step "the second run is silent"
+"$MUSTER" apply "${options[@]}" >"$WORK/second"
+expect "the second apply changes nothing" no_change "$WORK/second"
+expect "the second plan exits with 0" "$MUSTER" plan --detailed-exitcode "${options[@]}"
+step_done
+
+step "the service runs once"
+expect "the cluster settles" wait_until 60 settled
+expect "status answers through the controller" "$MUSTER" status -i "$INVENTORY"
+expect "the key is private" test "$(node n1 stat -c %a /etc/corosync/authkey)" = 400
+step_done
+
+step "kill -9 of Apache: repaired in place"
+active=$(active_node)
+watch_start
+node "$active" pkill -9 -x apache2
+expect "no answer is noticed" wait_until 10 grep -q 'no answer' "$WORK/watch"
+expect "the page is back on the same node" wait_until 30 test_served_by "$active"
+watch_stop
+tail -n 1 "$WORK/watch"
+expect "nobody was fenced" test "$(fencings)" = 0
+step_done
+
+step "kill -9 of the agent on the active node: the service is not touched"
+watch_start
+node "$active" pkill -9 -x musterd
+expect "the agent is back" wait_until 30 settled
+watch_stop
+tail -n 1 "$WORK/watch"
+expect "there was no outage" grep -q 'summary: 0 outages' "$WORK/watch"
+expect "nobody was fenced" test "$(fencings)" = 0
+step_done
+
+step "standby moves the service, its end does not move it back"
+watch_start
+node "$active" musterd node standby "$active"
+expect "the page comes from another node" wait_until 30 served_elsewhere "$active"
+node "$active" musterd node unstandby "$active"
+expect "the cluster settles" wait_until 30 settled
+expect "the page still comes from another node" served_elsewhere "$active"
+watch_stop
+tail -n 1 "$WORK/watch"
+expect "the address was never on two nodes" grep -q 'address on two nodes: 0 times' "$WORK/watch"
+step_done
+
+for round in $(seq "${PARTITIONS:-1}"); do
+    step "partition $round: one side survives"
+    active=$(active_node)
+    before=$(fencings)
+    others=$(for name in $NODE_NAMES; do [ "$name" = "$active" ] || echo "$name"; done)
+    watch_start
+    for other in $others; do "$MUSTER" lab partition --name "$LAB_NAME" "$active" "$other"; done
+    expect "one fencing" wait_until 60 test_fencings $((before + 1))
+    "$MUSTER" lab heal --name "$LAB_NAME"
+    expect "the cluster settles" wait_until 120 settled
+    watch_stop
+    tail -n 1 "$WORK/watch"
+    echo "active before: $active, after: $(active_node)"
+    expect "the address was never on two nodes" grep -q 'address on two nodes: 0 times' "$WORK/watch"
+    expect "no second fencing" test "$(fencings)" = $((before + 1))
+    step_done
+done
+
+step "crash of the active node: fenced, served elsewhere, back without a second fencing"
+active=$(active_node)
+before=$(fencings)
+watch_start
+"$MUSTER" lab crash --name "$LAB_NAME" "$active"
+expect "the page comes from another node" wait_until 60 served_elsewhere "$active"
+expect "the cluster settles with all nodes" wait_until 120 settled
+watch_stop
+tail -n 1 "$WORK/watch"
+expect "one fencing" test "$(fencings)" = $((before + 1))
+expect "the address was never on two nodes" grep -q 'address on two nodes: 0 times' "$WORK/watch"
+step_done
+
+step "names that the cluster does not know"
+expect "an unknown node is refused" refused node n1 musterd node standby n11
+expect "with the nearest name" grep -q n1 "$WORK/refusal"
+expect "an unknown resource is refused" refused node n1 musterd resource disable apach
+expect "with the nearest name" grep -q apache "$WORK/refusal"
+step_done
+
+summary
