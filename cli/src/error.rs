@@ -140,6 +140,14 @@ impl Diagnostic {
         self.0.labels.first().map(|label| &label.span)
     }
 
+    fn is_same_mistake(&self, other: &Self) -> bool {
+        self.0.severity == other.0.severity && self.0.title == other.0.title
+    }
+
+    fn is_at(&self, span: &Span) -> bool {
+        self.span().is_some_and(|own| own.to_string() == span.to_string())
+    }
+
     /// The hints, for renderers of events.
     pub(crate) fn hints(&self) -> &[String] {
         &self.0.hints
@@ -323,17 +331,39 @@ impl Diagnostics {
         if self.has_errors() { Err(self) } else { Ok(value) }
     }
 
-    /// As text for people, one after the other.
+    /// As text for people, one after the other. The same mistake at several places is shown once, with the others
+    /// named.
     pub(crate) fn render(&self, color: bool) -> String {
-        let mut screens: Vec<String> = Vec::new();
+        let mut shown: Vec<(&Diagnostic, Vec<&Span>)> = Vec::new();
         for diagnostic in &self.0 {
-            let screen = diagnostic.render(color);
-            // The same file imported twice finds the same mistakes twice.
-            if !screens.contains(&screen) {
-                screens.push(screen);
+            match shown.iter_mut().find(|(first, _)| first.is_same_mistake(diagnostic)) {
+                Some((first, others)) => others.extend(diagnostic.span().filter(|span| !first.is_at(span))),
+                None => shown.push((diagnostic, Vec::new())),
             }
         }
-        screens.iter().map(|screen| format!("{screen}\n")).collect::<Vec<_>>().join("\n")
+        let screens = shown.into_iter().map(|(first, others)| match also_at(&others) {
+            Some(note) => format!("{}\n", first.clone().note(note).render(color)),
+            None => format!("{}\n", first.render(color)),
+        });
+        screens.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Where else a mistake was made; the first few places are enough to find the others.
+fn also_at(others: &[&Span]) -> Option<String> {
+    const NAMED: usize = 5;
+    // A file that is imported twice has its mistakes twice.
+    let mut places: Vec<String> = Vec::new();
+    for place in others.iter().map(|span| span.to_string()) {
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let named = places.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match places.len() {
+        0 => None,
+        1..=NAMED => Some(format!("also at {named}")),
+        all => Some(format!("also at {named} and {} other places", all - NAMED)),
     }
 }
 
@@ -360,3 +390,55 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Arc<SourceFile> {
+        SourceFile::new("hosts.yml", text)
+    }
+
+    #[test]
+    fn what_where_why_and_next_are_shown_in_this_order() {
+        let file = file("all:\n  hosts:\n    n1: {port: x}\n");
+        let mistake = Diagnostic::error("`port` is not a number")
+            .at(&Span::new(&file, 29..30), "expected a number")
+            .at(&Span::new(&file, 18..20), "of this host")
+            .cause("`x` has no digits")
+            .note("ports are 1 to 65535")
+            .hint("write 22");
+        insta::assert_snapshot!(mistake.render(false));
+        assert!(mistake.render(true).contains("\u{1b}["));
+        assert_eq!(mistake.to_string(), "`port` is not a number (hosts.yml:3:16)");
+    }
+
+    #[test]
+    fn a_secret_text_is_named_but_not_shown() {
+        let file = SourceFile::secret("secrets.yml", "a: hunter2\n");
+        let mistake = Diagnostic::error("not a mapping").at(&Span::new(&file, 3..10), "here");
+        insta::assert_snapshot!(mistake.render(false));
+    }
+
+    #[test]
+    fn passwords_in_the_lines_shown_are_starred_out() {
+        let file =
+            file("n1 ansible_password=hunter2 x\nbecome_pass: 'hunter2'\npassword: \"{{ vaulted }}\"\n");
+        let mistake =
+            Diagnostic::error("no `=`").at(&Span::new(&file, 28..29), "").at(&Span::new(&file, 30..41), "");
+        let screen = mistake.at(&Span::new(&file, 53..61), "").render(false);
+        assert!(!screen.contains("hunter2") && screen.contains("{{ vaulted }}"), "{screen}");
+    }
+
+    #[test]
+    fn the_same_mistake_at_many_places_is_shown_once() {
+        let file = file(&"x\n".repeat(9));
+        let mut all = Diagnostics::default();
+        for line in 0..9 {
+            all.push(
+                Diagnostic::error("there is no module `x`").at(&Span::new(&file, line * 2..line * 2 + 1), ""),
+            );
+        }
+        insta::assert_snapshot!(all.render(false));
+    }
+}

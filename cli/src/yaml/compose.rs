@@ -1,6 +1,6 @@
 //! From events to nodes: anchors, merge keys, tags, duplicate keys, and limits that a hostile file hits.
 
-use super::events::{Event, EventKind, Events, ScalarStyle};
+use super::events::{ErrorKind, Event, EventKind, Events, Padding, ScalarStyle};
 use super::{Kind, Mapping, Node, Style, Tag, problem, scalar};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::source::{SourceFile, Span};
@@ -30,14 +30,27 @@ pub(crate) fn parse(file: &Arc<SourceFile>, warnings: &mut Diagnostics) -> Resul
 
 /// All documents of a text. Warnings are added to `warnings`.
 pub(crate) fn parse_documents(file: &Arc<SourceFile>, warnings: &mut Diagnostics) -> Result<Vec<Node>> {
-    let mut composer = Composer {
-        file,
-        events: Events::new(file.text()),
-        anchors: HashMap::new(),
-        unsafe_depth: 0,
-        warnings,
-    };
-    Ok(composer.documents()?)
+    let mut text = file.text().to_owned();
+    let mut padding = Vec::new();
+    let mut first_mistake = None;
+    loop {
+        let mut found = Diagnostics::default();
+        let mut composer = Composer::new(file, &text, &padding, &mut found);
+        let composed = composer.documents();
+        let outdented = composer.outdented_quote;
+        match (composed, outdented) {
+            (Ok(documents), _) => {
+                warnings.append(found);
+                return Ok(documents);
+            }
+            (Err(mistake), Some(at)) if padding.len() < MOST_PADDING => {
+                first_mistake.get_or_insert(mistake);
+                padding.push(Padding::insert(&mut text, at));
+            }
+            // A quote that seems to go on in the wrong column was rather never closed.
+            (Err(mistake), _) => return Err(first_mistake.unwrap_or(mistake).into()),
+        }
+    }
 }
 
 struct Composer<'a> {
@@ -46,6 +59,8 @@ struct Composer<'a> {
     anchors: HashMap<usize, Anchored>,
     unsafe_depth: usize,
     warnings: &'a mut Diagnostics,
+    /// Where quoted text goes on in a column that the parser does not take; in the padded text.
+    outdented_quote: Option<usize>,
 }
 
 /// A node and what it costs to walk it.
@@ -69,9 +84,22 @@ impl Size {
     }
 }
 
+/// Each costs one more reading.
+const MOST_PADDING: usize = 100;
+
 type Composed<T> = Result<T, Diagnostic>;
 
-impl Composer<'_> {
+impl<'a> Composer<'a> {
+    fn new(
+        file: &'a Arc<SourceFile>,
+        text: &'a str,
+        padding: &'a [Padding],
+        warnings: &'a mut Diagnostics,
+    ) -> Self {
+        let events = Events::new(text, padding);
+        Self { file, events, anchors: HashMap::new(), unsafe_depth: 0, warnings, outdented_quote: None }
+    }
+
     fn documents(&mut self) -> Composed<Vec<Node>> {
         let mut documents = Vec::new();
         loop {
@@ -88,7 +116,12 @@ impl Composer<'_> {
     }
 
     fn next(&mut self) -> Composed<Event> {
-        self.events.next().map_err(|error| problem::explain(self.file, &error))
+        self.events.next().map_err(|error| {
+            if error.kind == ErrorKind::InvalidQuotedScalarIndent {
+                self.outdented_quote = Some(error.padded_offset);
+            }
+            problem::explain(self.file, &error)
+        })
     }
 
     fn span(&self, range: Range<usize>) -> Span {
@@ -409,6 +442,16 @@ mod tests {
         }
         assert!(value(&text).starts_with("error: aliases multiply to too many values"));
         assert!(value("a: &a [*a]\n").starts_with("error: a value contains itself"));
+    }
+
+    #[test]
+    fn quoted_text_may_go_on_in_any_column() {
+        let text = "- a:\n    b: \"one\n    two\nthree\"\n    c: 'x'\n";
+        assert_eq!(value(text), r#"[{"a": {"b": "one two three", "c": "x"}}]"#);
+        let node = parse(&SourceFile::new("t.yml", text), &mut Diagnostics::default()).unwrap();
+        let c = node.as_seq().unwrap()[0].get("a").unwrap().get("c").unwrap();
+        assert_eq!(c.span.to_string(), "t.yml:5:8");
+        assert!(value("- a: \"x\n- b: y\n").starts_with("error: a quote \" that is not closed"));
     }
 
     #[test]

@@ -35,18 +35,42 @@ pub(super) struct SyntaxError {
     pub(super) kind: ErrorKind,
     pub(super) message: String,
     pub(super) offset: usize,
+    /// The same in the padded text.
+    pub(super) padded_offset: usize,
 }
 
 /// The events of a text, comments left out.
 pub(super) struct Events<'t> {
     parser: Parser<'t, StrInput<'t>>,
+    padding: &'t [Padding],
+}
+
+/// Blanks that were put into a text before it was parsed: PyYAML lets quoted text go on in any column, this parser
+/// wants it indented. Between two lines of quoted text blanks mean nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Padding {
+    /// The byte of the padded text at which the blanks begin.
+    pub(super) at: usize,
+    pub(super) length: usize,
+}
+
+impl Padding {
+    /// More than any column that a block of the text can begin in.
+    const BLANKS: usize = 600;
+
+    /// Puts blanks before the character at a byte of the text.
+    pub(super) fn insert(text: &mut String, at: usize) -> Self {
+        text.insert_str(at, &" ".repeat(Self::BLANKS));
+        Self { at, length: Self::BLANKS }
+    }
 }
 
 impl<'t> Events<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    /// Of a text that was padded; the ranges of events are those of the text before.
+    pub(super) fn new(text: &'t str, padding: &'t [Padding]) -> Self {
         let mut options = granit_parser::options! {};
         options.set_emit_comments(false);
-        Self { parser: Parser::new_from_str_with_options(text, options) }
+        Self { parser: Parser::new_from_str_with_options(text, options), padding }
     }
 
     /// The next event; `StreamEnd` is the last.
@@ -55,19 +79,31 @@ impl<'t> Events<'t> {
             let Some(next) = self.parser.next_event() else {
                 return Ok(Event::plain(EventKind::StreamEnd, 0..0));
             };
-            let (event, span) = next.map_err(|error| SyntaxError {
-                kind: error.kind().clone(),
-                message: error.info(),
-                offset: error.marker().byte_offset().unwrap_or(0),
-            })?;
+            let (event, span) = next.map_err(|error| self.syntax_error(&error))?;
             let start = span.start.byte_offset().unwrap_or(0);
-            let range = start..span.end.byte_offset().unwrap_or(start).max(start);
-            let tag_range =
-                span.tag_span().and_then(|tag| tag.byte_range()).unwrap_or(range.start..range.start);
+            let range = self.before_padding(start..span.end.byte_offset().unwrap_or(start).max(start));
+            let tag_range = span.tag_span().and_then(|tag| tag.byte_range());
+            let tag_range = tag_range.map_or(range.start..range.start, |range| self.before_padding(range));
             if let Some(event) = translate(event, range, tag_range) {
                 return Ok(event);
             }
         }
+    }
+}
+
+impl Events<'_> {
+    fn syntax_error(&self, error: &granit_parser::ScanError) -> SyntaxError {
+        let padded_offset = error.marker().byte_offset().unwrap_or(0);
+        let offset = self.before_padding(padded_offset..padded_offset).start;
+        SyntaxError { kind: error.kind().clone(), message: error.info(), offset, padded_offset }
+    }
+
+    fn before_padding(&self, range: Range<usize>) -> Range<usize> {
+        let before = |offset: usize| {
+            let inside = |padding: &Padding| offset.saturating_sub(padding.at).min(padding.length);
+            offset - self.padding.iter().map(inside).sum::<usize>()
+        };
+        before(range.start)..before(range.end)
     }
 }
 
