@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few effects live at once, and each only until it is carried out"
+)]
 pub enum Effect {
     /// Write this state: it is complete on disk before any later effect is started. Where it cannot be written the
     /// agent exits: a node that cannot remember its promise must not promise.

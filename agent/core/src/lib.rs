@@ -5,11 +5,30 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod clients;
 pub mod durable;
 pub mod effect;
+mod executor;
+mod fencing;
 pub mod input;
+mod lead;
+mod link;
+mod membership;
 pub mod message;
 pub mod node;
 pub mod observed;
+mod quorum;
+mod recovery;
+mod replica;
+mod request;
 pub mod schedule;
+mod status;
+mod story;
 pub mod time;
+mod transition;
+
+pub use membership::view::{Member, ViewId};
+pub use replica::state::Position;
+
+#[cfg(test)]
+mod small_world;

@@ -1,0 +1,153 @@
+//! What runs on this node: the orders under way, and the record of what was done here since the agent started. This record
+//! is the truth about this node; every view begins with it.
+
+use crate::effect::Effect;
+use crate::input::OrderId;
+use crate::replica::activity::may_be_active;
+use crate::replica::apply::{pending, put};
+use crate::time::Now;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::history::{OpRecord, OpStatus, ResourceAction, rc};
+use muster_api::id::ResourceId;
+
+#[derive(Debug, Default)]
+pub(crate) struct Executor {
+    orders: BTreeMap<OrderId, Order>,
+    pub(crate) history: BTreeMap<ResourceId, Vec<OpRecord>>,
+    next_order: u64,
+    last_call: u64,
+}
+
+#[derive(Debug)]
+struct Order {
+    action: ResourceAction,
+    call: u64,
+    has_ended: bool,
+}
+
+impl Executor {
+    /// Takes an order of the activated view. `last_call` is the highest that the cluster knows of this node.
+    pub(crate) fn run(&mut self, now: Now, action: ResourceAction, last_call: u64) -> Option<Effect> {
+        if self.is_under_way(&action) {
+            return None;
+        }
+        self.last_call = self.last_call.max(last_call) + 1;
+        self.next_order += 1;
+        let order = OrderId(self.next_order);
+        let record = pending(&action, self.last_call, now.wall_ms);
+        put(self.history.entry(action.resource.clone()).or_default(), record);
+        self.end_monitors_before(&action);
+        self.orders.insert(order, Order { action: action.clone(), call: self.last_call, has_ended: false });
+        Some(Effect::Run { order, action })
+    }
+
+    fn is_under_way(&self, action: &ResourceAction) -> bool {
+        self.orders.values().any(|order| !order.has_ended && is_same(&order.action, action))
+    }
+
+    /// A monitor that is ordered again replaces the one that is repeated; a stop or a start ends all.
+    fn end_monitors_before(&mut self, action: &ResourceAction) {
+        let is_ended = |order: &Order| {
+            let is_recurring = order.action.resource == action.resource && order.action.interval_ms > 0;
+            is_recurring && (action.operation != "monitor" || is_same(&order.action, action))
+        };
+        self.orders.retain(|_, order| !is_ended(order));
+    }
+
+    /// An action ended; returns what to report.
+    pub(crate) fn ended(&mut self, order: OrderId, mut record: OpRecord) -> Option<(ResourceId, OpRecord)> {
+        let known = self.orders.get_mut(&order)?;
+        if known.has_ended {
+            // The result of a monitor changed: later than all before.
+            self.last_call += 1;
+            known.call = self.last_call;
+        }
+        known.has_ended = true;
+        let planned = pending(&known.action, known.call, record.at_ms);
+        record.call = known.call;
+        record.operation = planned.operation;
+        record.interval_ms = planned.interval_ms;
+        record.digest = planned.digest;
+        record.agent = planned.agent;
+        record.params = planned.params;
+        let resource = known.action.resource.clone();
+        if known.action.interval_ms == 0 {
+            self.orders.remove(&order);
+        }
+        put(self.history.entry(resource.clone()).or_default(), record.clone());
+        Some((resource, record))
+    }
+
+    /// A supervised process ended by itself: a failed monitor, at once. `None` where the resource is not known to run, or is
+    /// being stopped.
+    pub(crate) fn vanished(&mut self, now: Now, resource: &ResourceId, what: &str) -> Option<OpRecord> {
+        let is_changing = self.orders.values().any(|order| {
+            order.action.resource == *resource && !order.has_ended && order.action.operation != "monitor"
+        });
+        let records = self.history.get_mut(resource)?;
+        if is_changing || !may_be_active(records) {
+            return None;
+        }
+        let recurring =
+            records.iter().filter(|record| record.operation == "monitor" && record.interval_ms > 0);
+        let last = recurring.min_by_key(|record| record.interval_ms).or(records.last())?.clone();
+        self.last_call += 1;
+        let record = OpRecord {
+            operation: "monitor".to_string(),
+            interval_ms: if last.operation == "monitor" { last.interval_ms } else { 0 },
+            call: self.last_call,
+            status: OpStatus::Done,
+            rc: Some(rc::NOT_RUNNING),
+            reason: String::from(what),
+            at_ms: now.wall_ms,
+            took_ms: 0,
+            ..last
+        };
+        put(records, record.clone());
+        Some(record)
+    }
+
+    pub(crate) fn cancel_monitor(&mut self, resource: &ResourceId, interval_ms: u64) -> Effect {
+        let is_it = |order: &Order| {
+            order.action.resource == *resource
+                && order.action.operation == "monitor"
+                && order.action.interval_ms == interval_ms
+        };
+        self.orders.retain(|_, order| !is_it(order));
+        if let Some(records) = self.history.get_mut(resource) {
+            records.retain(|record| record.operation != "monitor" || record.interval_ms != interval_ms);
+        }
+        Effect::CancelMonitor { resource: resource.clone(), interval_ms }
+    }
+
+    /// The cluster has forgotten some of what was `before`: so does this node.
+    pub(crate) fn forget_with(
+        &mut self,
+        before: &BTreeMap<ResourceId, Vec<OpRecord>>,
+        after: Option<&BTreeMap<ResourceId, Vec<OpRecord>>>,
+    ) {
+        for (resource, records) in &mut self.history {
+            let was = before.get(resource).map_or(&[][..], Vec::as_slice);
+            let is = after.and_then(|after| after.get(resource)).map_or(&[][..], Vec::as_slice);
+            records.retain(|record| !was.contains(record) || is.contains(record));
+        }
+        self.history.retain(|_, records| !records.is_empty());
+    }
+
+    /// What this node brings into a view.
+    pub(crate) fn report(&self) -> Vec<(ResourceId, Vec<OpRecord>)> {
+        self.history.iter().map(|(resource, records)| (resource.clone(), records.clone())).collect()
+    }
+
+    /// Whether nothing may run here and nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.history.values().all(|records| !may_be_active(records))
+            && self.orders.values().all(|order| order.has_ended)
+    }
+}
+
+fn is_same(one: &ResourceAction, other: &ResourceAction) -> bool {
+    one.resource == other.resource && one.operation == other.operation && one.interval_ms == other.interval_ms
+}

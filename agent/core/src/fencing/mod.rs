@@ -1,0 +1,6 @@
+//! Fencing: the only source of the fact that a node is off. Which devices in which order is in `devices`, how long to
+//! wait before in `delay`; the coordinator walks one record from request to confirmation in `drive`.
+
+pub(crate) mod delay;
+pub(crate) mod devices;
+pub(crate) mod drive;

@@ -1,0 +1,371 @@
+//! How a view is agreed on: propose, promise, install, activate.
+
+use super::view::{Member, View, ViewId};
+use super::{Phase, Proposal};
+use crate::message::{Install, Message, Promise};
+use crate::node::Node;
+use crate::quorum::{Question, Standing, judge};
+use crate::replica::state::{NodeFact, Position, State};
+use crate::time::Now;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use muster_api::fencing::FencingState;
+use muster_api::id::NodeId;
+use muster_api::status::Fact;
+
+impl Node {
+    /// Proposes a view of that set.
+    pub(crate) fn propose(&mut self, now: Now, set: &BTreeSet<NodeId>) {
+        self.leave_view(now);
+        let epoch = self.membership.epoch_seen.max(self.membership.promised) + 1;
+        let view = ViewId { epoch, coordinator: self.me };
+        self.promise_epoch(epoch);
+        let members = self.members_of(set);
+        let propose = Message::Propose {
+            view,
+            members: members.clone(),
+            position: self.position,
+            is_restored: self.is_restored,
+        };
+        self.membership.phase = Phase::Proposing(Proposal {
+            view,
+            members,
+            promises: BTreeMap::from([(self.me, self.own_promise(false))]),
+            installed: None,
+            deadline: now.at + self.links.timing().consensus,
+        });
+        self.send_others(set, &propose);
+        self.install_if_promised(now);
+    }
+
+    fn promise_epoch(&mut self, epoch: u64) {
+        self.membership.promised = epoch;
+        self.membership.epoch_seen = self.membership.epoch_seen.max(epoch);
+        self.is_dirty = true;
+    }
+
+    fn own_promise(&self, with_state: bool) -> Promise {
+        let is_provisional = |number: &u64| self.provisional.contains(number);
+        let entries = self.replica.fencing.iter().filter(|entry| is_provisional(&entry.record.number));
+        Promise {
+            position: self.position,
+            is_restored: self.is_restored,
+            is_unblocked: self.is_unblocked,
+            state: with_state.then(|| self.replica.clone()),
+            history: self.executor.report(),
+            provisional: entries.cloned().collect(),
+            attempts: self.attempts.known(),
+            is_leaving: self.wants_to_leave,
+        }
+    }
+
+    pub(crate) fn on_propose(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        view: ViewId,
+        members: &[Member],
+        theirs: (Position, bool),
+    ) {
+        self.membership.epoch_seen = self.membership.epoch_seen.max(view.epoch);
+        if view.coordinator != from || !self.may_promise(now, view, members) {
+            let epoch_seen = self.membership.epoch_seen.max(self.membership.promised);
+            self.send(from, Message::Refuse { view, epoch_seen });
+            return;
+        }
+        self.leave_view(now);
+        self.promise_epoch(view.epoch);
+        let is_better = (self.position, !self.is_restored) > (theirs.0, !theirs.1);
+        let proposer = Member { id: from, session: self.session_of(from) };
+        let until = now.at + self.links.timing().consensus * 2;
+        self.membership.phase = Phase::Promised { view, proposer, install: None, until };
+        let promise = self.own_promise(is_better);
+        self.send(from, Message::Promise { view, promise });
+    }
+
+    fn may_promise(&self, now: Now, view: ViewId, members: &[Member]) -> bool {
+        if matches!(self.membership.phase, Phase::Gone) || view.epoch <= self.membership.promised {
+            return false;
+        }
+        let set: BTreeSet<NodeId> = members.iter().map(|member| member.id).collect();
+        let is_complete = set.contains(&self.me) && self.members_of(&set) == members;
+        let reaches_all =
+            members.iter().filter(|member| member.id != self.me).all(|member| self.is_linked(*member));
+        let has_excluded = set.iter().any(|id| *id != self.me && self.is_excluded(now.at, *id));
+        if !is_complete || !reaches_all || has_excluded {
+            return false;
+        }
+        let best = self.best_set(now.at, Some((view.coordinator, &set)));
+        self.rank(&set) >= self.rank(&best)
+    }
+
+    pub(crate) fn on_refuse(&mut self, now: Now, from: NodeId, view: ViewId, epoch_seen: u64) {
+        self.membership.epoch_seen = self.membership.epoch_seen.max(epoch_seen);
+        let Phase::Proposing(proposal) = &self.membership.phase else { return };
+        if proposal.view == view {
+            self.note_debug(now, alloc::format!("{} refused view {}", self.name_of(from), view.epoch));
+            self.membership.phase = Phase::Gathering { since: now.at };
+            self.membership.back_off(now.at, self.me);
+        }
+    }
+
+    pub(crate) fn on_promise(&mut self, now: Now, from: NodeId, view: ViewId, promise: Promise) {
+        let Phase::Proposing(proposal) = &mut self.membership.phase else { return };
+        let is_member = proposal.members.iter().any(|member| member.id == from);
+        if proposal.view == view && is_member && proposal.installed.is_none() {
+            proposal.promises.insert(from, promise);
+            self.install_if_promised(now);
+        }
+    }
+
+    fn install_if_promised(&mut self, now: Now) {
+        let Phase::Proposing(proposal) = &self.membership.phase else { return };
+        if proposal.installed.is_some() || !proposal.mute().is_empty() {
+            return;
+        }
+        let view = proposal.view;
+        let install = self.first_state(now, proposal);
+        let set: BTreeSet<NodeId> = install.members.iter().map(|member| member.id).collect();
+        self.send_others(&set, &Message::Install { view, install: install.clone() });
+        self.take_install(&install);
+        let deadline = now.at + self.links.timing().consensus;
+        if let Phase::Proposing(proposal) = &mut self.membership.phase {
+            proposal.installed = Some((install, BTreeSet::from([self.me])));
+            proposal.deadline = deadline;
+        }
+        self.activate_if_installed(now);
+    }
+
+    /// What the view starts from: the best state that a member holds, brought up to date by what each member says of itself.
+    fn first_state(&self, now: Now, proposal: &Proposal) -> Install {
+        let best = proposal.promises.iter().max_by_key(|(id, promise)| {
+            (promise.position, !promise.is_restored, promise.state.is_none(), core::cmp::Reverse(**id))
+        });
+        let (position, base) = match best {
+            Some((_, Promise { position, state: Some(state), .. })) => (*position, state),
+            _ => (self.position, &self.replica),
+        };
+        let mut state = base.clone();
+        let present: BTreeSet<NodeId> = proposal.members.iter().map(|member| member.id).collect();
+        let former = members_by_facts(&state);
+        let provisional = self.merge_provisional(&mut state, proposal);
+        self.set_facts(now, &mut state, &proposal.members);
+        self.set_history(&mut state, proposal);
+        self.lose_track_of_attempts(&mut state, proposal);
+        state.leaving = leaving(proposal);
+        let is_unblocked = proposal.promises.values().any(|promise| promise.is_unblocked);
+        let standing = self.judge_members(&state, &present, &former, is_unblocked);
+        if self.corosync.quorum.last_man_standing {
+            state.lowered_votes = state.lowered_votes.map(|_| standing.votes_expected);
+        }
+        let is_primary = standing.is_primary();
+        Install {
+            members: proposal.members.clone(),
+            position: if is_primary { Position { view: proposal.view, seq: 0 } } else { position },
+            state,
+            provisional: if is_primary { Vec::new() } else { provisional },
+            standing,
+        }
+    }
+
+    /// Fencings of views that were not primary become part of the state. Returns their numbers.
+    fn merge_provisional(&self, state: &mut State, proposal: &Proposal) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for entry in proposal.promises.values().flat_map(|promise| &promise.provisional) {
+            let mut entry = entry.clone();
+            let same = |known: &&crate::replica::state::FenceEntry| {
+                known.record.target == entry.record.target
+                    && known.record.requested_ms == entry.record.requested_ms
+            };
+            match state.fencing.iter().find(same) {
+                Some(known) if known.is_open() => entry.record.number = known.record.number,
+                Some(_) => continue,
+                None if state.fencing_of(entry.record.number).is_some() => {
+                    entry.record.number = state.next_fencing_number();
+                }
+                None => {}
+            }
+            numbers.push(entry.record.number);
+            state.put_fencing(entry);
+        }
+        numbers
+    }
+
+    /// Members are members; whoever was one and is not any more is lost, unless that life of it is confirmed to be over.
+    fn set_facts(&self, now: Now, state: &mut State, members: &[Member]) {
+        for node in &self.corosync.nodes {
+            let known = state.fact(node.id);
+            match members.iter().find(|member| member.id == node.id) {
+                Some(member) => {
+                    if !matches!(known.fact, Fact::Member | Fact::Leaving) {
+                        withdraw(state, &node.name, now.wall_ms);
+                    }
+                    let fact = NodeFact { fact: Fact::Member, session: member.session, is_fresh: true };
+                    state.facts.insert(node.id, fact);
+                }
+                None if state.is_confirmed_off(&node.name, known.session) && known.fact != Fact::Left => {
+                    state.set_fenced(&node.name, node.id, known.session);
+                }
+                None if matches!(known.fact, Fact::Member | Fact::Leaving) => {
+                    state.facts.insert(node.id, NodeFact { fact: Fact::Lost, ..known });
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Each member is the truth about itself.
+    fn set_history(&self, state: &mut State, proposal: &Proposal) {
+        for (id, promise) in &proposal.promises {
+            let name = self.name_of(*id).clone();
+            state.history.nodes.insert(name, promise.history.iter().cloned().collect());
+        }
+    }
+
+    /// A device whose driver is gone, or has restarted, may or may not have been used: it is tried again.
+    fn lose_track_of_attempts(&self, state: &mut State, proposal: &Proposal) {
+        let knows = |entry: &crate::replica::state::FenceEntry| {
+            let by = self.corosync.nodes.iter().find(|node| Some(&node.name) == entry.record.by.as_ref());
+            let promise = by.and_then(|by| proposal.promises.get(&by.id));
+            promise.is_some_and(|promise| promise.attempts.contains(&(entry.record.number, entry.trials)))
+        };
+        for entry in &mut state.fencing {
+            if entry.record.state == FencingState::Running && !knows(entry) {
+                let why = "the node that used the device is gone".into();
+                entry.record.state = FencingState::Failed { why };
+            }
+        }
+    }
+
+    pub(crate) fn judge_members(
+        &self,
+        state: &State,
+        members: &BTreeSet<NodeId>,
+        former: &BTreeSet<NodeId>,
+        is_unblocked: bool,
+    ) -> Standing {
+        let is_off = |fact: &NodeFact| fact.is_fresh && matches!(fact.fact, Fact::Left | Fact::Fenced);
+        let off = state.facts.iter().filter(|(_, fact)| is_off(fact)).map(|(id, _)| *id).collect();
+        judge(&Question {
+            corosync: &self.corosync,
+            members,
+            former,
+            is_unblocked,
+            lowered_votes: state.lowered_votes,
+            ignores_quorum: state
+                .config
+                .properties
+                .get("no-quorum-policy")
+                .is_some_and(|policy| policy == "ignore"),
+            is_fencing_enabled: state.config.is_fencing_enabled(),
+            known_off: &off,
+        })
+    }
+
+    /// Whether the same members would be primary if the view were formed now.
+    pub(crate) fn would_be_primary(&self, view: &View) -> bool {
+        let members: BTreeSet<NodeId> = view.members.iter().map(|member| member.id).collect();
+        self.judge_members(&self.replica, &members, &members, self.is_unblocked).is_primary()
+    }
+
+    pub(crate) fn on_install(&mut self, from: NodeId, view: ViewId, install: Install) {
+        let until = {
+            let Phase::Promised { view: promised, proposer, install: none @ None, until } =
+                &mut self.membership.phase
+            else {
+                return;
+            };
+            if *promised != view || proposer.id != from {
+                return;
+            }
+            *none = Some(install.clone());
+            until
+        };
+        // The others have to answer as well.
+        *until = *until + self.links.timing().consensus;
+        self.take_install(&install);
+        self.send(from, Message::Installed { view });
+    }
+
+    fn take_install(&mut self, install: &Install) {
+        self.replica = install.state.clone();
+        self.position = install.position;
+        self.provisional = install.provisional.iter().copied().collect();
+        self.is_restored = false;
+        self.is_unblocked |= install.standing.is_quorate();
+        self.is_dirty = true;
+    }
+
+    pub(crate) fn on_installed(&mut self, now: Now, from: NodeId, view: ViewId) {
+        let Phase::Proposing(proposal) = &mut self.membership.phase else { return };
+        if proposal.view == view
+            && let Some((_, installed)) = &mut proposal.installed
+        {
+            installed.insert(from);
+            self.activate_if_installed(now);
+        }
+    }
+
+    fn activate_if_installed(&mut self, now: Now) {
+        let Phase::Proposing(proposal) = &self.membership.phase else { return };
+        let Some((install, _)) = proposal.installed.as_ref().filter(|_| proposal.mute().is_empty()) else {
+            return;
+        };
+        let (view, install) = (proposal.view, install.clone());
+        let set: BTreeSet<NodeId> = install.members.iter().map(|member| member.id).collect();
+        self.send_others(&set, &Message::Activate { view });
+        self.activate(now, view, install);
+    }
+
+    pub(crate) fn on_activate(&mut self, now: Now, from: NodeId, view: ViewId) {
+        let Phase::Promised { view: promised, proposer, install, .. } = &mut self.membership.phase else {
+            return;
+        };
+        if *promised == view
+            && proposer.id == from
+            && let Some(install) = install.take()
+        {
+            self.activate(now, view, install);
+        }
+    }
+
+    fn activate(&mut self, now: Now, id: ViewId, install: Install) {
+        let view = View { id, members: install.members, standing: install.standing };
+        self.tell_view(now, &view);
+        self.last_primary = view.is_primary().then_some(id).or(self.last_primary);
+        self.membership.note_activated(now.at, view);
+        self.view_seq = 0;
+        self.begin_view(now);
+    }
+
+    /// From now on nothing of the activated view is obeyed or ordered.
+    pub(crate) fn leave_view(&mut self, now: Now) {
+        if let Some(view) = self.membership.view.take() {
+            self.membership.former = Some(view);
+            self.lead = None;
+            self.clients.view_ended();
+        }
+        if !matches!(self.membership.phase, Phase::Gone) {
+            self.membership.phase = Phase::Gathering { since: now.at };
+        }
+    }
+}
+
+fn members_by_facts(state: &State) -> BTreeSet<NodeId> {
+    let is_member = |fact: &NodeFact| matches!(fact.fact, Fact::Member | Fact::Leaving);
+    state.facts.iter().filter(|(_, fact)| is_member(fact)).map(|(id, _)| *id).collect()
+}
+
+fn leaving(proposal: &Proposal) -> BTreeSet<NodeId> {
+    let asked = proposal.promises.iter().filter(|(_, promise)| promise.is_leaving);
+    asked.map(|(id, _)| *id).collect()
+}
+
+/// The target is back before a device was used.
+fn withdraw(state: &mut State, target: &muster_api::id::NodeName, at_ms: u64) {
+    let open = state.fencing.iter_mut().filter(|entry| entry.record.target == *target && entry.is_open());
+    for entry in open {
+        entry.record.state = FencingState::Withdrawn;
+        entry.record.ended_ms = Some(at_ms);
+    }
+}

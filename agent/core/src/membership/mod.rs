@@ -1,0 +1,145 @@
+//! From reachability to agreed views: when to seek a new one is in `watch`, how it is agreed on in `formation`.
+
+pub(crate) mod clique;
+pub(crate) mod formation;
+pub(crate) mod view;
+pub(crate) mod watch;
+
+use crate::message::{Install, Promise};
+use crate::time::Instant;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+use muster_api::id::NodeId;
+use view::{Member, View, ViewId};
+
+/// A first view waits for all configured nodes for so long, and not longer than the token.
+const BOOT_WAIT_MAX: Duration = Duration::from_millis(1000);
+/// After a refusal, doubled for each further one.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+const RETRY_DOUBLINGS_MAX: u32 = 6;
+
+#[derive(Debug)]
+pub(crate) struct Membership {
+    /// The highest epoch ever heard of.
+    pub(crate) epoch_seen: u64,
+    /// The highest epoch ever promised.
+    pub(crate) promised: u64,
+    pub(crate) phase: Phase,
+    /// The activated view.
+    pub(crate) view: Option<View>,
+    /// The view that was activated last, where there is none now.
+    pub(crate) former: Option<View>,
+    pub(crate) activated_at: Instant,
+    /// Peers that are reachable but did not answer in time.
+    distrusted: BTreeMap<NodeId, Instant>,
+    /// How often a peer did not answer, since it was in a view last.
+    mutes: BTreeMap<NodeId, u32>,
+    pub(crate) retry_at: Instant,
+    retries: u32,
+    /// Until then a first view waits for all nodes.
+    pub(crate) boot_until: Option<Instant>,
+}
+
+/// What a node is doing about its membership.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// It is in no view and waits for a proposal, or for the moment to make one.
+    Gathering { since: Instant },
+    /// It has proposed a view.
+    Proposing(Proposal),
+    /// It has promised itself to a view.
+    Promised { view: ViewId, proposer: Member, install: Option<Install>, until: Instant },
+    /// It is in an activated view.
+    Operational,
+    /// It has left.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    pub(crate) view: ViewId,
+    pub(crate) members: Vec<Member>,
+    pub(crate) promises: BTreeMap<NodeId, Promise>,
+    /// Once all have promised: who holds the new state.
+    pub(crate) installed: Option<(Install, BTreeSet<NodeId>)>,
+    pub(crate) deadline: Instant,
+}
+
+impl Proposal {
+    /// The members that have not answered yet.
+    pub(crate) fn mute(&self) -> Vec<NodeId> {
+        let has_answered = |id: &NodeId| match &self.installed {
+            Some((_, installed)) => installed.contains(id),
+            None => self.promises.contains_key(id),
+        };
+        self.members.iter().map(|member| member.id).filter(|id| !has_answered(id)).collect()
+    }
+}
+
+impl Membership {
+    pub(crate) fn new(now: Instant, promised: u64, token: Duration) -> Self {
+        Self {
+            epoch_seen: promised,
+            promised,
+            phase: Phase::Gathering { since: now },
+            view: None,
+            former: None,
+            activated_at: now,
+            distrusted: BTreeMap::new(),
+            mutes: BTreeMap::new(),
+            retry_at: now,
+            retries: 0,
+            boot_until: Some(now + token.min(BOOT_WAIT_MAX)),
+        }
+    }
+
+    /// The activated view, or the last one.
+    pub(crate) fn reference(&self) -> Option<&View> {
+        self.view.as_ref().or(self.former.as_ref())
+    }
+
+    pub(crate) fn is_distrusted(&self, now: Instant, id: NodeId) -> bool {
+        self.distrusted.get(&id).is_some_and(|until| now < *until)
+    }
+
+    /// Leaves a mute peer out for a while: twice as long each time.
+    pub(crate) fn distrust(&mut self, now: Instant, id: NodeId, base: Duration) {
+        let mutes = self.mutes.entry(id).or_insert(0);
+        *mutes += 1;
+        self.distrusted.insert(id, now + base * (1 << (*mutes - 1).min(4)));
+    }
+
+    pub(crate) fn back_off(&mut self, now: Instant, me: NodeId) {
+        // The id keeps two proposers that were refused together apart.
+        let own = Duration::from_millis(u64::from(me.0 % 64));
+        self.retry_at = now + RETRY_AFTER * (1 << self.retries.min(RETRY_DOUBLINGS_MAX)) + own;
+        self.retries += 1;
+    }
+
+    pub(crate) fn note_activated(&mut self, now: Instant, view: View) {
+        for member in &view.members {
+            self.mutes.remove(&member.id);
+            self.distrusted.remove(&member.id);
+        }
+        self.phase = Phase::Operational;
+        self.activated_at = now;
+        self.former = None;
+        self.view = Some(view);
+        self.retries = 0;
+        self.retry_at = now;
+        self.boot_until = None;
+    }
+
+    pub(crate) fn deadline(&self, now: Instant, patience: Duration) -> Option<Instant> {
+        let phase = match &self.phase {
+            Phase::Gathering { since } => Some(*since + patience),
+            Phase::Proposing(proposal) => Some(proposal.deadline),
+            Phase::Promised { until, .. } => Some(*until),
+            Phase::Operational => Some(self.activated_at + patience),
+            Phase::Gone => None,
+        };
+        let later = [phase, Some(self.retry_at), self.boot_until].into_iter().flatten();
+        later.chain(self.distrusted.values().copied()).filter(|at| *at > now).min()
+    }
+}

@@ -1,0 +1,279 @@
+//! When to seek a new view: a member is lost or left, a node can be added, the coordinator is gone.
+
+use super::clique::{Graph, Preference, best};
+use super::view::{Member, View, ViewId};
+use super::{Membership, Phase};
+use crate::fencing::drive::is_being_fenced;
+use crate::node::Node;
+use crate::time::{Instant, Now};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+use muster_api::id::NodeId;
+use muster_api::status::Fact;
+
+impl Node {
+    /// How long a node waits for a proposal that another should make.
+    pub(crate) fn patience(&self) -> Duration {
+        let timing = self.links.timing();
+        timing.token + timing.consensus
+    }
+
+    /// Looks at what has changed and acts on it. Returns whether it did.
+    pub(crate) fn watch(&mut self, now: Now) -> bool {
+        match &self.membership.phase {
+            Phase::Proposing(_) => self.watch_proposal(now),
+            Phase::Promised { view, proposer, until, .. } => {
+                let (view, proposer, until) = (*view, *proposer, *until);
+                if self.is_linked(proposer) && now.at < until {
+                    return false;
+                }
+                self.note_debug(now, alloc::format!("gave up waiting for view {}", view.epoch));
+                self.membership.phase = Phase::Gathering { since: now.at };
+                true
+            }
+            Phase::Operational => self.watch_view(now) || self.seek(now),
+            Phase::Gathering { .. } => self.seek(now),
+            Phase::Gone => false,
+        }
+    }
+
+    fn watch_proposal(&mut self, now: Now) -> bool {
+        let Phase::Proposing(proposal) = &self.membership.phase else { return false };
+        let mute = proposal.mute();
+        let is_late = now.at >= proposal.deadline;
+        let others = proposal.members.iter().filter(|member| member.id != self.me);
+        let has_lost =
+            others.clone().any(|member| !self.is_linked(*member) || self.is_excluded(now.at, member.id));
+        if !is_late && !has_lost {
+            return false;
+        }
+        if is_late {
+            let consensus = self.links.timing().consensus;
+            for id in mute {
+                self.warn_membership(
+                    now,
+                    alloc::format!("{} did not answer in time and is left out", self.name_of(id)),
+                );
+                self.membership.distrust(now.at, id, consensus);
+            }
+        }
+        self.membership.phase = Phase::Gathering { since: now.at };
+        true
+    }
+
+    /// Whether the activated view is over without this node's doing.
+    fn watch_view(&mut self, now: Now) -> bool {
+        let Some(view) = &self.membership.view else { return false };
+        let (id, members) = (view.id, view.members.clone());
+        let coordinator = members.iter().find(|member| member.id == id.coordinator).copied();
+        let is_over = coordinator.is_none_or(|coordinator| {
+            coordinator.id != self.me
+                && (!self.is_linked(coordinator) || self.is_in_later_view(coordinator, id))
+        });
+        if is_over {
+            self.leave_view(now);
+        }
+        is_over
+    }
+
+    fn is_in_later_view(&self, member: Member, view: ViewId) -> bool {
+        let beat = self.links.peer(member.id).and_then(crate::link::Peer::beat);
+        beat.and_then(|beat| beat.view).is_some_and(|theirs| theirs.epoch > view.epoch)
+    }
+
+    /// Makes a proposal where one is needed and it is this node's turn.
+    fn seek(&mut self, now: Now) -> bool {
+        let wanted = self.best_set(now.at, None);
+        let is_boot = self.membership.boot_until.is_some_and(|until| now.at < until);
+        if is_boot && wanted.len() < self.corosync.nodes.len() {
+            return false;
+        }
+        if self.fits(&wanted) && !self.must_reform(now) {
+            return false;
+        }
+        if !self.may_leave_out(now.at, &wanted) {
+            return false;
+        }
+        let proposer = self.proposer_of(&wanted);
+        if proposer != self.me {
+            return self.lose_patience(now, proposer);
+        }
+        if now.at < self.membership.retry_at {
+            return false;
+        }
+        self.propose(now, &wanted);
+        true
+    }
+
+    fn lose_patience(&mut self, now: Now, proposer: NodeId) -> bool {
+        let Phase::Gathering { since } = self.membership.phase else { return false };
+        if now.at < since + self.patience() {
+            return false;
+        }
+        let consensus = self.links.timing().consensus;
+        self.warn_membership(
+            now,
+            alloc::format!("{} should propose a view and does not", self.name_of(proposer)),
+        );
+        self.membership.distrust(now.at, proposer, consensus);
+        self.membership.phase = Phase::Gathering { since: now.at };
+        true
+    }
+
+    /// The activated view is exactly this set, in the present lives of its nodes.
+    fn fits(&self, wanted: &BTreeSet<NodeId>) -> bool {
+        self.membership.view.as_ref().is_some_and(|view| view.members == self.members_of(wanted))
+    }
+
+    /// The members are right, but the view could be more than it is, or a member is not in it any more.
+    fn must_reform(&self, now: Now) -> bool {
+        let Some(view) = &self.membership.view else { return false };
+        if view.id.coordinator != self.me {
+            return false;
+        }
+        if !view.is_primary() && self.would_be_primary(view) {
+            return true;
+        }
+        let is_settled = now.at >= self.membership.activated_at + self.patience();
+        let has_left = |member: &&Member| {
+            let beat = self.links.peer(member.id).and_then(crate::link::Peer::beat);
+            beat.is_some_and(|beat| beat.view != Some(view.id))
+        };
+        is_settled
+            && view.members.iter().filter(|member| member.id != self.me).any(|member| has_left(&member))
+    }
+
+    /// The best set that this node is in. A proposer's word on whom it does not reach counts more than its last heartbeat.
+    pub(crate) fn best_set(
+        &self,
+        now: Instant,
+        proposed: Option<(NodeId, &BTreeSet<NodeId>)>,
+    ) -> BTreeSet<NodeId> {
+        let votes: BTreeMap<NodeId, u32> =
+            self.corosync.nodes.iter().map(|node| (node.id, node.votes)).collect();
+        let coordinator = self.membership.reference().map(|view| view.id.coordinator);
+        let is_proposed = |id: NodeId| proposed.is_some_and(|(_, members)| members.contains(&id));
+        let may_join = |id: NodeId| {
+            let Some(peer) = self.links.peer(id) else { return false };
+            let is_here = peer.is_linked() && !self.is_excluded(now, id) && self.is_listed_by(id, self.me);
+            // While a proposal is judged, a peer that missed a heartbeat is no reason to refuse it.
+            is_here && (proposed.is_none() || is_proposed(id) || !peer.is_overdue(now))
+        };
+        let others: Vec<NodeId> = self.links.peers().map(|(id, _)| id).filter(|id| may_join(*id)).collect();
+        let mut graph = Graph::default();
+        for (index, a) in others.iter().enumerate() {
+            graph.connect(self.me, *a);
+            for b in &others[index + 1..] {
+                let is_cut = proposed.is_some_and(|(proposer, members)| {
+                    (*a == proposer && !members.contains(b)) || (*b == proposer && !members.contains(a))
+                });
+                if !is_cut && self.is_listed_by(*a, *b) && self.is_listed_by(*b, *a) {
+                    graph.connect(*a, *b);
+                }
+            }
+        }
+        best(self.me, &graph, &Preference { votes: &votes, coordinator })
+    }
+
+    /// Larger is better; see `clique`.
+    pub(crate) fn rank(&self, set: &BTreeSet<NodeId>) -> super::clique::Rank {
+        let votes: BTreeMap<NodeId, u32> =
+            self.corosync.nodes.iter().map(|node| (node.id, node.votes)).collect();
+        let coordinator = self.membership.reference().map(|view| view.id.coordinator);
+        Preference { votes: &votes, coordinator }.rank(set)
+    }
+
+    /// Whether `by` says that a link to `of` is or was up, in the life that this node knows.
+    fn is_listed_by(&self, by: NodeId, of: NodeId) -> bool {
+        let session = if of == self.me { self.links.session() } else { self.session_of(of) };
+        let beat = self.links.peer(by).and_then(crate::link::Peer::beat);
+        beat.is_some_and(|beat| {
+            beat.reach.iter().any(|reach| reach.node == of && reach.is_linked && reach.session == session)
+        })
+    }
+
+    /// Whether the members of the last view that are not in the set may be left out: they are lost, gone, or lost to
+    /// another of the set. A member whose agent restarts gets the token time to come back.
+    fn may_leave_out(&self, now: Instant, set: &BTreeSet<NodeId>) -> bool {
+        let Some(reference) = self.membership.reference() else { return true };
+        let absent = reference.members.iter().filter(|member| !set.contains(&member.id));
+        absent.into_iter().all(|member| {
+            self.is_excluded(now, member.id)
+                || self.is_lost(now, member.id)
+                || self.is_lost_to_other(reference, set, *member)
+        })
+    }
+
+    fn is_lost_to_other(&self, reference: &View, set: &BTreeSet<NodeId>, lost: Member) -> bool {
+        let of_view = |id: NodeId| reference.members.iter().find(|member| member.id == id);
+        let others = set.iter().filter_map(|id| of_view(*id));
+        others
+            .into_iter()
+            .any(|other| self.has_given_up(*other, lost.id) || self.has_given_up(lost, other.id))
+    }
+
+    /// Whether a peer, in that life of it, says that it has lost the other.
+    fn has_given_up(&self, by: Member, of: NodeId) -> bool {
+        if by.id == self.me || !self.is_linked(by) {
+            return false;
+        }
+        let beat = self.links.peer(by.id).and_then(crate::link::Peer::beat);
+        beat.is_some_and(|beat| beat.reach.iter().all(|reach| reach.node != of))
+    }
+
+    /// The coordinator of the view that most of the set are in, or the lowest id where nobody coordinates.
+    pub(crate) fn proposer_of(&self, set: &BTreeSet<NodeId>) -> NodeId {
+        let mut followers: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for id in set {
+            let view = if *id == self.me {
+                self.membership.reference().map(|view| view.id)
+            } else {
+                self.links.peer(*id).and_then(crate::link::Peer::beat).and_then(|beat| beat.view)
+            };
+            if let Some(view) = view.filter(|view| set.contains(&view.coordinator)) {
+                *followers.entry(view.coordinator).or_insert(0) += 1;
+            }
+        }
+        let most = followers.iter().max_by_key(|(id, count)| (**count, core::cmp::Reverse(**id)));
+        most.map(|(id, _)| *id).or_else(|| set.first().copied()).unwrap_or(self.me)
+    }
+
+    pub(crate) fn members_of(&self, set: &BTreeSet<NodeId>) -> Vec<Member> {
+        set.iter().map(|id| Member { id: *id, session: self.session_of(*id) }).collect()
+    }
+
+    pub(crate) fn session_of(&self, id: NodeId) -> u64 {
+        if id == self.me {
+            self.links.session()
+        } else {
+            self.links.peer(id).map_or(0, crate::link::Peer::session)
+        }
+    }
+
+    pub(crate) fn is_linked(&self, member: Member) -> bool {
+        let peer = self.links.peer(member.id);
+        peer.is_some_and(|peer| peer.is_linked() && peer.session() == member.session)
+    }
+
+    fn is_lost(&self, now: Instant, id: NodeId) -> bool {
+        self.links.peer(id).is_none_or(|peer| peer.is_lost(now, self.links.timing().token))
+    }
+
+    /// A peer that must not be in a view now: it did not answer, it has left, or a device is switching it off.
+    pub(crate) fn is_excluded(&self, now: Instant, id: NodeId) -> bool {
+        let fact = self.replica.fact(id);
+        let has_left = fact.fact == Fact::Left && fact.session == self.session_of(id);
+        has_left
+            || self.membership.is_distrusted(now, id)
+            || is_being_fenced(&self.replica, self.name_of(id), fact.fact)
+    }
+}
+
+/// What a person should know of peers that are reachable but not in the view.
+pub(crate) fn not_merged(node: &Node, membership: &Membership, now: Instant) -> Vec<NodeId> {
+    let Some(view) = &membership.view else { return Vec::new() };
+    let is_settled = now >= membership.activated_at + node.patience();
+    let linked = node.links.peers().filter(|(id, peer)| peer.is_linked() && !view.has(*id));
+    linked.filter(|_| is_settled).map(|(id, _)| id).collect()
+}

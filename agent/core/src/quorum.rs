@@ -1,0 +1,243 @@
+//! Who may act: votequorum's arithmetic (votequorum(5)), and the primary rule on top of it.
+//!
+//! Quorate is what corosync's users know: enough votes. Primary is more: quorate, and no other part of the cluster can
+//! be quorate at the same time. A majority of all configured votes is always primary. Whoever is quorate with less (a
+//! single node under `two_node`, a half with `auto_tie_breaker`, a remainder with `last_man_standing`) is primary once
+//! every absent node is known to be off or to have left, as long as fencing is on.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::cluster::{Corosync, QuorumOptions};
+use muster_api::id::NodeId;
+use muster_api::status::QuorumStatus;
+use serde::{Deserialize, Serialize};
+
+/// What is asked about a set of members.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) corosync: &'a Corosync,
+    pub(crate) members: &'a BTreeSet<NodeId>,
+    /// The members before: a tie is broken among them.
+    pub(crate) former: &'a BTreeSet<NodeId>,
+    /// A member has been in a quorate view since it started: `wait_for_all` is satisfied.
+    pub(crate) is_unblocked: bool,
+    /// Expected votes that `last_man_standing` has lowered.
+    pub(crate) lowered_votes: Option<u32>,
+    /// `no-quorum-policy` is `ignore`.
+    pub(crate) ignores_quorum: bool,
+    /// `stonith-enabled`.
+    pub(crate) is_fencing_enabled: bool,
+    /// The absent nodes that are fenced or have left.
+    pub(crate) known_off: &'a BTreeSet<NodeId>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    pub(crate) votes_present: u32,
+    pub(crate) votes_expected: u32,
+    pub(crate) votes_needed: u32,
+    /// Why it is not quorate, where it is not.
+    pub(crate) inquorate: Option<String>,
+    pub(crate) ignores_quorum: bool,
+    /// The absent nodes that could be quorate without this view.
+    pub(crate) rivals: Vec<NodeId>,
+}
+
+impl Standing {
+    pub(crate) fn is_quorate(&self) -> bool {
+        self.inquorate.is_none()
+    }
+
+    /// May fence others: it is quorate, or the user said that this does not matter.
+    pub(crate) fn may_fence(&self) -> bool {
+        self.is_quorate() || self.ignores_quorum
+    }
+
+    /// May change state and start resources.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.may_fence() && self.rivals.is_empty()
+    }
+
+    pub(crate) fn why_not_primary(&self, name: impl Fn(NodeId) -> String) -> Option<String> {
+        if self.is_primary() {
+            return None;
+        }
+        if !self.may_fence() {
+            return self.inquorate.clone();
+        }
+        let rivals: Vec<String> = self.rivals.iter().map(|id| name(*id)).collect();
+        Some(format!("{} could be quorate as well: it must be fenced or have left first", rivals.join(", ")))
+    }
+
+    pub(crate) fn status(&self, options: &QuorumOptions) -> QuorumStatus {
+        QuorumStatus {
+            is_quorate: self.is_quorate(),
+            votes_present: self.votes_present,
+            votes_expected: self.votes_expected,
+            votes_needed: self.votes_needed,
+            flags: flags(options),
+            why: self.inquorate.clone(),
+        }
+    }
+}
+
+/// Judges a set of members.
+pub(crate) fn judge(question: &Question<'_>) -> Standing {
+    let options = &question.corosync.quorum;
+    let votes_of = |set: &BTreeSet<NodeId>| -> u32 {
+        question.corosync.nodes.iter().filter(|node| set.contains(&node.id)).map(|node| node.votes).sum()
+    };
+    let total: u32 = question.corosync.nodes.iter().map(|node| node.votes).sum();
+    let present = votes_of(question.members);
+    let configured = options.expected_votes.unwrap_or(total);
+    let expected = question.lowered_votes.unwrap_or(configured).max(present);
+    let needed = if options.two_node { 1 } else { expected / 2 + 1 };
+    let absent = absent(question);
+    let inquorate = if options.wait_for_all && !question.is_unblocked && !absent.is_empty() {
+        Some(format!("wait_for_all: {} not seen yet since this node started", name_all(question, &absent)))
+    } else if present >= needed || wins_tie(question, present, expected) {
+        None
+    } else {
+        Some(format!("{present} of {expected} expected votes, {needed} needed"))
+    };
+    let has_majority_of_all = present * 2 > total;
+    let rivals = if has_majority_of_all || !question.is_fencing_enabled {
+        Vec::new()
+    } else {
+        absent.into_iter().filter(|id| !question.known_off.contains(id)).collect()
+    };
+    Standing {
+        votes_present: present,
+        votes_expected: expected,
+        votes_needed: needed,
+        inquorate,
+        ignores_quorum: question.ignores_quorum,
+        rivals,
+    }
+}
+
+fn absent(question: &Question<'_>) -> Vec<NodeId> {
+    let ids = question.corosync.nodes.iter().map(|node| node.id);
+    ids.filter(|id| !question.members.contains(id)).collect()
+}
+
+fn name_all(question: &Question<'_>, ids: &[NodeId]) -> String {
+    let nodes = question.corosync.nodes.iter().filter(|node| ids.contains(&node.id));
+    nodes.map(|node| node.name.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// `auto_tie_breaker`: exactly half, with the first of the listed nodes that was there before the split.
+fn wins_tie(question: &Question<'_>, present: u32, expected: u32) -> bool {
+    let options = &question.corosync.quorum;
+    if !options.auto_tie_breaker || present * 2 != expected {
+        return false;
+    }
+    let all: BTreeSet<NodeId> = question.corosync.nodes.iter().map(|node| node.id).collect();
+    let former = if question.former.is_empty() { &all } else { question.former };
+    let breaker = match options.auto_tie_breaker_node.as_deref() {
+        None | Some("lowest") => former.first().copied(),
+        Some("highest") => former.last().copied(),
+        Some(list) => {
+            let ids = list.split_whitespace().filter_map(|word| word.parse().ok()).map(NodeId);
+            ids.into_iter().find(|id| former.contains(id))
+        }
+    };
+    breaker.is_some_and(|id| question.members.contains(&id))
+}
+
+/// The options in force, by their names.
+pub(crate) fn flags(options: &QuorumOptions) -> Vec<String> {
+    let flags = [
+        ("two_node", options.two_node),
+        ("wait_for_all", options.wait_for_all),
+        ("auto_tie_breaker", options.auto_tie_breaker),
+        ("last_man_standing", options.last_man_standing),
+    ];
+    flags.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_api::cluster::{Cipher, LinkMode, NodeEntry, Totem};
+    use muster_api::id::NodeName;
+
+    fn corosync(nodes: u32, quorum: QuorumOptions) -> Corosync {
+        let node = |id| NodeEntry {
+            id: NodeId(id),
+            name: NodeName(format!("n{id}")),
+            votes: 1,
+            addresses: alloc::collections::BTreeMap::default(),
+        };
+        let totem = Totem {
+            cluster_name: String::new(),
+            config_version: 0,
+            token_ms: 3000,
+            token_coefficient_ms: 650,
+            consensus_ms: None,
+            cipher: Cipher::None,
+            keyfile: None,
+            link_mode: LinkMode::Passive,
+            links: alloc::collections::BTreeMap::default(),
+        };
+        Corosync { totem, nodes: (1..=nodes).map(node).collect(), quorum }
+    }
+
+    fn set(ids: &[u32]) -> BTreeSet<NodeId> {
+        ids.iter().copied().map(NodeId).collect()
+    }
+
+    fn standing(corosync: &Corosync, members: &[u32], off: &[u32], is_unblocked: bool) -> Standing {
+        judge(&Question {
+            corosync,
+            members: &set(members),
+            former: &BTreeSet::new(),
+            is_unblocked,
+            lowered_votes: None,
+            ignores_quorum: false,
+            is_fencing_enabled: true,
+            known_off: &set(off),
+        })
+    }
+
+    #[test]
+    fn eight_nodes_need_five() {
+        let corosync = corosync(8, QuorumOptions::default());
+        assert!(standing(&corosync, &[1, 2, 3, 4, 5], &[], true).is_primary());
+        let four = standing(&corosync, &[1, 2, 3, 4], &[], true);
+        assert_eq!(four.inquorate.as_deref(), Some("4 of 8 expected votes, 5 needed"));
+    }
+
+    #[test]
+    fn one_of_two_nodes_is_quorate_but_primary_only_once_the_other_is_off() {
+        let corosync =
+            corosync(2, QuorumOptions { two_node: true, wait_for_all: true, ..QuorumOptions::default() });
+        let alone = standing(&corosync, &[1], &[], true);
+        assert!(alone.is_quorate() && !alone.is_primary());
+        assert!(standing(&corosync, &[1], &[2], true).is_primary());
+        let started_alone = standing(&corosync, &[1], &[], false);
+        assert_eq!(
+            started_alone.inquorate.as_deref(),
+            Some("wait_for_all: n2 not seen yet since this node started")
+        );
+        assert!(standing(&corosync, &[1, 2], &[], false).is_primary());
+    }
+
+    #[test]
+    fn an_even_split_is_won_by_the_tie_breaker_and_primary_after_fencing() {
+        let options = |node: &str| QuorumOptions {
+            auto_tie_breaker: true,
+            auto_tie_breaker_node: Some(node.into()),
+            ..QuorumOptions::default()
+        };
+        let lowest = corosync(4, options("lowest"));
+        assert!(standing(&lowest, &[1, 4], &[], true).is_quorate());
+        assert!(!standing(&lowest, &[2, 3], &[], true).is_quorate());
+        assert_eq!(standing(&lowest, &[1, 4], &[], true).rivals, [NodeId(2), NodeId(3)]);
+        assert!(standing(&lowest, &[1, 4], &[2, 3], true).is_primary());
+        assert!(standing(&corosync(4, options("3 1")), &[2, 3], &[], true).is_quorate());
+    }
+}

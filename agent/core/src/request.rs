@@ -1,0 +1,389 @@
+//! What the coordinator makes of a request: a command, an answer, or a refusal with its reason.
+
+use crate::lead::After;
+use crate::message::{Answer, Message};
+use crate::node::Node;
+use crate::replica::activity::active_on;
+use crate::replica::command::{Ask, Command};
+use crate::time::Now;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::cluster::ClusterConfig;
+use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
+use muster_api::id::{NodeId, NodeName, ResourceId};
+use muster_api::nearest::nearest;
+use muster_api::resource::{Constraint, Resource, Score};
+use muster_api::status::{Fact, Level};
+
+/// What a request comes to at once.
+#[expect(clippy::large_enum_variant, reason = "each lives for one request")]
+enum Decided {
+    /// Commit this, then answer.
+    Commit(Command, Option<String>),
+    /// It is so already.
+    Nothing(Option<String>),
+    /// The answer comes later.
+    Later,
+}
+
+impl Node {
+    pub(crate) fn on_ask(&mut self, now: Now, origin: NodeId, ticket: u64, ask: Ask) {
+        let generation = self.replica.config.generation;
+        let answer = match self.decide_ask(now, origin, ticket, ask) {
+            Ok(Decided::Commit(command, note)) => {
+                let generation = match &command {
+                    Command::Configure(config) => config.generation,
+                    _ => generation,
+                };
+                let answer = Answer::Done { generation, note };
+                if let Some(lead) = self.lead.as_mut() {
+                    lead.invalidate();
+                }
+                return self.sequence(now, command, alloc::vec![After::Answer { origin, ticket, answer }]);
+            }
+            Ok(Decided::Nothing(note)) => Answer::Done { generation, note },
+            Ok(Decided::Later) => return,
+            Err(why) => Answer::Refused { why },
+        };
+        self.send(origin, Message::Answer { ticket, answer });
+    }
+
+    fn decide_ask(&mut self, now: Now, origin: NodeId, ticket: u64, ask: Ask) -> Result<Decided, String> {
+        match ask {
+            Ask::WaitIdle => {
+                if let Some(lead) = self.lead.as_mut() {
+                    lead.waiters.push((origin, ticket));
+                }
+                Ok(Decided::Later)
+            }
+            Ask::Leave { node } => Ok(self.ask_leave(now, origin, ticket, node)),
+            Ask::ConfirmFenced { node } => self.ask_confirm(now, &node),
+            Ask::Fence { node, off, by } => self.ask_fence(now, &node, off, &by),
+            Ask::Cleanup { resource } => {
+                self.require_primary()?;
+                if let Some(resource) = &resource {
+                    self.require_resource(resource)?;
+                }
+                Ok(Decided::Commit(Command::Cleanup { resource }, None))
+            }
+            other => {
+                self.require_primary()?;
+                self.ask_change(now, other)
+            }
+        }
+    }
+
+    /// Requests that change the configuration.
+    fn ask_change(&mut self, now: Now, ask: Ask) -> Result<Decided, String> {
+        let mut config = self.replica.config.clone();
+        let mut note = None;
+        match ask {
+            Ask::Configure { config: wanted, expected_generation } => {
+                if expected_generation != config.generation {
+                    return Err(format!(
+                        "the configuration was changed in the meantime: it has generation {}, the change was made from \
+                         {expected_generation}; read it again",
+                        config.generation
+                    ));
+                }
+                self.check_config(&wanted)?;
+                config = ClusterConfig { generation: config.generation, ..wanted };
+            }
+            Ask::Standby { node, on } => {
+                self.require_node(&node)?;
+                set_standby(&mut config, &node, on);
+            }
+            Ask::Enable { resource, on } => {
+                self.require_resource(&resource)?;
+                enable(&mut config, &resource, on);
+            }
+            Ask::Clear { resource } => {
+                self.require_resource(&resource)?;
+                forget_moves(&mut config, &resource);
+            }
+            Ask::Move { resource, node, lifetime_ms } => {
+                self.require_resource(&resource)?;
+                if let Some(node) = &node {
+                    self.require_node(node)?;
+                }
+                let until_ms = lifetime_ms.map(|lifetime| now.wall_ms + lifetime);
+                note = Some(self.move_resource(&mut config, &resource, node.as_ref(), until_ms)?);
+            }
+            Ask::Cleanup { .. }
+            | Ask::Fence { .. }
+            | Ask::ConfirmFenced { .. }
+            | Ask::WaitIdle
+            | Ask::Leave { .. } => {}
+        }
+        if config == self.replica.config {
+            return Ok(Decided::Nothing(note.or_else(|| Some("it is so already".to_string()))));
+        }
+        config.generation += 1;
+        self.note_config(now, config.generation);
+        Ok(Decided::Commit(Command::Configure(config), note))
+    }
+
+    fn move_resource(
+        &self,
+        config: &mut ClusterConfig,
+        resource: &ResourceId,
+        node: Option<&NodeName>,
+        until_ms: Option<u64>,
+    ) -> Result<String, String> {
+        forget_moves(config, resource);
+        let location = |id, node: &NodeName, score| Constraint::Location {
+            id,
+            resource: resource.clone(),
+            node: node.clone(),
+            score,
+            until_ms,
+        };
+        if let Some(node) = node {
+            config.constraints.push(location(format!("cli-prefer-{resource}"), node, Score::INFINITY));
+            return Ok(format!("{resource} goes to {node} until `clear`"));
+        }
+        let members = members_of(config, resource);
+        let is_there = |name: &&NodeName| {
+            active_on(&self.replica.history, name).iter().any(|active| members.contains(active))
+        };
+        let nodes: Vec<NodeName> =
+            self.corosync.nodes.iter().map(|node| &node.name).filter(is_there).cloned().collect();
+        if nodes.is_empty() {
+            return Err(format!("{resource} is active nowhere: say where it shall go"));
+        }
+        for node in &nodes {
+            config.constraints.push(location(
+                format!("cli-ban-{resource}-on-{node}"),
+                node,
+                Score::MINUS_INFINITY,
+            ));
+        }
+        Ok(format!("{resource} is kept away from {} until `clear`", join(nodes.iter())))
+    }
+
+    fn ask_leave(&mut self, now: Now, origin: NodeId, ticket: u64, node: NodeId) -> Decided {
+        if let Some(lead) = self.lead.as_mut() {
+            lead.leavers.push((origin, ticket, node));
+            lead.invalidate();
+        }
+        if !self.replica.leaving.contains(&node) {
+            self.note_membership(
+                now,
+                format!("{} is asked to leave: its resources go first", self.name_of(node)),
+            );
+            self.sequence(now, Command::Leaving { node }, Vec::new());
+        }
+        Decided::Later
+    }
+
+    fn ask_fence(&mut self, now: Now, node: &NodeName, off: bool, by: &str) -> Result<Decided, String> {
+        let id = self.require_node(node)?;
+        let Some(view) = &self.membership.view else { return Err("this node is in no view".to_string()) };
+        if !view.standing.may_fence() {
+            let why = view.standing.inquorate.clone().unwrap_or_default();
+            return Err(format!("nobody is fenced without quorum: {why}"));
+        }
+        if view.members.iter().all(|member| member.id == id) {
+            return Err(format!("{node} is the only member: nobody could see that it is off"));
+        }
+        if super::fencing::devices::levels(&self.replica.config, node).is_empty() {
+            return Err(format!("no fence device can fence {node}: add one with `pcmk_host_list` naming it"));
+        }
+        let reason = format!("asked for on {by}");
+        self.open_fencing(now, node, off, &reason);
+        Ok(Decided::Nothing(Some(format!("{node} is being fenced: see `status` for the result"))))
+    }
+
+    fn ask_confirm(&mut self, now: Now, node: &NodeName) -> Result<Decided, String> {
+        let id = self.require_node(node)?;
+        let Some(view) = &self.membership.view else { return Err("this node is in no view".to_string()) };
+        if !view.standing.may_fence() {
+            let why = view.standing.inquorate.clone().unwrap_or_default();
+            return Err(format!("without quorum this changes nothing: {why}"));
+        }
+        match self.replica.fact(id).fact {
+            Fact::Member | Fact::Leaving => {
+                return Err(format!("{node} is a member and alive: it is not off"));
+            }
+            Fact::Left | Fact::Fenced => {
+                return Ok(Decided::Nothing(Some(format!("{node} is known to be off already"))));
+            }
+            Fact::Lost | Fact::NeverSeen => {}
+        }
+        let entry =
+            self.replica.open_fencing(node).cloned().unwrap_or_else(|| crate::replica::state::FenceEntry {
+                record: FencingRecord {
+                    number: self.replica.next_fencing_number(),
+                    target: node.clone(),
+                    action: FenceAction::Off,
+                    reason: "confirmed by hand".to_string(),
+                    by: None,
+                    device: None,
+                    requested_ms: now.wall_ms,
+                    ended_ms: None,
+                    state: FencingState::Pending,
+                },
+                session: self.replica.fact(id).session,
+                trials: 0,
+                rounds: 0,
+                cursor: (0, 0),
+            });
+        self.confirm(now, entry, FencingState::ConfirmedByHand);
+        if let Some(lead) = self.lead.as_mut() {
+            lead.invalidate();
+        }
+        Ok(Decided::Nothing(Some(format!(
+            "{node} counts as fenced: if it is alive after all, data is at risk"
+        ))))
+    }
+
+    fn require_primary(&self) -> Result<(), String> {
+        let Some(view) = &self.membership.view else { return Err("this node is in no view".to_string()) };
+        match view.standing.why_not_primary(|id| self.name_of(id).to_string()) {
+            Some(why) => Err(format!("nothing can be changed now: {why}")),
+            None => Ok(()),
+        }
+    }
+
+    fn require_node(&self, name: &NodeName) -> Result<NodeId, String> {
+        self.id_of(name).ok_or_else(|| {
+            let known = self.corosync.nodes.iter().map(|node| node.name.as_str());
+            unknown("node", name.as_str(), known)
+        })
+    }
+
+    fn require_resource(&self, id: &ResourceId) -> Result<(), String> {
+        let config = &self.replica.config;
+        let known: Vec<&str> = known_resources(config);
+        if known.contains(&id.as_str()) {
+            Ok(())
+        } else {
+            Err(unknown("resource", id.as_str(), known.into_iter()))
+        }
+    }
+
+    /// A configuration names only what there is, and can be kept safe.
+    fn check_config(&self, config: &ClusterConfig) -> Result<(), String> {
+        let known = known_resources(config);
+        let require = |id: &ResourceId| {
+            if known.contains(&id.as_str()) {
+                Ok(())
+            } else {
+                Err(unknown("resource", id.as_str(), known.iter().copied()))
+            }
+        };
+        for constraint in &config.constraints {
+            match constraint {
+                Constraint::Location { resource, node, .. } => {
+                    require(resource)?;
+                    self.require_node(node)?;
+                }
+                Constraint::Colocation { resource, with, .. } => {
+                    require(resource)?;
+                    require(with)?;
+                }
+                Constraint::Order { first, then, .. } => {
+                    require(first)?;
+                    require(then)?;
+                }
+            }
+        }
+        for node in config.node_attributes.keys().chain(config.fence_levels.iter().map(|level| &level.target))
+        {
+            self.require_node(node)?;
+        }
+        let devices: Vec<&str> = config.fence_devices.iter().map(|device| device.id.as_str()).collect();
+        for id in config.fence_levels.iter().flat_map(|level| &level.devices) {
+            if !devices.contains(&id.as_str()) {
+                return Err(unknown("fence device", id.as_str(), devices.into_iter()));
+            }
+        }
+        if config.is_fencing_enabled() && config.fence_devices.is_empty() && !config.resources.is_empty() {
+            return Err("there is no fence device: a node that is lost could not be switched off and its resources not \
+                        be started elsewhere; add devices, or write `stonith-enabled: false` and accept that data may \
+                        be lost"
+                .to_string());
+        }
+        Ok(())
+    }
+
+    fn note_config(&mut self, now: Now, generation: u64) {
+        self.note(
+            now,
+            "config",
+            Level::Info,
+            format!("the configuration has generation {generation} now"),
+            None,
+            None,
+        );
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(nearest) => format!("unknown {what} `{name}`: did you mean `{nearest}`?"),
+        None => format!("unknown {what} `{name}`: expected one of {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+fn join<'a>(names: impl Iterator<Item = &'a NodeName>) -> String {
+    names.map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn known_resources(config: &ClusterConfig) -> Vec<&str> {
+    let top = config.resources.iter().map(|resource| resource.id().as_str());
+    top.chain(config.primitives().map(|(primitive, _)| primitive.id.as_str())).collect()
+}
+
+/// The primitives behind an id: itself, or the members of the group.
+fn members_of<'a>(config: &'a ClusterConfig, id: &ResourceId) -> Vec<&'a ResourceId> {
+    let is_meant = |(primitive, group): &(&muster_api::resource::Primitive, Option<&ResourceId>)| {
+        primitive.id == *id || *group == Some(id)
+    };
+    config.primitives().filter(is_meant).map(|(primitive, _)| &primitive.id).collect()
+}
+
+fn set_standby(config: &mut ClusterConfig, node: &NodeName, on: bool) {
+    if on {
+        let attributes = config.node_attributes.entry(node.clone()).or_default();
+        attributes.insert("standby".to_string(), "on".to_string());
+    } else if let Some(attributes) = config.node_attributes.get_mut(node) {
+        attributes.remove("standby");
+        config.node_attributes.retain(|_, attributes| !attributes.is_empty());
+    }
+}
+
+fn enable(config: &mut ClusterConfig, id: &ResourceId, on: bool) {
+    let is_top = config.resources.iter().any(|resource| resource.id() == id);
+    for resource in &mut config.resources {
+        let meta = match resource {
+            Resource::Primitive(primitive) if is_top && primitive.id == *id => Some(&mut primitive.meta),
+            Resource::Group(group) if is_top && group.id == *id => Some(&mut group.meta),
+            Resource::Group(group) => {
+                group.members.iter_mut().find(|member| member.id == *id).map(|member| &mut member.meta)
+            }
+            Resource::Primitive(_) => None,
+        };
+        match meta {
+            Some(meta) if on => {
+                meta.remove("target-role");
+            }
+            Some(meta) => {
+                meta.insert("target-role".to_string(), "Stopped".to_string());
+            }
+            None => {}
+        }
+    }
+}
+
+fn forget_moves(config: &mut ClusterConfig, id: &ResourceId) {
+    config.constraints.retain(|constraint| match constraint {
+        Constraint::Location { id: name, resource, .. } => resource != id || !is_move(name),
+        _ => true,
+    });
+}
+
+fn is_move(constraint: &str) -> bool {
+    constraint.starts_with("cli-prefer-") || constraint.starts_with("cli-ban-")
+}

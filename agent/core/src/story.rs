@@ -1,0 +1,225 @@
+//! What people are told: one event for each step of a story, in the words of the glossary.
+
+use crate::effect::Effect;
+use crate::link::Heard;
+use crate::membership::view::View;
+use crate::node::Node;
+use crate::recovery::Recovery;
+use crate::replica::apply::is_failure;
+use crate::schedule::{Report, Transition};
+use crate::time::Now;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+use muster_api::history::{OpRecord, OpStatus, rc};
+use muster_api::id::{NodeId, NodeName, ResourceId};
+use muster_api::status::{Event, Fact, Level};
+
+impl Node {
+    pub(crate) fn note(
+        &mut self,
+        now: Now,
+        kind: &str,
+        level: Level,
+        text: String,
+        node: Option<NodeName>,
+        resource: Option<ResourceId>,
+    ) {
+        self.events += 1;
+        let event = Event {
+            number: self.events,
+            at_ms: now.wall_ms,
+            kind: kind.to_string(),
+            level,
+            text,
+            node,
+            resource,
+        };
+        self.effects.push(Effect::Emit(event));
+    }
+
+    pub(crate) fn note_debug(&mut self, now: Now, text: String) {
+        self.note(now, "membership", Level::Debug, text, None, None);
+    }
+
+    pub(crate) fn note_membership(&mut self, now: Now, text: String) {
+        self.note(now, "membership", Level::Info, text, None, None);
+    }
+
+    pub(crate) fn warn_membership(&mut self, now: Now, text: String) {
+        self.note(now, "membership", Level::Warning, text, None, None);
+    }
+
+    pub(crate) fn note_fencing(&mut self, now: Now, level: Level, target: &NodeName, text: String) {
+        self.note(now, "fencing", level, text, Some(target.clone()), None);
+    }
+
+    pub(crate) fn note_resource(&mut self, now: Now, level: Level, resource: &ResourceId, text: String) {
+        self.note(now, "resource", level, text, None, Some(resource.clone()));
+    }
+
+    pub(crate) fn tell_view(&mut self, now: Now, view: &View) {
+        let members =
+            view.members.iter().map(|member| self.name_of(member.id).to_string()).collect::<Vec<_>>();
+        let standing = match view.standing.why_not_primary(|id| self.name_of(id).to_string()) {
+            None => "primary".to_string(),
+            Some(why) => format!("not primary ({why})"),
+        };
+        let coordinator = self.name_of(view.id.coordinator).clone();
+        let text =
+            format!("view {}: {}; coordinator {coordinator}; {standing}", view.id.epoch, members.join(", "));
+        let level = if view.is_primary() { Level::Info } else { Level::Warning };
+        self.note(now, "membership", level, text, None, None);
+        self.tell_lost(now, view);
+    }
+
+    /// Who of the last view is missing, and since when.
+    fn tell_lost(&mut self, now: Now, view: &View) {
+        let Some(former) = self.membership.former.clone() else { return };
+        for member in former.members.iter().filter(|member| !view.has(member.id)) {
+            let name = self.name_of(member.id).clone();
+            let text = match self.replica.fact(member.id).fact {
+                Fact::Left => format!("{name} has left"),
+                Fact::Fenced => continue,
+                _ => match self.links.peer(member.id).and_then(crate::link::Peer::last_alive) {
+                    Some(alive) => {
+                        format!("{name} is lost: not heard for {} ms", (now.at - alive).as_millis())
+                    }
+                    None => format!("{name} is lost"),
+                },
+            };
+            if self.replica.fact(member.id).fact == Fact::Lost {
+                self.losses.insert(member.id);
+                self.loss_noticed.get_or_insert(now.at);
+            }
+            self.note(now, "membership", Level::Warning, text, Some(name), None);
+        }
+    }
+
+    /// The coordinator begins to tell a loss, or goes on with the one that was under way.
+    pub(crate) fn begin_recovery(&mut self, now: Now) {
+        let is_lost = |id: &NodeId| matches!(self.replica.fact(*id).fact, Fact::Lost | Fact::Fenced);
+        let lost: Vec<NodeId> = self.losses.iter().copied().filter(is_lost).collect();
+        self.losses.retain(|id| lost.contains(id));
+        if lost.is_empty() {
+            return;
+        }
+        let alive =
+            lost.iter().filter_map(|id| self.links.peer(*id).and_then(crate::link::Peer::last_alive)).min();
+        let names = lost.iter().map(|id| self.name_of(*id).clone()).collect();
+        let noticed = self.loss_noticed.unwrap_or(now.at);
+        let mut recovery = Recovery::new(noticed, alive.unwrap_or(noticed), names);
+        if let Some((at, target)) = self.last_fenced.clone() {
+            recovery.note_fenced(at, &target);
+        }
+        if let Some(lead) = &mut self.lead {
+            lead.recovery = Some(recovery);
+        }
+    }
+
+    pub(crate) fn tell_recovery(&mut self, now: Now, recovery: &Recovery) {
+        self.losses.clear();
+        self.loss_noticed = None;
+        self.last_fenced = None;
+        self.note(now, "membership", Level::Warning, recovery.summary(), None, None);
+    }
+
+    pub(crate) fn tell_plan(&mut self, now: Now, report: &Report, transition: &Transition) {
+        if transition.actions.is_empty() {
+            return;
+        }
+        for consequence in &report.consequences {
+            self.note(now, "resource", Level::Info, format!("decided: {consequence}"), None, None);
+        }
+    }
+
+    pub(crate) fn tell_ended(&mut self, now: Now, node: &NodeName, resource: &ResourceId, record: &OpRecord) {
+        let is_probe = record.operation == "monitor" && record.interval_ms == 0;
+        if record.status == OpStatus::Pending
+            || (record.operation == "monitor" && !is_failure(record) && !is_probe)
+        {
+            return;
+        }
+        let took = record.took_ms;
+        let operation = &record.operation;
+        let (level, text) = if is_failure(record) {
+            (Level::Error, format!("{operation} of {resource} on {node} failed: {}", outcome(record)))
+        } else if is_probe {
+            let found = if record.rc == Some(rc::NOT_RUNNING) { "is not running" } else { "is running" };
+            (Level::Debug, format!("{resource} {found} on {node}"))
+        } else {
+            (Level::Info, format!("{operation} of {resource} on {node} done in {took} ms"))
+        };
+        self.note(now, "resource", level, text, Some(node.clone()), Some(resource.clone()));
+        if record.operation == "start"
+            && !is_failure(record)
+            && let Some(recovery) = self.lead.as_mut().and_then(|lead| lead.recovery.as_mut())
+        {
+            recovery.note_started(now.at, resource, node);
+        }
+    }
+
+    pub(crate) fn tell_heard(&mut self, now: Now, heard: &Heard) {
+        match heard {
+            Heard::Message(..) => {}
+            Heard::Restarted(peer) => {
+                let text = format!("the agent of {} has restarted", self.name_of(*peer));
+                self.note_membership(now, text);
+            }
+            Heard::Bye(peer) => {
+                let text = format!("{} says that it leaves", self.name_of(*peer));
+                self.note_membership(now, text);
+            }
+            Heard::Link { peer, link, is_up } => {
+                let name = self.name_of(*peer).clone();
+                let (level, state) = if *is_up { (Level::Info, "up") } else { (Level::Warning, "down") };
+                self.note(now, "link", level, format!("link {link} to {name} is {state}"), Some(name), None);
+            }
+            Heard::Version { peer, version } => {
+                if self.versions_met.insert(*peer, *version) != Some(*version) {
+                    let name = self.name_of(*peer).clone();
+                    let text = format!(
+                        "{name} speaks protocol version {version}, this node {}: it cannot join until both are the same",
+                        crate::message::PROTOCOL
+                    );
+                    self.note(now, "membership", Level::Error, text, Some(name), None);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn tell_absence(&mut self, now: Now, away: Duration) {
+        let text = format!(
+            "this node did not run for {} ms, longer than the token: it trusts nothing that it knew and asks the others",
+            away.as_millis()
+        );
+        self.note(now, "agent", Level::Error, text, None, None);
+    }
+
+    pub(crate) fn tell_link_state(&mut self, now: Now, link: u8, is_usable: bool) {
+        let state = if is_usable { "is there again" } else { "is gone" };
+        let level = if is_usable { Level::Info } else { Level::Warning };
+        self.note(now, "link", level, format!("this node's own address on link {link} {state}"), None, None);
+    }
+
+    pub(crate) fn tell_reconfigured(&mut self, now: Now, is_accepted: bool) {
+        let (level, text) = if is_accepted {
+            (Level::Info, "corosync.conf was read again".to_string())
+        } else {
+            let text = "corosync.conf has changed in `totem` or in the list of nodes: that is in force only after the agents \
+                        were restarted, which leaves resources running";
+            (Level::Warning, text.to_string())
+        };
+        self.note(now, "agent", level, text, None, None);
+    }
+}
+
+fn outcome(record: &OpRecord) -> String {
+    let what = match (record.status, record.rc) {
+        (OpStatus::TimedOut, _) => format!("not done after {} ms", record.took_ms),
+        (_, Some(code)) => format!("exit code {code}"),
+        (_, None) => "it could not be run".to_string(),
+    };
+    if record.reason.is_empty() { what } else { format!("{what} ({})", record.reason) }
+}
