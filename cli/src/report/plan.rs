@@ -1,0 +1,253 @@
+//! The report of `plan`: what would change, once for all hosts that share it, then what the cluster would do, then
+//! one line that sums up. What stays as it is takes no line of its own.
+
+use super::diff_text::diff_lines;
+use super::event::{Event, Stats};
+use super::palette::{Paint, Palette};
+use super::text::{paint_line, reason};
+use crate::run::result::{Status, TaskResult};
+use indexmap::IndexMap;
+
+/// Collects events; the report is written at the end.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    palette: Palette,
+    tasks: Vec<Planned>,
+    consequences: Vec<String>,
+}
+
+/// What a task would do.
+#[derive(Debug)]
+struct Planned {
+    name: String,
+    /// What would happen, with the hosts on which it would.
+    groups: IndexMap<String, (Kind, Vec<String>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Change,
+    Unknown,
+    Failure,
+}
+
+/// What is counted over all hosts.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Totals {
+    change: u64,
+    unknown: u64,
+    unchanged: u64,
+    failed: u64,
+    unreachable: u64,
+}
+
+impl Plan {
+    /// An empty report.
+    pub(crate) fn new(palette: Palette) -> Self {
+        Self { palette, tasks: Vec::new(), consequences: Vec::new() }
+    }
+
+    /// The text of an event: everything comes with the last one.
+    pub(crate) fn render(&mut self, event: &Event) -> String {
+        match event {
+            Event::Task { name, .. } => {
+                self.tasks.push(Planned { name: name.clone(), groups: IndexMap::new() });
+                String::new()
+            }
+            Event::Done { host, task, result } => {
+                self.add(host, task, result);
+                String::new()
+            }
+            Event::Recap { hosts, .. } => self.whole(hosts),
+            _ => String::new(),
+        }
+    }
+
+    fn add(&mut self, host: &str, task: &str, result: &TaskResult) {
+        for consequence in &result.consequences {
+            if !self.consequences.contains(consequence) {
+                self.consequences.push(consequence.clone());
+            }
+        }
+        let Some((kind, text)) = self.describe(result) else { return };
+        let is_same = |planned: &&mut Planned| planned.name == task;
+        if self.tasks.last_mut().filter(is_same).is_none() {
+            self.tasks.push(Planned { name: task.to_owned(), groups: IndexMap::new() });
+        }
+        if let Some(planned) = self.tasks.last_mut() {
+            planned.groups.entry(text).or_insert_with(|| (kind, Vec::new())).1.push(host.to_owned());
+        }
+    }
+
+    /// What would happen, as text that is the same for hosts on which the same would happen.
+    fn describe(&self, result: &TaskResult) -> Option<(Kind, String)> {
+        match result.status {
+            Status::Failed if result.ignored => None,
+            Status::Failed | Status::Unreachable => {
+                let lines =
+                    if result.no_log { vec!["it is not shown (no_log)".to_owned()] } else { reasons(result) };
+                Some((Kind::Failure, lines.join("\n")))
+            }
+            _ if result.unknown.is_some() && !result.changed => {
+                Some((Kind::Unknown, format!("not known: {}", result.unknown.clone().unwrap_or_default())))
+            }
+            _ if result.changed => Some((Kind::Change, self.changes(result))),
+            _ => None,
+        }
+    }
+
+    fn changes(&self, result: &TaskResult) -> String {
+        if result.no_log {
+            return "what changes is not shown (no_log)".into();
+        }
+        let lines: Vec<String> =
+            result.diffs.iter().flat_map(diff_lines).map(|line| paint_line(self.palette, &line)).collect();
+        match (lines.is_empty(), &result.unknown) {
+            (true, Some(why)) => format!("would run; what it changes is not known: {why}"),
+            (true, None) => "would run".into(),
+            (false, _) => lines.join("\n"),
+        }
+    }
+
+    fn whole(&self, hosts: &IndexMap<String, Stats>) -> String {
+        let mut text = String::new();
+        for planned in &self.tasks {
+            for (what, (kind, on)) in &planned.groups {
+                text += &self.group(&planned.name, *kind, on, hosts.len(), what);
+            }
+        }
+        if !self.consequences.is_empty() {
+            text += &format!("{}\n", self.palette.paint(Paint::Strong, "The cluster would then"));
+            for consequence in &self.consequences {
+                text += &format!("    {consequence}\n");
+            }
+            text.push('\n');
+        }
+        text + &self.summary(hosts)
+    }
+
+    fn group(&self, task: &str, kind: Kind, on: &[String], all: usize, what: &str) -> String {
+        let (paint, sign) = match kind {
+            Kind::Change => (Paint::Changed, "~"),
+            Kind::Unknown => (Paint::Unknown, "?"),
+            Kind::Failure => (Paint::Failed, "!"),
+        };
+        let on = if on.len() == all && all > 1 { format!("all {all} hosts") } else { on.join(", ") };
+        let head = self.palette.paint(paint, &format!("{sign} {task}"));
+        let body: Vec<String> = what.lines().map(|line| format!("    {line}")).collect();
+        format!("{head}  {}\n{}\n\n", self.palette.paint(Paint::Dim, &format!("[{on}]")), body.join("\n"))
+    }
+
+    fn summary(&self, hosts: &IndexMap<String, Stats>) -> String {
+        let totals = totals(hosts);
+        let part = |count: u64, paint: Paint, what: &str| {
+            let text = format!("{count} {what}");
+            if count == 0 { text } else { self.palette.paint(paint, &text) }
+        };
+        let mut parts = vec![part(totals.change, Paint::Changed, "will change")];
+        if totals.unknown > 0 {
+            parts.push(part(totals.unknown, Paint::Unknown, "unknown"));
+        }
+        parts.push(part(totals.unchanged, Paint::Ok, "unchanged"));
+        if totals.failed > 0 {
+            parts.push(part(totals.failed, Paint::Failed, "failed"));
+        }
+        if totals.unreachable > 0 {
+            parts.push(part(totals.unreachable, Paint::Unreachable, "unreachable"));
+        }
+        let count = hosts.len();
+        let noun = if count == 1 { "host" } else { "hosts" };
+        format!("Plan: {} on {count} {noun}\n", parts.join(", "))
+    }
+}
+
+/// The reasons of all items that failed, or of the task.
+fn reasons(result: &TaskResult) -> Vec<String> {
+    if result.items.is_empty() {
+        return reason(result);
+    }
+    let failed = result.items.iter().filter(|item| item.is_failed());
+    failed
+        .flat_map(|item| {
+            let label = item.label.clone().unwrap_or_default();
+            reason(item).into_iter().enumerate().map(move |(index, line)| match index {
+                0 => format!("(item={label}) {line}"),
+                _ => line,
+            })
+        })
+        .collect()
+}
+
+fn totals(hosts: &IndexMap<String, Stats>) -> Totals {
+    hosts.values().fold(Totals::default(), |sum, stats| Totals {
+        change: sum.change + stats.changed,
+        unknown: sum.unknown + stats.unknown,
+        unchanged: sum.unchanged + stats.ok.saturating_sub(stats.changed),
+        failed: sum.failed + stats.failed,
+        unreachable: sum.unreachable + stats.unreachable,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_api::diff::{Change, Content, Diff};
+
+    fn task(plan: &mut Plan, name: &str, results: &[(&str, TaskResult)]) {
+        plan.render(&Event::Task {
+            name: name.into(),
+            is_handler: false,
+            place: String::new(),
+            hosts: results.len(),
+        });
+        for (host, result) in results {
+            plan.render(&Event::Done {
+                host: (*host).into(),
+                task: name.into(),
+                result: Box::new(result.clone()),
+            });
+        }
+    }
+
+    fn writes(text: &str) -> TaskResult {
+        let change = Change::Content { before: Content::Absent, after: Content::Text { text: text.into() } };
+        let diff = Diff { kind: "file".into(), name: "/etc/motd".into(), changes: vec![change] };
+        TaskResult { changed: true, diffs: vec![diff], ..TaskResult::default() }
+    }
+
+    fn recap(hosts: &[(&str, Stats)]) -> Event {
+        let hosts = hosts.iter().map(|(name, stats)| ((*name).to_owned(), *stats)).collect();
+        Event::Recap { hosts, custom: serde_json::Map::new(), seconds: 0.0 }
+    }
+
+    #[test]
+    fn hosts_that_share_a_change_share_its_text_and_the_unchanged_have_none() {
+        let mut plan = Plan::new(Palette::plain());
+        task(&mut plan, "greeting", &[("n1", writes("hi\n")), ("n2", writes("hi\n"))]);
+        task(&mut plan, "quiet", &[("n1", TaskResult::default()), ("n2", TaskResult::default())]);
+        let stats = Stats { ok: 2, changed: 1, ..Stats::default() };
+        let text = plan.render(&recap(&[("n1", stats), ("n2", stats)]));
+        insta::assert_snapshot!(text, @r"
+        ~ greeting  [all 2 hosts]
+            --- before: /etc/motd
+            +++ after: /etc/motd
+            @@ -0,0 +1,1 @@
+            +hi
+
+        Plan: 2 will change, 2 unchanged on 2 hosts
+        ");
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_apart_from_what_changes() {
+        let mut plan = Plan::new(Palette::plain());
+        task(&mut plan, "uses it", &[("n1", TaskResult::unknown("`make` was not run"))]);
+        let text = plan.render(&recap(&[("n1", Stats { unknown: 1, ..Stats::default() })]));
+        insta::assert_snapshot!(text, @r"
+        ? uses it  [n1]
+            not known: `make` was not run
+
+        Plan: 0 will change, 1 unknown, 0 unchanged on 1 host
+        ");
+    }
+}

@@ -1,0 +1,114 @@
+//! Writes the report while the run goes on: data to standard output, talk to standard error. A thread of its own, so
+//! that a slow terminal never holds up a host.
+
+use super::event::Event;
+use super::json;
+use super::palette::{Paint, Palette};
+use super::plan::Plan;
+use super::progress::Progress;
+use super::text::Text;
+use crate::args::{Output, OutputArgs};
+use crate::vars::Store;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+/// Which report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// As the run goes on.
+    Apply { show_diff: bool },
+    /// At the end.
+    Plan,
+}
+
+/// The writer of the report.
+pub(crate) struct Screen(JoinHandle<()>);
+
+enum Renderer {
+    Text(Text),
+    Plan(Plan),
+    Json,
+}
+
+impl Screen {
+    /// Starts writing what comes out of `events`. Secrets that `store` knows are masked in all of it.
+    pub(crate) fn start(
+        kind: Kind,
+        args: &OutputArgs,
+        events: mpsc::Receiver<Event>,
+        store: Arc<Store>,
+    ) -> Self {
+        let palette = Palette::stdout(args.color);
+        let is_terminal =
+            std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
+        let width = std::io::stdout().is_terminal().then(terminal_width).flatten();
+        let mut renderer = match (args.output, kind) {
+            (Output::Json, _) => Renderer::Json,
+            (Output::Text, Kind::Plan) => Renderer::Plan(Plan::new(palette)),
+            (Output::Text, Kind::Apply { show_diff }) => {
+                Renderer::Text(Text::new(palette, args.verbose, show_diff, width))
+            }
+        };
+        let mut progress = (is_terminal && args.output == Output::Text).then(Progress::new);
+        Self(std::thread::spawn(move || {
+            for event in events {
+                if let Some(progress) = &mut progress {
+                    progress.follow(&event);
+                }
+                let text = renderer.render(&event);
+                let talk = talk(&event, palette);
+                let write = || write(&store.secrets().mask(&text), &store.secrets().mask(&talk));
+                match &progress {
+                    Some(progress) if !(text.is_empty() && talk.is_empty()) => progress.above(write),
+                    _ => write(),
+                }
+            }
+        }))
+    }
+
+    /// Waits until everything is written; all senders of events must be gone.
+    pub(crate) fn finish(self) {
+        // A report that panicked has said so on standard error.
+        let _ = self.0.join();
+    }
+}
+
+impl Renderer {
+    fn render(&mut self, event: &Event) -> String {
+        match self {
+            Self::Text(text) => text.render(event),
+            Self::Plan(plan) => plan.render(event),
+            Self::Json => json::line(event),
+        }
+    }
+}
+
+fn talk(event: &Event, palette: Palette) -> String {
+    match event {
+        Event::Warning { text } => palette.paint(Paint::Warning, &format!("[WARNING]: {text}")) + "\n",
+        Event::Stopping { text } => palette.paint(Paint::Warning, text) + "\n",
+        Event::Done { result, .. } | Event::Item { result, .. }
+            if !result.no_log && result.items.is_empty() =>
+        {
+            let warnings = result
+                .warnings
+                .iter()
+                .map(|text| palette.paint(Paint::Warning, &format!("[WARNING]: {text}")) + "\n");
+            warnings.collect()
+        }
+        _ => String::new(),
+    }
+}
+
+fn write(text: &str, talk: &str) {
+    // A reader that went away (`| head`) does not stop the run in the middle.
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = std::io::stderr().write_all(talk.as_bytes());
+}
+
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
