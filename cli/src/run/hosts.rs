@@ -1,0 +1,217 @@
+//! Connections and workers of all hosts: opened when a task needs them, kept for the next one.
+
+use super::agents::Agents;
+use super::content::Contents;
+use super::identity::Identity;
+use super::launch::{LaunchFailure, Place, launch};
+use super::process::{Piece, Process};
+use super::session::{Session, SessionFailure};
+use super::ssh::{self, Connected, Target};
+use super::unreachable::Unreachable;
+use super::way::Way;
+use muster_api::outcome::Outcome;
+use muster_api::step::Step;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::OnceCell;
+
+/// All hosts that the run has to do with.
+pub(crate) struct Hosts {
+    agents: Agents,
+    contents: Arc<Contents>,
+    /// Who runs what from where.
+    run: String,
+    links: Mutex<HashMap<String, Vec<(Way, Arc<Link>)>>>,
+}
+
+/// One host, reached one way.
+#[derive(Default)]
+struct Link {
+    connection: OnceCell<Result<Arc<Connected>, Unreachable>>,
+    idle: Mutex<Vec<(Worker, Session)>>,
+    agent: Mutex<Option<PushedAgent>>,
+}
+
+/// Which worker of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Worker {
+    identity: Identity,
+    check: bool,
+}
+
+/// The agent's binary on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PushedAgent {
+    pub(crate) path: String,
+    pub(crate) sha256: String,
+}
+
+/// Why a step has no outcome.
+#[derive(Debug)]
+pub(crate) enum StepFailure {
+    /// The host cannot be reached.
+    Unreachable(Unreachable),
+    /// The host can be reached, but cannot do it: a sentence.
+    Failed(String),
+}
+
+impl From<Unreachable> for StepFailure {
+    fn from(why: Unreachable) -> Self {
+        Self::Unreachable(why)
+    }
+}
+
+impl From<LaunchFailure> for StepFailure {
+    fn from(failure: LaunchFailure) -> Self {
+        match failure {
+            LaunchFailure::Unreachable(why) => Self::Unreachable(why),
+            LaunchFailure::Refused(why) => Self::Failed(why),
+        }
+    }
+}
+
+impl From<SessionFailure> for StepFailure {
+    fn from(failure: SessionFailure) -> Self {
+        match failure {
+            SessionFailure::Unreachable(why) => Self::Unreachable(why),
+            SessionFailure::Worker(why) => Self::Failed(why),
+        }
+    }
+}
+
+/// A step for a host.
+pub(crate) struct Errand<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) way: &'a Way,
+    pub(crate) identity: &'a Identity,
+    /// Whether the whole run only predicts.
+    pub(crate) check: bool,
+}
+
+impl Hosts {
+    /// Nothing is connected yet.
+    pub(crate) fn new(agents: Agents, contents: Arc<Contents>, run: String) -> Self {
+        Self { agents, contents, run, links: Mutex::default() }
+    }
+
+    /// Has a step done.
+    pub(crate) async fn run(
+        &self,
+        errand: &Errand<'_>,
+        step: &Step,
+        progress: impl FnMut(String),
+    ) -> Result<Outcome, StepFailure> {
+        let link = self.link(errand.host, errand.way);
+        let worker = Worker { identity: errand.identity.clone(), check: errand.check };
+        let mut session = self.session(&link, errand.way, &worker).await?;
+        let outcome = session.run(step, &self.contents, progress).await?;
+        lock(&link.idle).push((worker, session));
+        Ok(outcome)
+    }
+
+    /// Makes sure that a worker is up, and says where the agent's binary is.
+    pub(crate) async fn agent(&self, errand: &Errand<'_>) -> Result<PushedAgent, StepFailure> {
+        let link = self.link(errand.host, errand.way);
+        let worker = Worker { identity: errand.identity.clone(), check: errand.check };
+        let session = self.session(&link, errand.way, &worker).await?;
+        lock(&link.idle).push((worker, session));
+        let agent = lock(&link.agent).clone();
+        agent.ok_or_else(|| StepFailure::Failed("the worker did not say where its binary is".into()))
+    }
+
+    /// Where the agent's binary is on a host, if a worker was started there.
+    pub(crate) fn known_agent(&self, host: &str) -> Option<PushedAgent> {
+        let links = lock(&self.links);
+        let links = links.get(host)?;
+        links.iter().find_map(|(_, link)| lock(&link.agent).clone())
+    }
+
+    /// Runs a command line on a host; its output is handed on as it comes. For what is no step: `muster status`.
+    pub(crate) async fn command(
+        &self,
+        errand: &Errand<'_>,
+        line: &str,
+        mut on_piece: impl FnMut(Piece),
+    ) -> Result<Option<u32>, StepFailure> {
+        let link = self.link(errand.host, errand.way);
+        let mut process = match self.connection(&link, errand.way).await? {
+            Some(connected) => Process::remote(&connected.client, line).await?,
+            None => Process::local("sh", &["-c".into(), line.into()])
+                .map_err(|cause| StepFailure::Failed(format!("`sh` cannot be started: {cause}")))?,
+        };
+        loop {
+            match process.next().await {
+                Piece::Exit(code) => return Ok(code),
+                piece => on_piece(piece),
+            }
+        }
+    }
+
+    /// Closes the connections to a host; the next task opens new ones.
+    pub(crate) fn forget(&self, host: &str) {
+        lock(&self.links).remove(host);
+    }
+
+    /// Tells all workers to finish.
+    pub(crate) async fn close(&self) {
+        let links: Vec<Arc<Link>> =
+            lock(&self.links).drain().flat_map(|(_, links)| links).map(|(_, link)| link).collect();
+        for link in links {
+            let idle = std::mem::take(&mut *lock(&link.idle));
+            for (_, session) in idle {
+                session.close().await;
+            }
+        }
+    }
+
+    fn link(&self, host: &str, way: &Way) -> Arc<Link> {
+        // This machine is one host, under whatever names the inventory has it.
+        let name = if *way == Way::Local { "" } else { host };
+        let mut links = lock(&self.links);
+        let of_host = links.entry(name.to_owned()).or_default();
+        if let Some((_, link)) = of_host.iter().find(|(known, _)| known == way) {
+            return link.clone();
+        }
+        let link = Arc::new(Link::default());
+        of_host.push((way.clone(), link.clone()));
+        link
+    }
+
+    async fn session(&self, link: &Link, way: &Way, worker: &Worker) -> Result<Session, StepFailure> {
+        let idle = {
+            let mut idle = lock(&link.idle);
+            let index = idle.iter().position(|(known, _)| known == worker);
+            index.map(|index| idle.swap_remove(index).1)
+        };
+        if let Some(session) = idle {
+            return Ok(session);
+        }
+        let connected = self.connection(link, way).await?;
+        let place = connected.as_ref().map_or(Place::Here, |connected| Place::Host(&connected.client));
+        let launched = launch(&place, &self.agents, &worker.identity).await?;
+        let agent = PushedAgent { path: launched.path.clone(), sha256: launched.sha256.clone() };
+        {
+            let mut known = lock(&link.agent);
+            // What root has put there everyone can read.
+            if known.is_none() || agent.path.starts_with("/run/muster/") {
+                *known = Some(agent);
+            }
+        }
+        Ok(Session::open(launched, &self.run, worker.check).await?)
+    }
+
+    async fn connection(&self, link: &Link, way: &Way) -> Result<Option<Arc<Connected>>, StepFailure> {
+        let Way::Ssh(wanted) = way else { return Ok(None) };
+        let connect = || async {
+            let target = Target::resolve(wanted).await?;
+            Ok(Arc::new(ssh::connect(&target).await?))
+        };
+        let connected = link.connection.get_or_init(connect).await;
+        Ok(Some(connected.clone()?))
+    }
+}
+
+/// What is locked here is whole at any time: a panic elsewhere leaves nothing half-done in it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

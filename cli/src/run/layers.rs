@@ -1,0 +1,143 @@
+//! The variables that a task sees besides those of its host: from its play, its roles, blocks and includes.
+
+use crate::playbook::{Play, Role, Scope as Written, ScopeKind, Task};
+use crate::vars::{Level, RoleInfo, Vars};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Definitions with their level; within a level the last one wins.
+pub(crate) type Layers = Vec<(Level, Arc<Vars>)>;
+
+/// What one task sees besides the variables of its host.
+#[derive(Debug, Clone)]
+pub(crate) struct OfTask {
+    pub(crate) layers: Layers,
+    pub(crate) role: Option<Arc<RoleInfo>>,
+    /// Folders to find files in, the nearest first.
+    pub(crate) search: Arc<[PathBuf]>,
+}
+
+/// Keeps what was put together for a task: every host asks for the same.
+#[derive(Debug, Default)]
+pub(crate) struct LayerBook {
+    by_task: Mutex<HashMap<usize, Arc<OfTask>>>,
+    /// Roles whose variables all later tasks see: those of `roles:`, and includes that say `public`.
+    exported: Mutex<Vec<Arc<Role>>>,
+}
+
+impl LayerBook {
+    /// For a play: the variables of its roles can be seen by all its tasks.
+    pub(crate) fn of(play: &Play) -> Self {
+        let roles = play.roles.iter().filter_map(|block| block.scope.role.clone()).collect();
+        Self { by_task: Mutex::default(), exported: Mutex::new(roles) }
+    }
+
+    /// A role was included whose variables stay visible.
+    pub(crate) fn export(&self, role: &Arc<Role>) {
+        self.exported.lock().unwrap_or_else(PoisonError::into_inner).push(role.clone());
+        self.by_task.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What a task sees.
+    pub(crate) fn task(&self, task: &Arc<Task>, playbook_dir: &Path) -> Arc<OfTask> {
+        let key = Arc::as_ptr(task) as usize;
+        let known = self.by_task.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let made = Arc::new(put_together(task, &exported, playbook_dir));
+            self.by_task.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+            made
+        })
+    }
+}
+
+fn put_together(task: &Task, exported: &[Arc<Role>], playbook_dir: &Path) -> OfTask {
+    let mut layers = Layers::new();
+    for role in exported {
+        add(&mut layers, Level::RoleDefaults, Vars::from(&role.defaults));
+        add(&mut layers, Level::RoleVars, Vars::from(&role.vars));
+    }
+    let role = task.role();
+    if let Some(role) = role {
+        for role in role.pulled_in_by.iter().chain([role]) {
+            add(&mut layers, Level::RoleDefaults, Vars::from(&role.defaults));
+            add(&mut layers, Level::RoleVars, Vars::from(&role.vars));
+            add(&mut layers, Level::RoleParams, Vars::from(&role.params));
+        }
+    }
+    let scopes: Vec<&Written> = task.scope.outer().collect();
+    for scope in scopes.into_iter().rev() {
+        for vars in scope.own_vars() {
+            add(&mut layers, level(scope.kind), Vars::from(vars));
+        }
+    }
+    OfTask {
+        layers,
+        role: role.map(|role| Arc::new(role_info(role))),
+        search: search(task, playbook_dir).into(),
+    }
+}
+
+fn add(layers: &mut Layers, level: Level, vars: Vars) {
+    if !vars.is_empty() {
+        layers.push((level, Arc::new(vars)));
+    }
+}
+
+fn level(kind: ScopeKind) -> Level {
+    match kind {
+        ScopeKind::Play => Level::PlayVars,
+        ScopeKind::Role | ScopeKind::Block | ScopeKind::Import => Level::BlockVars,
+        ScopeKind::Include => Level::IncludeParams,
+        ScopeKind::Task => Level::TaskVars,
+    }
+}
+
+fn role_info(role: &Role) -> RoleInfo {
+    let name = role.name.rsplit('.').next().unwrap_or(&role.name);
+    RoleInfo {
+        name: name.to_owned(),
+        full_name: role.name.clone(),
+        path: role.path.clone(),
+        parents: role.pulled_in_by.iter().rev().map(|parent| parent.name.clone()).collect(),
+    }
+}
+
+/// The role, the roles that pulled it in, the folder of the task's file, the folder of the playbook.
+fn search(task: &Task, playbook_dir: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if let Some(role) = task.role() {
+        folders.push(role.path.clone());
+        folders.extend(role.pulled_in_by.iter().rev().map(|parent| parent.path.clone()));
+    }
+    if let Some(folder) = task.span().file().path().parent() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        folders.push(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
+    }
+    folders.push(playbook_dir.to_owned());
+    let mut seen = std::collections::HashSet::new();
+    folders.retain(|folder| seen.insert(folder.clone()));
+    folders
+}
+
+/// A file of the controller that a task names: in `kind` (`files`, `templates`, `vars`, `tasks`) below the folders, or
+/// beside.
+pub(crate) fn find_file(name: &str, kind: &str, search: &[PathBuf]) -> Result<PathBuf, Vec<PathBuf>> {
+    let path = super::ssh::options::expand_home(name);
+    if path.is_absolute() {
+        return if path.exists() { Ok(path) } else { Err(vec![path]) };
+    }
+    let candidates = search.iter().flat_map(|folder| [folder.join(kind).join(&path), folder.join(&path)]);
+    let candidates: Vec<PathBuf> = candidates.collect();
+    match candidates.iter().find(|candidate| candidate.exists()) {
+        Some(found) => Ok(found.clone()),
+        None => Err(candidates),
+    }
+}
+
+/// The sentence for a file that is not there.
+pub(crate) fn not_found(name: &str, looked: &[PathBuf]) -> String {
+    let places: Vec<String> = looked.iter().map(|path| path.display().to_string()).collect();
+    format!("there is no `{name}` on the controller: looked for {}", places.join(", "))
+}
