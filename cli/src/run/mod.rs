@@ -5,7 +5,9 @@
 mod agents;
 mod arguments;
 mod content;
+mod control;
 mod cursor;
+mod files;
 mod hosts;
 mod identity;
 mod keywords;

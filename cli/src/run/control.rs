@@ -1,0 +1,400 @@
+//! Modules that the controller carries out itself: they say something, change variables, or fail.
+
+use super::arguments::{self, text, texts, truth, written};
+use super::keywords::{is_true, list_of_texts};
+use super::layers::{find_file, not_found};
+use super::result::{Effect, Status, TaskResult};
+use super::task_run::Request;
+use super::template_error::sentence;
+use crate::load::Reader;
+use crate::template::{FailureKind, TemplateError, Value, text_of, to_json, unknown};
+use crate::vars::Vars;
+use crate::yaml::{Kind, Node};
+use serde_json::{Map, Value as Json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What these modules need of the run.
+pub(crate) struct Control<'a> {
+    pub(crate) reader: &'a Reader,
+    pub(crate) verbosity: u8,
+    pub(crate) is_check: bool,
+}
+
+/// What carrying one out came to.
+pub(crate) enum Answer {
+    /// It is done.
+    Done(Box<TaskResult>),
+    /// Wait, and for an answer where there is a prompt: `pause`.
+    Pause(Pause),
+}
+
+/// What `pause` waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pause {
+    pub(crate) time: Option<Duration>,
+    pub(crate) prompt: Option<String>,
+    pub(crate) echo: bool,
+}
+
+impl Control<'_> {
+    /// Carries a module out.
+    pub(crate) fn run(&self, request: &Request) -> Answer {
+        let result = match request.spec.name {
+            "debug" => self.debug(request),
+            "assert" => Self::assert(request),
+            "fail" => Ok(TaskResult::failed(text(&request.args, "msg").unwrap_or_default())),
+            "set_fact" => self.set_fact(request),
+            "include_vars" => self.include_vars(request),
+            "add_host" => Ok(Self::add_host(request)),
+            "group_by" => Ok(Self::group_by(request)),
+            "pause" => return Self::pause(request),
+            "set_stats" => Ok(TaskResult::failed("`set_stats` is not supported")),
+            other => {
+                Ok(TaskResult::failed(format!("the controller does not know how to carry out `{other}`")))
+            }
+        };
+        Answer::Done(Box::new(result.unwrap_or_else(|err| self.failure(&err))))
+    }
+
+    fn failure(&self, err: &TemplateError) -> TaskResult {
+        match err.unknown_reason() {
+            Some(reason) if self.is_check => TaskResult::unknown(reason),
+            _ => TaskResult::failed(sentence(err)),
+        }
+    }
+
+    fn debug(&self, request: &Request) -> Result<TaskResult, TemplateError> {
+        let verbosity = match written(&request.task, "verbosity") {
+            Some(node) => text_of(&request.scope.render_node(node)?).parse().unwrap_or(0),
+            None => 0,
+        };
+        if verbosity > self.verbosity {
+            let mut skipped = TaskResult::skipped("Verbosity threshold not met.");
+            skipped.result.insert("skipped_reason".into(), "Verbosity threshold not met.".into());
+            return Ok(skipped);
+        }
+        let mut result = TaskResult { is_talk: true, ..TaskResult::default() };
+        if let Some(node) = written(&request.task, "var") {
+            let (name, value) = self.variable(request, node)?;
+            result.result.insert(name, value);
+            return Ok(result);
+        }
+        let message = match written(&request.task, "msg") {
+            Some(node) => to_json(&request.scope.render_node(node)?),
+            None => request.args.get("msg").cloned().unwrap_or_else(|| "Hello world!".into()),
+        };
+        result.result.insert("msg".into(), message);
+        Ok(result)
+    }
+
+    /// `debug: var` is an expression; where it is undefined that is what is shown.
+    fn variable(&self, request: &Request, node: &Node) -> Result<(String, Json), TemplateError> {
+        let name = match node.has_template() {
+            true => Node::text(&node.span, text_of(&request.scope.render_node(node)?)),
+            false => node.clone(),
+        };
+        let shown = name.scalar_text().unwrap_or_default().into_owned();
+        let value = match request.scope.expression(&name) {
+            Ok(value) => to_json(&value),
+            Err(err) if err.is_undefined() => match self.verbosity {
+                0 => "VARIABLE IS NOT DEFINED!".into(),
+                _ => format!("VARIABLE IS NOT DEFINED!: {}", sentence(&err)).into(),
+            },
+            Err(err) => return Err(err),
+        };
+        Ok((shown, value))
+    }
+
+    fn assert(request: &Request) -> Result<TaskResult, TemplateError> {
+        let Some(that) = written(&request.task, "that") else {
+            return Ok(TaskResult::failed("conditional required in \"that\" string"));
+        };
+        let message = |name: &str| match written(&request.task, name) {
+            Some(node) => request.scope.render_node(node).map(Some),
+            None => Ok(None),
+        };
+        let fails = match message("fail_msg")? {
+            Some(message) => Some(message),
+            None => message("msg")?,
+        };
+        for condition in conditions(that, request)? {
+            if !request.scope.condition(&condition)? {
+                let mut result = TaskResult::failed(fails.as_ref().map_or("Assertion failed".into(), lines));
+                result.result.insert("assertion".into(), condition.to_json());
+                result.result.insert("evaluated_to".into(), false.into());
+                return Ok(result);
+            }
+        }
+        let message = message("success_msg")?.as_ref().map_or("All assertions passed".into(), lines);
+        let is_quiet = match written(&request.task, "quiet") {
+            Some(node) => is_true(&request.scope.render_node(node)?),
+            None => false,
+        };
+        let result = Map::from_iter([("msg".to_owned(), Json::from(message))]);
+        Ok(TaskResult { result, is_talk: !is_quiet, ..TaskResult::default() })
+    }
+
+    fn set_fact(&self, request: &Request) -> Result<TaskResult, TemplateError> {
+        let cacheable = truth(&request.args, "cacheable");
+        let mut result = TaskResult::default();
+        let mut facts = Map::new();
+        for (name, node) in self.given(request)? {
+            if name == "cacheable" {
+                continue;
+            }
+            if !is_variable_name(&name) {
+                return Ok(TaskResult::failed(format!(
+                    "`{name}` is no name for a variable: letters, digits and underscores, not starting with a digit"
+                )));
+            }
+            let value = match node {
+                Ok(value) => value,
+                // What cannot be known now is passed on: later tasks that use it are deferred as well.
+                Err(err) => match err.unknown_reason() {
+                    Some(reason) if self.is_check => {
+                        result.unknown = Some(reason.to_owned());
+                        unknown(reason)
+                    }
+                    _ => return Err(err),
+                },
+            };
+            facts.insert(name.clone(), to_json(&value));
+            result.effects.push(Effect::SetFact { name, value, cacheable });
+        }
+        if result.effects.is_empty() {
+            return Ok(TaskResult::failed("set_fact needs at least one variable to set"));
+        }
+        result.result.insert("ansible_facts".into(), facts.into());
+        Ok(result)
+    }
+
+    /// The named arguments, each rendered on its own: values keep their types, and one may be unknown.
+    fn given(&self, request: &Request) -> Result<Vec<(String, Result<Value, TemplateError>)>, TemplateError> {
+        let mut given: Vec<(String, Result<Value, TemplateError>)> = Vec::new();
+        if request.task.args.template.is_some() {
+            match arguments::rendered(&request.task, request.spec, &request.scope) {
+                Ok(args) => given.extend(args.into_iter().map(|(name, value)| (name, Ok(value)))),
+                Err(arguments::ArgumentsError::Template(err)) => return Err(err),
+                Err(arguments::ArgumentsError::Refused(why)) => {
+                    return Err(TemplateError::new(FailureKind::Failed, why));
+                }
+            }
+        } else {
+            for (name, node) in request.task.args.named.iter() {
+                let name = match name.has_template() {
+                    true => text_of(&request.scope.render_node(name)?),
+                    false => name.key_text().into_owned(),
+                };
+                given.push((name, request.scope.render_node(node)));
+            }
+        }
+        Ok(given)
+    }
+
+    fn include_vars(&self, request: &Request) -> Result<TaskResult, TemplateError> {
+        let args = &request.args;
+        let mut result = TaskResult::default();
+        let files = match files_of_vars(request) {
+            Ok(files) => files,
+            Err(why) => {
+                let mut failed = TaskResult::failed(why);
+                failed.result.insert("ansible_included_var_files".into(), Json::Array(Vec::new()));
+                return Ok(failed);
+            }
+        };
+        let mut vars = Vars::new();
+        let mut facts = Map::new();
+        for file in &files {
+            let mapping = match self.reader.vars(file) {
+                Ok(mapping) => mapping,
+                Err(mistakes) => return Ok(TaskResult::failed(mistakes.to_string())),
+            };
+            for (name, node) in mapping.iter() {
+                facts.insert(name.key_text().into_owned(), node.to_json());
+            }
+            vars.merge(&Vars::from(&mapping));
+        }
+        if let Some(name) = text(args, "name") {
+            let entries = vars.iter().map(|(name, var)| (Value::from(name), var.data.clone()));
+            let whole = crate::vars::Data::map(entries.collect::<Vec<_>>());
+            vars = Vars::new();
+            vars.set(name, whole, None);
+            facts = Map::from_iter([(name.to_owned(), Json::Object(facts))]);
+        }
+        let shown: Vec<Json> = files.iter().map(|file| file.display().to_string().into()).collect();
+        result.result.insert("ansible_facts".into(), facts.into());
+        result.result.insert("ansible_included_var_files".into(), shown.into());
+        result.effects.push(Effect::IncludeVars(Arc::new(vars)));
+        Ok(result)
+    }
+
+    fn add_host(request: &Request) -> TaskResult {
+        let name = text(&request.args, "name").unwrap_or_default().to_owned();
+        let groups = texts(&request.args, "groups")
+            .iter()
+            .flat_map(|group| group.split(','))
+            .map(|group| group.trim().to_owned())
+            .collect();
+        let own = ["name", "groups"];
+        let vars = request.args.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        let vars: Map<String, Json> = vars.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut result = TaskResult { changed: true, ..TaskResult::default() };
+        result.result.insert(
+            "add_host".into(),
+            serde_json::json!({"host_name": name, "groups": groups_json(&groups), "host_vars": vars}),
+        );
+        result.effects.push(Effect::AddHost { name, groups, vars });
+        result
+    }
+
+    fn group_by(request: &Request) -> TaskResult {
+        let group = text(&request.args, "key").unwrap_or_default().replace(' ', "-");
+        let parents: Vec<String> =
+            texts(&request.args, "parents").iter().map(|parent| parent.replace(' ', "-")).collect();
+        let mut result = TaskResult::default();
+        result.result.insert("add_group".into(), group.clone().into());
+        result.result.insert("parent_groups".into(), groups_json(&parents));
+        result.effects.push(Effect::GroupBy { group, parents });
+        result
+    }
+
+    fn pause(request: &Request) -> Answer {
+        let number = |name: &str| {
+            request.args.get(name).map(|value| text_of(&crate::template::from_json(value)).parse::<f64>())
+        };
+        let time = match (number("minutes"), number("seconds")) {
+            (Some(Ok(minutes)), _) => Some(minutes * 60.0),
+            (None, Some(Ok(seconds))) => Some(seconds),
+            (None, None) => None,
+            _ => {
+                return Answer::Done(Box::new(TaskResult::failed(
+                    "`minutes` and `seconds` of `pause` are numbers",
+                )));
+            }
+        };
+        let prompt = text(&request.args, "prompt").map(str::to_owned);
+        Answer::Pause(Pause {
+            time: time.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9))),
+            prompt,
+            echo: request.args.get("echo").and_then(Json::as_bool).unwrap_or(true),
+        })
+    }
+}
+
+fn groups_json(groups: &Vec<String>) -> Json {
+    groups.iter().map(String::as_str).collect::<Vec<_>>().into()
+}
+
+/// The conditions of `that`: a list, one, or a template that gives either.
+fn conditions(that: &Node, request: &Request) -> Result<Vec<Node>, TemplateError> {
+    if that.has_template() && matches!(that.kind, Kind::Str(_)) {
+        let value = request.scope.render_node(that)?;
+        let texts = match value.kind() {
+            minijinja::value::ValueKind::Bool => {
+                return Ok(vec![Node::new(&that.span, Kind::Bool(value.is_true()))]);
+            }
+            _ => list_of_texts(&value),
+        };
+        return Ok(texts.into_iter().map(|text| Node::text(&that.span, text)).collect());
+    }
+    Ok(that.one_or_many().to_vec())
+}
+
+/// A message that may be a list of lines.
+fn lines(message: &Value) -> String {
+    list_of_texts(message).join("\n")
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && chars.all(|char| char.is_alphanumeric() || char == '_')
+}
+
+/// The files that `include_vars` reads.
+fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
+    let args = &request.args;
+    let search = request.scope.search();
+    let extensions: Vec<String> = texts(args, "extensions")
+        .into_iter()
+        .map(|extension| extension.trim_start_matches('.').to_owned())
+        .collect();
+    if let Some(name) = text(args, "file") {
+        let file = find_file(name, "vars", search).map_err(|looked| not_found(name, &looked))?;
+        return Ok(vec![file]);
+    }
+    let name = text(args, "dir").unwrap_or_default();
+    let folder = find_file(name, "vars", search).map_err(|looked| not_found(name, &looked))?;
+    if !folder.is_dir() {
+        return Err(format!("`{}` is not a folder", folder.display()));
+    }
+    let depth = args.get("depth").and_then(Json::as_u64).unwrap_or(0);
+    let matching = match text(args, "files_matching") {
+        Some(pattern) => {
+            Some(fancy_regex::Regex::new(pattern).map_err(|cause| format!("`files_matching`: {cause}"))?)
+        }
+        None => None,
+    };
+    let ignored = texts(args, "ignore_files");
+    let mut files = Vec::new();
+    walk(&folder, depth, 1, &mut files).map_err(|cause| format!("{}: {cause}", folder.display()))?;
+    let mut wanted = Vec::new();
+    for file in files {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let extension =
+            file.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
+        let is_ignored = ignored.iter().any(|pattern| {
+            *pattern == name
+                || fancy_regex::Regex::new(pattern).is_ok_and(|regex| regex.is_match(&name).unwrap_or(false))
+        });
+        let is_match = matching.as_ref().is_none_or(|regex| regex.is_match(&name).unwrap_or(false));
+        if is_ignored || !is_match {
+            continue;
+        }
+        if !extensions.contains(&extension) {
+            if truth(args, "ignore_unknown_extensions") || matching.is_some() {
+                continue;
+            }
+            return Err(format!(
+                "`{}` does not end in one of {}: leave it out with `ignore_unknown_extensions`",
+                file.display(),
+                extensions.join(", ")
+            ));
+        }
+        wanted.push(file);
+    }
+    Ok(wanted)
+}
+
+fn walk(folder: &Path, depth: u64, level: u64, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_file() {
+            files.push(entry);
+        } else if entry.is_dir() && (depth == 0 || level < depth) {
+            walk(&entry, depth, level + 1, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// A task that only waited.
+pub(crate) fn paused(pause: &Pause, answer: &str, seconds: f64) -> TaskResult {
+    let mut result = TaskResult::default();
+    result.result.insert("delta".into(), (seconds as u64).into());
+    result.result.insert("user_input".into(), answer.into());
+    result.result.insert("echo".into(), pause.echo.into());
+    let waited = match seconds {
+        seconds if seconds < 60.0 => format!("Paused for {seconds:.2} seconds"),
+        seconds => format!("Paused for {:.2} minutes", seconds / 60.0),
+    };
+    result.result.insert("stdout".into(), waited.into());
+    result.result.insert("rc".into(), 0.into());
+    result.result.insert("stderr".into(), "".into());
+    result.status = Status::Ok;
+    result
+}

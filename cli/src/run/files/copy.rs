@@ -1,0 +1,260 @@
+//! `copy`: one file, a given text, or a whole directory as one part for each directory and file in it.
+
+use crate::load::Reader;
+use crate::run::arguments::{text, truth};
+use crate::run::content::Contents;
+use crate::run::layers::{find_file, not_found};
+use crate::run::task_run::Request;
+use muster_api::step::ContentRef;
+use serde_json::{Map, Value as Json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// One step of several that a task comes to.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) module: &'static str,
+    pub(crate) args: Map<String, Json>,
+    pub(crate) content: Option<ContentRef>,
+}
+
+/// The steps of a `copy`.
+///
+/// # Errors
+///
+/// A sentence: what is to be copied is not there or cannot be read.
+pub(crate) fn copy_parts(
+    request: &Request,
+    contents: &Contents,
+    reader: &Reader,
+) -> Result<Vec<Part>, String> {
+    let args = &request.args;
+    if truth(args, "remote_src") {
+        return Ok(vec![Part { module: "copy", args: args.clone(), content: None }]);
+    }
+    if let Some(content) = args.get("content").filter(|content| !content.is_null()) {
+        let bytes = content_text(content);
+        return Ok(vec![part(args, &Map::new(), contents.add_bytes(bytes.as_bytes()))]);
+    }
+    let name = text(args, "src").unwrap_or_default();
+    let search = request.scope.search();
+    let source = find_file(name, "files", search).map_err(|looked| not_found(name, &looked))?;
+    if source.is_dir() {
+        return directory(args, &source, name.ends_with('/'), contents);
+    }
+    let content = file_content(&source, truth(args, "decrypt"), contents, reader)?;
+    check_checksum(args, &source)?;
+    let mut own = Map::new();
+    let dest = text(args, "dest").unwrap_or_default();
+    if dest.ends_with('/') {
+        own.insert("dest".into(), format!("{dest}{}", file_name(&source)).into());
+    }
+    own.insert("_original_basename".into(), file_name(&source).into());
+    preserve(args, &source, &mut own);
+    Ok(vec![part(args, &own, content)])
+}
+
+/// Text as it is; mappings and lists as JSON, as Ansible writes them.
+fn content_text(content: &Json) -> String {
+    match content {
+        Json::String(text) => text.clone(),
+        Json::Object(_) | Json::Array(_) => python_json(content),
+        Json::Bool(value) => if *value { "True" } else { "False" }.into(),
+        other => other.to_string(),
+    }
+}
+
+/// JSON with the blanks that Python puts behind commas and colons.
+fn python_json(value: &Json) -> String {
+    match value {
+        Json::Object(map) => {
+            let entries: Vec<String> = map
+                .iter()
+                .map(|(key, value)| format!("{}: {}", Json::from(key.as_str()), python_json(value)))
+                .collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        Json::Array(items) => format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+/// The content of a file, decrypted where it is a vault.
+fn file_content(
+    path: &Path,
+    decrypt: bool,
+    contents: &Contents,
+    reader: &Reader,
+) -> Result<ContentRef, String> {
+    let unreadable = |cause: std::io::Error| format!("{}: {cause}", path.display());
+    if decrypt && is_vault(path).map_err(unreadable)? {
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let bytes = reader.keyring().decrypt_bytes(&text).map_err(|problem| {
+            problem.at("the file", &crate::source::Span::outside(&path.display().to_string())).to_string()
+        })?;
+        return Ok(contents.add_bytes(&bytes));
+    }
+    contents.add_file(path).map_err(unreadable)
+}
+
+fn is_vault(path: &Path) -> std::io::Result<bool> {
+    use std::io::Read;
+    const MARK: &[u8] = b"$ANSIBLE_VAULT";
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(MARK.len() as u64).read_to_end(&mut head)?;
+    Ok(head == MARK)
+}
+
+fn check_checksum(args: &Map<String, Json>, source: &Path) -> Result<(), String> {
+    let Some(wanted) = text(args, "checksum") else { return Ok(()) };
+    use sha1::{Digest, Sha1};
+    let bytes = fs::read(source).map_err(|cause| format!("{}: {cause}", source.display()))?;
+    let found = crate::run::content::hex(&Sha1::digest(&bytes));
+    if found == wanted {
+        return Ok(());
+    }
+    Err(format!("`{}` has the checksum {found}, not {wanted}", source.display()))
+}
+
+/// `mode: preserve` is the mode of the file on the controller.
+fn preserve(args: &Map<String, Json>, source: &Path, own: &mut Map<String, Json>) {
+    if text(args, "mode") == Some("preserve")
+        && let Ok(metadata) = fs::metadata(source)
+    {
+        own.insert("mode".into(), format!("{:04o}", metadata.permissions().mode() & 0o7777).into());
+    }
+}
+
+fn part(args: &Map<String, Json>, own: &Map<String, Json>, content: ContentRef) -> Part {
+    let mut args = args.clone();
+    for name in ["src", "content", "checksum", "decrypt", "local_follow"] {
+        args.remove(name);
+    }
+    args.extend(own.clone());
+    Part { module: "copy", args, content: Some(content) }
+}
+
+/// Each directory, then each file in it. Without a slash at the end of `src` the directory itself is copied.
+fn directory(
+    args: &Map<String, Json>,
+    source: &Path,
+    only_content: bool,
+    contents: &Contents,
+) -> Result<Vec<Part>, String> {
+    let mut dest = PathBuf::from(text(args, "dest").unwrap_or_default());
+    if !only_content {
+        dest.push(file_name(source));
+    }
+    let mut parts = Vec::new();
+    if !only_content || args.get("directory_mode").is_some_and(|mode| !mode.is_null()) {
+        parts.push(make_directory(args, &dest, source));
+    }
+    add_directory(args, source, &dest, contents, &mut parts)?;
+    Ok(parts)
+}
+
+fn add_directory(
+    args: &Map<String, Json>,
+    source: &Path,
+    dest: &Path,
+    contents: &Contents,
+    parts: &mut Vec<Part>,
+) -> Result<(), String> {
+    let unreadable = |cause: std::io::Error| format!("{}: {cause}", source.display());
+    let entries: Result<Vec<PathBuf>, _> =
+        fs::read_dir(source).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut entries = entries.map_err(unreadable)?;
+    entries.sort();
+    for entry in entries {
+        let target = dest.join(file_name(&entry));
+        let is_link = fs::symlink_metadata(&entry).is_ok_and(|metadata| metadata.is_symlink());
+        if is_link && !truth(args, "local_follow") {
+            parts.push(make_link(&entry, &target)?);
+        } else if entry.is_dir() {
+            parts.push(make_directory(args, &target, &entry));
+            add_directory(args, &entry, &target, contents, parts)?;
+        } else {
+            let content =
+                contents.add_file(&entry).map_err(|cause| format!("{}: {cause}", entry.display()))?;
+            let mut own =
+                Map::from_iter([("dest".to_owned(), Json::from(target.to_string_lossy().as_ref()))]);
+            preserve(args, &entry, &mut own);
+            parts.push(part(args, &own, content));
+        }
+    }
+    Ok(())
+}
+
+fn make_directory(args: &Map<String, Json>, dest: &Path, source: &Path) -> Part {
+    let mut own = Map::from_iter([
+        ("path".to_owned(), Json::from(dest.to_string_lossy().as_ref())),
+        ("state".to_owned(), Json::from("directory")),
+    ]);
+    for name in ["owner", "group"] {
+        if let Some(value) = args.get(name).filter(|value| !value.is_null()) {
+            own.insert(name.into(), value.clone());
+        }
+    }
+    let mode = args.get("directory_mode").filter(|mode| !mode.is_null()).cloned();
+    match mode {
+        Some(mode) if mode == "preserve" => {
+            let mode = fs::metadata(source).map(|metadata| metadata.permissions().mode() & 0o7777);
+            own.extend(mode.ok().map(|mode| ("mode".to_owned(), Json::from(format!("{mode:04o}")))));
+        }
+        Some(mode) => drop(own.insert("mode".into(), mode)),
+        None => {}
+    }
+    Part { module: "file", args: coerced("file", own), content: None }
+}
+
+fn make_link(entry: &Path, target: &Path) -> Result<Part, String> {
+    let to = fs::read_link(entry).map_err(|cause| format!("{}: {cause}", entry.display()))?;
+    let own = Map::from_iter([
+        ("path".to_owned(), Json::from(target.to_string_lossy().as_ref())),
+        ("state".to_owned(), Json::from("link")),
+        ("src".to_owned(), Json::from(to.to_string_lossy().as_ref())),
+        ("force".to_owned(), Json::from(true)),
+    ]);
+    Ok(Part { module: "file", args: coerced("file", own), content: None })
+}
+
+/// Arguments of our own with the defaults of the module filled in.
+pub(super) fn coerced(module: &str, args: Map<String, Json>) -> Map<String, Json> {
+    let spec = muster_api::module::find(module);
+    spec.and_then(|spec| muster_api::module::coerce(spec, &args).ok()).unwrap_or(args)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_is_written_as_python_writes_json() {
+        let value = serde_json::json!({"a": [1, true, null], "b": "x"});
+        assert_eq!(content_text(&value), r#"{"a": [1, true, null], "b": "x"}"#);
+    }
+
+    #[test]
+    fn a_directory_becomes_its_directories_and_files_in_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("sub")).expect("a folder in it");
+        for name in ["b.txt", "sub/a.txt"] {
+            fs::write(folder.path().join(name), name).expect("a file in it");
+        }
+        let args = Map::from_iter([("dest".to_owned(), Json::from("/srv"))]);
+        let contents = Contents::default();
+        let parts = directory(&args, folder.path(), true, &contents).expect("all can be read");
+        let shown: Vec<(&str, &str)> = parts
+            .iter()
+            .map(|part| {
+                (part.module, text(&part.args, "dest").or(text(&part.args, "path")).unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(shown, [("copy", "/srv/b.txt"), ("file", "/srv/sub"), ("copy", "/srv/sub/a.txt")]);
+    }
+}

@@ -1,0 +1,12 @@
+//! Modules whose files are on the controller: what they put on a host is found, read or rendered here, and travels
+//! by its hash.
+
+mod copy;
+mod fetch;
+mod script;
+mod template;
+
+pub(crate) use copy::{Part, copy_parts};
+pub(crate) use fetch::{Fetched, destination, write as write_fetched};
+pub(crate) use script::script_parts;
+pub(crate) use template::render;

@@ -1,0 +1,98 @@
+//! `template`: the file is rendered here with the host's variables; the host gets the text.
+
+use super::copy::Part;
+use crate::load::Reader;
+use crate::run::arguments::{text, truth};
+use crate::run::content::Contents;
+use crate::run::layers::{find_file, not_found};
+use crate::run::task_run::Request;
+use crate::template::{FileOptions, TemplateError, TemplateFile, Value};
+use crate::vars::{Level, Vars};
+use serde_json::{Map, Value as Json};
+use std::path::Path;
+
+/// Why there is no text.
+pub(crate) enum RenderFailure {
+    /// The template failed.
+    Template(TemplateError),
+    /// The file is not there: a sentence.
+    File(String),
+}
+
+/// The step of a `template`.
+pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) -> Result<Part, RenderFailure> {
+    let args = &request.args;
+    let name = text(args, "src").unwrap_or_default();
+    let search = request.scope.search();
+    let path = find_file(name, "templates", search)
+        .map_err(|looked| RenderFailure::File(not_found(name, &looked)))?;
+    let dest = text(args, "dest").unwrap_or_default();
+    let text = reader.text(&path).map_err(|problem| RenderFailure::File(problem.to_string()))?;
+    let file = TemplateFile { text: text.text(), path: &path, options: options(args), search };
+    let scope = request.scope.with(Level::LoopVars, own_variables(&path, dest, name));
+    let rendered = scope.render_file(&file).map_err(RenderFailure::Template)?;
+    let content = contents.add_bytes(with_line_ends(args, &rendered).as_bytes());
+    let mut sent = args.clone();
+    let of_the_controller = [
+        "src",
+        "newline_sequence",
+        "block_start_string",
+        "block_end_string",
+        "variable_start_string",
+        "variable_end_string",
+        "comment_start_string",
+        "comment_end_string",
+        "trim_blocks",
+        "lstrip_blocks",
+        "output_encoding",
+    ];
+    sent.retain(|name, _| !of_the_controller.contains(&name.as_str()));
+    let base = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if dest.ends_with('/') {
+        sent.insert("dest".into(), format!("{dest}{base}").into());
+    }
+    sent.insert("_original_basename".into(), base.into());
+    Ok(Part { module: "template", args: sent, content: Some(content) })
+}
+
+/// What a template knows of itself.
+fn own_variables(path: &Path, dest: &str, written: &str) -> Vars {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let full = full.to_string_lossy();
+    let mut vars = Vars::new();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    for (name, value) in [
+        ("ansible_managed", "Ansible managed"),
+        ("template_host", &host),
+        ("template_path", written),
+        ("template_fullpath", &full),
+        ("template_destpath", dest),
+    ] {
+        vars.set_plain(name, Value::from(value));
+    }
+    vars
+}
+
+fn options(args: &Map<String, Json>) -> FileOptions {
+    let given = |name: &str, default: String| text(args, name).map_or(default, str::to_owned);
+    let default = FileOptions::default();
+    FileOptions {
+        block_start_string: given("block_start_string", default.block_start_string),
+        block_end_string: given("block_end_string", default.block_end_string),
+        variable_start_string: given("variable_start_string", default.variable_start_string),
+        variable_end_string: given("variable_end_string", default.variable_end_string),
+        comment_start_string: given("comment_start_string", default.comment_start_string),
+        comment_end_string: given("comment_end_string", default.comment_end_string),
+        trim_blocks: truth(args, "trim_blocks"),
+        lstrip_blocks: truth(args, "lstrip_blocks"),
+        ..default
+    }
+}
+
+fn with_line_ends(args: &Map<String, Json>, rendered: &str) -> String {
+    match text(args, "newline_sequence") {
+        Some("\r" | "\\r") => rendered.replace('\n', "\r"),
+        Some("\r\n" | "\\r\\n") => rendered.replace('\n', "\r\n"),
+        _ => rendered.to_owned(),
+    }
+}
