@@ -196,6 +196,11 @@ impl Cursor {
         self.frames.is_empty()
     }
 
+    /// Whether something failed that nothing caught.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     /// Whether the current task is in a `rescue`.
     pub(crate) fn is_rescuing(&self) -> bool {
         let is_rescue =

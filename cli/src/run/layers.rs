@@ -21,7 +21,8 @@ pub(crate) struct OfTask {
 /// Keeps what was put together for a task: every host asks for the same.
 #[derive(Debug, Default)]
 pub(crate) struct LayerBook {
-    by_task: Mutex<HashMap<usize, Arc<OfTask>>>,
+    /// With the task, so that its address is not given to another one.
+    by_task: Mutex<HashMap<usize, (Arc<Task>, Arc<OfTask>)>>,
     /// Roles whose variables all later tasks see: those of `roles:`, and includes that say `public`.
     exported: Mutex<Vec<Arc<Role>>>,
 }
@@ -42,11 +43,11 @@ impl LayerBook {
     /// What a task sees.
     pub(crate) fn task(&self, task: &Arc<Task>, playbook_dir: &Path) -> Arc<OfTask> {
         let key = Arc::as_ptr(task) as usize;
-        let known = self.by_task.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self.by_task.lock().unwrap_or_else(PoisonError::into_inner).get(&key).map(|(_, known)| known.clone());
         known.unwrap_or_else(|| {
             let exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let made = Arc::new(put_together(task, &exported, playbook_dir));
-            self.by_task.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+            self.by_task.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (task.clone(), made.clone()));
             made
         })
     }
@@ -68,7 +69,8 @@ fn put_together(task: &Task, exported: &[Arc<Role>], playbook_dir: &Path) -> OfT
     }
     let scopes: Vec<&Written> = task.scope.outer().collect();
     for scope in scopes.into_iter().rev() {
-        for vars in scope.own_vars() {
+        let own: Vec<_> = scope.own_vars().collect();
+        for vars in own.into_iter().rev() {
             add(&mut layers, level(scope.kind), Vars::from(vars));
         }
     }

@@ -1,0 +1,289 @@
+//! Where all hosts of a play stand: pure, results in, the next batch of hosts and their task out. Hosts go through
+//! the play in step (`linear`) or each on its own (`free`).
+
+use super::cursor::{Course, Cursor, Fate, Position, Program};
+use super::tags::{TagFilter, tags_of};
+use crate::playbook::keyword::Keyword;
+use crate::playbook::{Block, Task};
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// The hosts of a play, or of one batch of it.
+pub(crate) struct PlayRun {
+    hosts: IndexMap<String, HostRun>,
+    handlers: Vec<Arc<Task>>,
+    selection: Selection,
+}
+
+/// One host.
+#[derive(Debug, Clone)]
+struct HostRun {
+    cursor: Cursor,
+    state: HostState,
+}
+
+/// Whether a host goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HostState {
+    /// It does.
+    Active,
+    /// A task failed there and nothing caught it.
+    Failed,
+    /// It cannot be reached.
+    Unreachable,
+}
+
+/// Which tasks run.
+struct Selection {
+    tags: TagFilter,
+}
+
+/// Hosts that have the same task before them.
+#[derive(Debug, Clone)]
+pub(crate) struct Batch {
+    pub(crate) position: Position,
+    pub(crate) hosts: Vec<String>,
+}
+
+/// What a task came to on a host, as far as the course of the play is concerned.
+#[derive(Debug, Clone)]
+pub(crate) enum End {
+    /// Go on.
+    Done,
+    /// Go on with what was included.
+    Include(Vec<(u32, Arc<Block>)>),
+    /// It failed.
+    Failed,
+    /// The host is gone.
+    Unreachable,
+    /// `meta: flush_handlers`
+    Flush,
+    /// `meta: end_host` and `end_play`
+    EndHost,
+    /// `meta: end_role`
+    EndRole,
+}
+
+impl PlayRun {
+    /// At the start of a play.
+    pub(crate) fn new(program: Program, hosts: &[String], handlers: Vec<Arc<Task>>, tags: TagFilter) -> Self {
+        let program = Arc::new(program);
+        let host = |name: &String| {
+            (name.clone(), HostRun { cursor: Cursor::new(&program), state: HostState::Active })
+        };
+        Self {
+            hosts: hosts.iter().map(host).collect(),
+            handlers,
+            selection: Selection { tags },
+        }
+    }
+
+    /// The hosts that come first in the playbook's order, with their task; none at the end.
+    pub(crate) fn next_batch(&mut self) -> Option<Batch> {
+        let mut batch: Option<Batch> = None;
+        let is_selected = |task: &Task| self.selection.selects(task);
+        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
+        for (name, host) in &mut self.hosts {
+            let position = host.cursor.current(&course);
+            host.note_failure();
+            let Some(position) = position else { continue };
+            match &mut batch {
+                Some(first) if position.key == first.position.key => first.hosts.push(name.clone()),
+                Some(first) if position.key > first.position.key => {}
+                _ => batch = Some(Batch { position, hosts: vec![name.clone()] }),
+            }
+        }
+        batch
+    }
+
+    /// The next task of one host.
+    pub(crate) fn next_of(&mut self, host: &str) -> Option<Position> {
+        let is_selected = |task: &Task| self.selection.selects(task);
+        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
+        let run = self.hosts.get_mut(host)?;
+        let position = run.cursor.current(&course);
+        run.note_failure();
+        position
+    }
+
+    /// Takes what a task came to on a host. Says where a failure leads.
+    pub(crate) fn finish(&mut self, host: &str, end: End) -> Option<Fate> {
+        let is_selected = |task: &Task| self.selection.selects(task);
+        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
+        let run = self.hosts.get_mut(host)?;
+        match end {
+            End::Done => run.cursor.advance(),
+            End::Include(blocks) => run.cursor.include(blocks),
+            End::Flush => run.cursor.flush_now(&course),
+            End::EndHost => run.cursor.end(),
+            End::EndRole => run.cursor.end_role(),
+            End::Unreachable => {
+                run.cursor.end();
+                run.state = HostState::Unreachable;
+            }
+            End::Failed => {
+                let fate = run.cursor.fail();
+                run.note_failure();
+                return Some(fate);
+            }
+        }
+        None
+    }
+
+    /// Takes all hosts out that the play still has.
+    pub(crate) fn end_all(&mut self) {
+        self.hosts.values_mut().for_each(|host| host.cursor.end());
+    }
+
+    /// `meta: clear_host_errors`
+    pub(crate) fn clear_errors(&mut self) {
+        self.hosts.values_mut().for_each(|host| host.state = HostState::Active);
+    }
+
+    /// Notifies the handlers of that name or topic. Says whether there is one.
+    ///
+    /// Of handlers with one name the last one counts; of those that listen to a topic, all.
+    pub(crate) fn notify(&mut self, host: &str, name: &str) -> bool {
+        let by_name = self.handlers.iter().rposition(|task| is_named(task, name));
+        let by_topic = self.handlers.iter().enumerate().filter(|(_, task)| listens(task, name));
+        let found: Vec<usize> = by_name.into_iter().chain(by_topic.map(|(index, _)| index)).collect();
+        if let Some(run) = self.hosts.get_mut(host) {
+            found.iter().for_each(|handler| drop(run.cursor.notify(*handler)));
+        }
+        !found.is_empty()
+    }
+
+    /// Handlers that an included role brings.
+    pub(crate) fn add_handlers(&mut self, handlers: &[Arc<Task>]) {
+        for handler in handlers {
+            let is_known = self.handlers.iter().any(|known| known.span() == handler.span());
+            if !is_known {
+                self.handlers.push(handler.clone());
+            }
+        }
+    }
+
+    /// The names of all handlers, for a hint.
+    pub(crate) fn handler_names(&self) -> Vec<String> {
+        self.handlers.iter().filter_map(|task| task.name()?.as_str().map(str::to_owned)).collect()
+    }
+
+    /// How a host stands.
+    pub(crate) fn state(&self, host: &str) -> Option<HostState> {
+        self.hosts.get(host).map(|host| host.state)
+    }
+
+    /// Whether a host has nothing left to do.
+    pub(crate) fn is_finished(&self, host: &str) -> bool {
+        self.hosts.get(host).is_none_or(|host| host.cursor.is_finished())
+    }
+
+    /// All hosts.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &String> {
+        self.hosts.keys()
+    }
+
+    /// Those in that state.
+    pub(crate) fn hosts_in(&self, state: HostState) -> Vec<String> {
+        self.hosts.iter().filter(|(_, host)| host.state == state).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl HostRun {
+    /// A failure may only count once an `always` is done.
+    fn note_failure(&mut self) {
+        if self.cursor.has_failed() {
+            self.state = HostState::Failed;
+        }
+    }
+}
+
+impl Selection {
+    fn selects(&self, task: &Task) -> bool {
+        self.tags.selects(&tags_of(task))
+    }
+}
+
+/// A handler's name may come with its role: `role : name`.
+fn is_named(task: &Task, wanted: &str) -> bool {
+    let Some(name) = task.name().and_then(|name| name.as_str()) else { return false };
+    let with_role =
+        |role: &str| wanted.strip_prefix(role).and_then(|rest| rest.strip_prefix(" : ")) == Some(name);
+    name == wanted || task.role().is_some_and(|role| with_role(&role.name))
+}
+
+fn listens(task: &Task, topic: &str) -> bool {
+    let topics = task.keyword(Keyword::Listen).map(|node| node.one_or_many()).unwrap_or_default();
+    topics.iter().any(|node| node.as_str() == Some(topic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cursor::Entry;
+    use super::*;
+    use crate::playbook::keyword::{Given, Keywords};
+    use crate::playbook::{Args, Item, ModuleName, Scope, ScopeKind};
+    use crate::source::{SourceFile, Span};
+    use crate::yaml::Node;
+
+    fn task(name: &str, extra: &[(Keyword, &str)]) -> Arc<Task> {
+        let span = Span::new(&SourceFile::new(name, name), 0..name.len());
+        let mut keywords = Keywords::default();
+        for (keyword, value) in extra.iter().chain([&(Keyword::Name, name)]) {
+            let value = Node::text(&span, value);
+            keywords.set(Given { keyword: *keyword, key: span.clone(), value });
+        }
+        let scope = Scope { kind: ScopeKind::Task, keywords, role: None, parent: None, span: span.clone() };
+        let module = ModuleName(Node::text(&span, "debug"));
+        let args = Args::default();
+        Arc::new(Task { scope: Arc::new(scope), module, args, loop_over: None, is_handler: false })
+    }
+
+    fn play(names: &[&str], hosts: &[&str], handlers: Vec<Arc<Task>>) -> PlayRun {
+        let mut entries: Vec<Entry> =
+            names.iter().map(|name| Entry::Item(Item::Task(task(name, &[])))).collect();
+        entries.push(Entry::Flush);
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        PlayRun::new(Program { entries, force_handlers: false }, &hosts, handlers, TagFilter::new(&[], &[]))
+    }
+
+    fn shown(batch: Option<Batch>) -> String {
+        batch.map_or("end".into(), |batch| {
+            let name = batch.position.task.name().and_then(|name| name.as_str()).unwrap_or("").to_owned();
+            format!("{name} on {}", batch.hosts.join(","))
+        })
+    }
+
+    #[test]
+    fn hosts_go_through_the_play_in_step() {
+        let mut play = play(&["a", "b"], &["n1", "n2"], vec![]);
+        assert_eq!(shown(play.next_batch()), "a on n1,n2");
+        play.finish("n1", End::Done);
+        assert_eq!(shown(play.next_batch()), "a on n2");
+        play.finish("n2", End::Done);
+        assert_eq!(shown(play.next_batch()), "b on n1,n2");
+    }
+
+    #[test]
+    fn a_failed_host_is_out_and_the_others_go_on() {
+        let mut play = play(&["a", "b"], &["n1", "n2"], vec![]);
+        play.next_batch();
+        play.finish("n1", End::Failed);
+        play.finish("n2", End::Done);
+        assert_eq!(shown(play.next_batch()), "b on n2");
+        assert_eq!(play.state("n1"), Some(HostState::Failed));
+    }
+
+    #[test]
+    fn handlers_run_for_the_hosts_that_notified_them_by_name_or_topic() {
+        let handlers = vec![task("restart", &[]), task("reload", &[(Keyword::Listen, "web changed")])];
+        let mut play = play(&[], &["n1", "n2"], handlers);
+        assert!(play.notify("n1", "restart") && play.notify("n2", "web changed"));
+        assert!(!play.notify("n1", "restrat"));
+        assert_eq!(shown(play.next_batch()), "restart on n1");
+        play.finish("n1", End::Done);
+        assert_eq!(shown(play.next_batch()), "reload on n2");
+        play.finish("n2", End::Done);
+        assert_eq!(shown(play.next_batch()), "end");
+    }
+}

@@ -1,0 +1,148 @@
+//! What all plays of a run share: hosts and what is known of them, settings, and where events go.
+
+use super::content::Contents;
+use super::hosts::Hosts;
+use super::keywords::BecomeDefaults;
+use super::tags::TagFilter;
+use super::task_run::Mode;
+use super::way::WayDefaults;
+use crate::inventory::Inventory;
+use crate::playbook::load::Loader;
+use crate::report::{Events, Stats};
+use crate::template::Engine;
+use crate::vars::Store;
+use indexmap::IndexMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::Semaphore;
+
+/// What all plays of a run share.
+pub(crate) struct Room {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) inventory: RwLock<Inventory>,
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) hosts: Hosts,
+    pub(crate) contents: Arc<Contents>,
+    pub(crate) events: Events,
+    pub(crate) mode: Arc<Mode>,
+    pub(crate) options: Options,
+    pub(crate) stats: Mutex<IndexMap<String, Stats>>,
+    /// Hosts on which something failed or that could not be reached: later plays leave them out.
+    pub(crate) lost: Mutex<Lost>,
+    /// How many hosts are worked on at the same time.
+    pub(crate) slots: Arc<Semaphore>,
+    /// Ctrl-C: finish what runs, start nothing more.
+    pub(crate) is_stopping: AtomicBool,
+    next_step: AtomicU64,
+}
+
+/// Hosts that are out.
+#[derive(Debug, Default)]
+pub(crate) struct Lost {
+    pub(crate) failed: Vec<String>,
+    pub(crate) unreachable: Vec<String>,
+}
+
+/// What the command line and the settings say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Options {
+    pub(crate) forks: usize,
+    pub(crate) verbosity: u8,
+    pub(crate) way: WayDefaults,
+    pub(crate) r#become: BecomeDefaults,
+    pub(crate) tags: TagFilter,
+    pub(crate) start_at: Option<String>,
+    pub(crate) force_handlers: bool,
+    pub(crate) limit: Option<String>,
+    pub(crate) inventory_sources: Vec<String>,
+    pub(crate) config_file: Option<String>,
+    pub(crate) gathering: Gathering,
+    pub(crate) any_errors_fatal: bool,
+    /// `--extra-vars` names: `vars_prompt` does not ask for them.
+    pub(crate) playbook_dir: std::path::PathBuf,
+}
+
+/// Whether facts are gathered where a play does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Gathering {
+    /// In each play.
+    #[default]
+    Implicit,
+    /// Where a play asks for it.
+    Explicit,
+    /// For hosts whose facts are not known yet.
+    Smart,
+}
+
+impl Room {
+    /// With nothing done yet.
+    pub(crate) fn new(parts: Parts) -> Self {
+        let slots = Arc::new(Semaphore::new(parts.options.forks.max(1)));
+        Self {
+            engine: parts.engine,
+            store: parts.store,
+            inventory: RwLock::new(parts.inventory),
+            loader: parts.loader,
+            hosts: parts.hosts,
+            contents: parts.contents,
+            events: parts.events,
+            mode: Arc::new(parts.mode),
+            options: parts.options,
+            stats: Mutex::default(),
+            lost: Mutex::default(),
+            slots,
+            is_stopping: AtomicBool::new(false),
+            next_step: AtomicU64::new(1),
+        }
+    }
+
+    /// A number for the next step.
+    pub(crate) fn step_number(&self) -> u64 {
+        self.next_step.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts something for a host.
+    pub(crate) fn count(&self, host: &str, count: impl FnOnce(&mut Stats)) {
+        count(lock(&self.stats).entry(host.to_owned()).or_default());
+    }
+
+    /// Whether nothing more is to be started.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// The inventory for reading.
+    pub(crate) fn inventory(&self) -> std::sync::RwLockReadGuard<'_, Inventory> {
+        self.inventory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a room is made of.
+pub(crate) struct Parts {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) inventory: Inventory,
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) hosts: Hosts,
+    pub(crate) contents: Arc<Contents>,
+    pub(crate) events: Events,
+    pub(crate) mode: Mode,
+    pub(crate) options: Options,
+}
+
+/// What is locked is whole at any time: a panic elsewhere leaves nothing half-done in it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does work on the threads for computing, so that the network's are never held up.
+pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    rayon::spawn(move || drop(sender.send(work())));
+    match receiver.await {
+        Ok(value) => value,
+        // The sender is only dropped without a value where the work panicked, which was reported there.
+        Err(_) => panic!("work of a task panicked"),
+    }
+}
