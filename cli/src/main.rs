@@ -14,6 +14,7 @@ mod inventory;
 mod lab;
 mod load;
 mod playbook;
+mod prompt;
 mod report;
 mod run;
 mod source;

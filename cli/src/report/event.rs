@@ -52,6 +52,8 @@ pub(crate) enum Event {
     },
     /// All hosts of the play are out.
     NoHostsLeft,
+    /// A question to the user.
+    Prompt { text: String },
     /// Something to look at.
     Warning { text: String },
     /// The run is being stopped.

@@ -87,6 +87,7 @@ impl Renderer {
 fn talk(event: &Event, palette: Palette) -> String {
     match event {
         Event::Warning { text } => palette.paint(Paint::Warning, &format!("[WARNING]: {text}")) + "\n",
+        Event::Prompt { text } => format!("{text}\n"),
         Event::Stopping { text } => palette.paint(Paint::Warning, text) + "\n",
         Event::Done { result, .. } | Event::Item { result, .. }
             if !result.no_log && result.items.is_empty() =>

@@ -63,7 +63,7 @@ impl Text {
             Event::Recap { hosts, custom, .. } => self.recap(hosts, custom),
             Event::Playbook { .. } | Event::Started { .. } | Event::Progress { .. } => String::new(),
             // Talk, not data: it goes to standard error.
-            Event::Warning { .. } | Event::Stopping { .. } => String::new(),
+            Event::Warning { .. } | Event::Stopping { .. } | Event::Prompt { .. } => String::new(),
         }
     }
 

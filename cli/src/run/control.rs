@@ -2,11 +2,12 @@
 
 use super::arguments::{self, text, texts, truth, written};
 use super::keywords::{is_true, list_of_texts};
-use super::layers::{find_file, not_found};
+use super::layers::find_file;
 use super::result::{Effect, Status, TaskResult};
 use super::task_run::Request;
 use super::template_error::sentence;
 use crate::load::Reader;
+use crate::playbook::FileKind;
 use crate::template::{FailureKind, TemplateError, Value, text_of, to_json, unknown};
 use crate::vars::Vars;
 use crate::yaml::{Kind, Node};
@@ -322,11 +323,11 @@ fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
         .map(|extension| extension.trim_start_matches('.').to_owned())
         .collect();
     if let Some(name) = text(args, "file") {
-        let file = find_file(name, "vars", search).map_err(|looked| not_found(name, &looked))?;
+        let file = find_file(&request.task, FileKind::Vars, name)?;
         return Ok(vec![file]);
     }
     let name = text(args, "dir").unwrap_or_default();
-    let folder = find_file(name, "vars", search).map_err(|looked| not_found(name, &looked))?;
+    let folder = find_file(&request.task, FileKind::Vars, name)?;
     if !folder.is_dir() {
         return Err(format!("`{}` is not a folder", folder.display()));
     }

@@ -54,6 +54,8 @@ pub(crate) struct Cursor {
     program: Arc<Program>,
     frames: Vec<Frame>,
     notified: BTreeSet<usize>,
+    /// Uses of roles that are done: a second one is left out unless the role allows it.
+    done_roles: BTreeSet<String>,
     has_failed: bool,
 }
 
@@ -93,7 +95,13 @@ impl Cursor {
     pub(crate) fn new(program: &Arc<Program>) -> Self {
         let entries: Vec<Entry> = program.entries.clone();
         let root = Frame { kind: FrameKind::Root, entries: numbered(entries), index: 0 };
-        Self { program: program.clone(), frames: vec![root], notified: BTreeSet::new(), has_failed: false }
+        Self {
+            program: program.clone(),
+            frames: vec![root],
+            notified: BTreeSet::new(),
+            done_roles: BTreeSet::new(),
+            has_failed: false,
+        }
     }
 
     /// The next task, if there is one.
@@ -107,6 +115,7 @@ impl Cursor {
             let is_handler_list = matches!(frame.kind, FrameKind::Handlers);
             match entry {
                 Entry::Flush => self.flush(course),
+                Entry::Item(Item::Block(block)) if self.is_done_already(&block) => self.step(),
                 Entry::Item(Item::Block(block)) => self.enter(block),
                 Entry::Item(Item::Task(task)) => {
                     let handler = is_handler_list.then_some(ordinal as usize);
@@ -208,6 +217,11 @@ impl Cursor {
         self.frames.iter().any(is_rescue)
     }
 
+    fn is_done_already(&self, block: &Block) -> bool {
+        let role = block.scope.role.as_ref().filter(|_| block.scope.kind == ScopeKind::Role);
+        role.is_some_and(|role| !role.meta.allow_duplicates && self.done_roles.contains(&role.identity))
+    }
+
     fn enter(&mut self, block: Arc<Block>) {
         let entries = items(&block.body);
         let kind = FrameKind::Block { block, section: Section::Body, is_failing: false };
@@ -237,6 +251,11 @@ impl Cursor {
                 self.frames.push(frame);
                 return;
             }
+        }
+        if let FrameKind::Block { block, .. } = &frame.kind
+            && block.scope.kind == ScopeKind::Role
+        {
+            self.done_roles.extend(block.scope.role.as_ref().map(|role| role.identity.clone()));
         }
         match self.has_failed && matches!(frame.kind, FrameKind::Handlers) {
             true => self.frames.clear(),

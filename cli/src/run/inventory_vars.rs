@@ -16,7 +16,12 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// All mistakes in files of variables.
-pub(crate) fn put_all(inventory: &Inventory, playbook_dir: Option<&Path>, reader: &Reader, store: &Store) -> Result<()> {
+pub(crate) fn put_all(
+    inventory: &Inventory,
+    playbook_dir: Option<&Path>,
+    reader: &Reader,
+    store: &Store,
+) -> Result<()> {
     let mut shelf = Shelf::new(inventory, playbook_dir, reader);
     let implicit = LOCALHOST.iter().filter_map(|name| inventory.host(name)).filter(|host| host.is_implicit);
     for host in inventory.hosts.values().chain(implicit) {
@@ -96,7 +101,8 @@ impl<'a> Shelf<'a> {
 
     fn source(&mut self, group: &str) -> Arc<Vars> {
         let inventory = self.inventory;
-        let of_group = || inventory.groups.get(group).map(|group| Vars::from(&group.vars)).unwrap_or_default();
+        let of_group =
+            || inventory.groups.get(group).map(|group| Vars::from(&group.vars)).unwrap_or_default();
         self.sources.entry(group.to_owned()).or_insert_with(|| Arc::new(of_group())).clone()
     }
 

@@ -1,6 +1,6 @@
 //! The variables that a task sees besides those of its host: from its play, its roles, blocks and includes.
 
-use crate::playbook::{Play, Role, Scope as Written, ScopeKind, Task};
+use crate::playbook::{self, FileKind, Found, Play, Role, Scope as Written, ScopeKind, Task};
 use crate::vars::{Level, RoleInfo, Vars};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -43,11 +43,19 @@ impl LayerBook {
     /// What a task sees.
     pub(crate) fn task(&self, task: &Arc<Task>, playbook_dir: &Path) -> Arc<OfTask> {
         let key = Arc::as_ptr(task) as usize;
-        let known = self.by_task.lock().unwrap_or_else(PoisonError::into_inner).get(&key).map(|(_, known)| known.clone());
+        let known = self
+            .by_task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .map(|(_, known)| known.clone());
         known.unwrap_or_else(|| {
             let exported = self.exported.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let made = Arc::new(put_together(task, &exported, playbook_dir));
-            self.by_task.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (task.clone(), made.clone()));
+            self.by_task
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(key, (task.clone(), made.clone()));
             made
         })
     }
@@ -67,7 +75,8 @@ fn put_together(task: &Task, exported: &[Arc<Role>], playbook_dir: &Path) -> OfT
             add(&mut layers, Level::RoleParams, Vars::from(&role.params));
         }
     }
-    let scopes: Vec<&Written> = task.scope.outer().collect();
+    let inside = task.scope.outer().take_while(|scope| scope.kind != ScopeKind::Play);
+    let scopes: Vec<&Written> = inside.collect();
     for scope in scopes.into_iter().rev() {
         let own: Vec<_> = scope.own_vars().collect();
         for vars in own.into_iter().rev() {
@@ -123,23 +132,17 @@ fn search(task: &Task, playbook_dir: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// A file of the controller that a task names: in `kind` (`files`, `templates`, `vars`, `tasks`) below the folders, or
-/// beside.
-pub(crate) fn find_file(name: &str, kind: &str, search: &[PathBuf]) -> Result<PathBuf, Vec<PathBuf>> {
-    let path = super::ssh::options::expand_home(name);
-    if path.is_absolute() {
-        return if path.exists() { Ok(path) } else { Err(vec![path]) };
+/// A file of the controller that a task names.
+///
+/// # Errors
+///
+/// A sentence with the places that were looked at.
+pub(crate) fn find_file(task: &Task, kind: FileKind, name: &str) -> Result<PathBuf, String> {
+    match playbook::find_file(&task.scope, kind, name) {
+        Found::At(path) => Ok(path),
+        Found::Nowhere(looked) => {
+            let places: Vec<String> = looked.iter().map(|path| path.display().to_string()).collect();
+            Err(format!("there is no `{name}` on the controller: looked for {}", places.join(", ")))
+        }
     }
-    let candidates = search.iter().flat_map(|folder| [folder.join(kind).join(&path), folder.join(&path)]);
-    let candidates: Vec<PathBuf> = candidates.collect();
-    match candidates.iter().find(|candidate| candidate.exists()) {
-        Some(found) => Ok(found.clone()),
-        None => Err(candidates),
-    }
-}
-
-/// The sentence for a file that is not there.
-pub(crate) fn not_found(name: &str, looked: &[PathBuf]) -> String {
-    let places: Vec<String> = looked.iter().map(|path| path.display().to_string()).collect();
-    format!("there is no `{name}` on the controller: looked for {}", places.join(", "))
 }

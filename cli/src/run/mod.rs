@@ -4,20 +4,27 @@
 
 mod agents;
 mod arguments;
+mod carry;
 mod content;
 mod control;
 mod cursor;
 mod files;
+mod host_task;
 mod hosts;
 mod identity;
+mod include;
+mod inventory_vars;
 mod keywords;
 mod known;
 mod launch;
 mod layers;
 mod loop_items;
+mod play_info;
 mod play_run;
 mod process;
+mod program;
 pub(crate) mod result;
+mod room;
 mod serial;
 mod session;
 mod ssh;

@@ -71,11 +71,7 @@ impl PlayRun {
         let host = |name: &String| {
             (name.clone(), HostRun { cursor: Cursor::new(&program), state: HostState::Active })
         };
-        Self {
-            hosts: hosts.iter().map(host).collect(),
-            handlers,
-            selection: Selection { tags },
-        }
+        Self { hosts: hosts.iter().map(host).collect(), handlers, selection: Selection { tags } }
     }
 
     /// The hosts that come first in the playbook's order, with their task; none at the end.

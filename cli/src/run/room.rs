@@ -7,7 +7,7 @@ use super::tags::TagFilter;
 use super::task_run::Mode;
 use super::way::WayDefaults;
 use crate::inventory::Inventory;
-use crate::playbook::load::Loader;
+use crate::playbook::Loader;
 use crate::report::{Events, Stats};
 use crate::template::Engine;
 use crate::vars::Store;

@@ -107,6 +107,11 @@ impl TaskRun {
         }
     }
 
+    /// The results of a loop's items so far.
+    pub(crate) fn items_so_far(&self) -> &[TaskResult] {
+        &self.done
+    }
+
     /// What is to be done next.
     pub(crate) fn next(&mut self, reply: Option<Reply>) -> Demand {
         match reply {

@@ -1,9 +1,10 @@
 //! `copy`: one file, a given text, or a whole directory as one part for each directory and file in it.
 
 use crate::load::Reader;
+use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
-use crate::run::layers::{find_file, not_found};
+use crate::run::layers::find_file;
 use crate::run::task_run::Request;
 use muster_api::step::ContentRef;
 use serde_json::{Map, Value as Json};
@@ -39,7 +40,7 @@ pub(crate) fn copy_parts(
     }
     let name = text(args, "src").unwrap_or_default();
     let search = request.scope.search();
-    let source = find_file(name, "files", search).map_err(|looked| not_found(name, &looked))?;
+    let source = find_file(&request.task, FileKind::Files, name)?;
     if source.is_dir() {
         return directory(args, &source, name.ends_with('/'), contents);
     }

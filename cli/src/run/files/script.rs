@@ -1,10 +1,11 @@
 //! `script`: a file of the controller that is put on the host for the time of one command.
 
 use super::copy::{Part, coerced};
+use crate::playbook::FileKind;
 use crate::run::arguments::text;
 use crate::run::content::Contents;
 use crate::run::identity::quote;
-use crate::run::layers::{find_file, not_found};
+use crate::run::layers::find_file;
 use crate::run::ssh::options::split_words;
 use crate::run::task_run::Request;
 use serde_json::{Map, Value as Json};
@@ -15,8 +16,7 @@ pub(crate) fn script_parts(request: &Request, contents: &Contents) -> Result<[Pa
     let line = text(args, "_raw_params").or(text(args, "cmd")).unwrap_or_default();
     let words = split_words(line)?;
     let (name, rest) = words.split_first().ok_or("`script` does not say what to run")?;
-    let source =
-        find_file(name, "files", request.scope.search()).map_err(|looked| not_found(name, &looked))?;
+    let source = find_file(&request.task, FileKind::Files, name)?;
     let content = contents.add_file(&source).map_err(|cause| format!("{}: {cause}", source.display()))?;
     let place = format!("/tmp/.muster-script-{}", &content.sha256[..16]);
     let put = Map::from_iter([

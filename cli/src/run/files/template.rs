@@ -2,9 +2,10 @@
 
 use super::copy::Part;
 use crate::load::Reader;
+use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
-use crate::run::layers::{find_file, not_found};
+use crate::run::layers::find_file;
 use crate::run::task_run::Request;
 use crate::template::{FileOptions, TemplateError, TemplateFile, Value};
 use crate::vars::{Level, Vars};
@@ -24,8 +25,7 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
     let args = &request.args;
     let name = text(args, "src").unwrap_or_default();
     let search = request.scope.search();
-    let path = find_file(name, "templates", search)
-        .map_err(|looked| RenderFailure::File(not_found(name, &looked)))?;
+    let path = find_file(&request.task, FileKind::Templates, name).map_err(RenderFailure::File)?;
     let dest = text(args, "dest").unwrap_or_default();
     let text = reader.text(&path).map_err(|problem| RenderFailure::File(problem.to_string()))?;
     let file = TemplateFile { text: text.text(), path: &path, options: options(args), search };

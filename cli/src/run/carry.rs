@@ -1,0 +1,308 @@
+//! Carries a module out for a host: what the controller has to do first, then the steps on the host, then what the
+//! controller has to do with the outcome.
+
+use super::arguments::text;
+use super::control::{Answer, Control, Pause, paused};
+use super::files::{self, Part};
+use super::hosts::{Errand, StepFailure};
+use super::identity::Identity;
+use super::keywords::{IdentityError, Lookup, identity};
+use super::result::{Status, TaskResult};
+use super::room::{Room, compute};
+use super::task_run::{Reply, Request};
+use super::template_error::sentence;
+use super::way::{Way, WayError, way};
+use crate::inventory::LOCALHOST;
+use crate::playbook::Task;
+use crate::report::Event;
+use crate::vars::{Scope, ScopeInputs};
+use muster_api::module::RunsOn;
+use muster_api::outcome::Outcome;
+use muster_api::step::Step;
+use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Carries `request` out for `host`.
+pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) -> Reply {
+    match request.spec.runs_on {
+        RunsOn::Controller => Reply::Done(Box::new(by_controller(room, request).await)),
+        RunsOn::Host => match on_host(room, host, request).await {
+            Ok(result) => Reply::Done(Box::new(result)),
+            Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::failed(why))),
+            Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
+        },
+    }
+}
+
+async fn by_controller(room: &Arc<Room>, request: Request) -> TaskResult {
+    let shared = room.clone();
+    let answer = compute(move || {
+        let control = Control {
+            reader: shared.loader.reader(),
+            verbosity: shared.options.verbosity,
+            is_check: request.check,
+        };
+        control.run(&request)
+    });
+    match answer.await {
+        Answer::Done(result) => *result,
+        Answer::Pause(pause) => wait(room, &pause).await,
+    }
+}
+
+async fn wait(room: &Arc<Room>, pause: &Pause) -> TaskResult {
+    let began = Instant::now();
+    let mut answer = String::new();
+    match pause.time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => {
+            let prompt = pause.prompt.clone().unwrap_or_else(|| "Press enter to continue".into());
+            let echo = pause.echo;
+            room.events.tell(Event::Prompt { text: format!("{prompt}:") });
+            let asked = tokio::task::spawn_blocking(move || crate::prompt::read_line(echo)).await;
+            answer = asked.ok().and_then(Result::ok).unwrap_or_default();
+        }
+    }
+    paused(pause, &answer, began.elapsed().as_secs_f64())
+}
+
+async fn on_host(room: &Arc<Room>, host: &str, request: Request) -> Result<TaskResult, StepFailure> {
+    let target = request.delegate_to.clone().unwrap_or_else(|| host.to_owned());
+    let shared = room.clone();
+    let prepared = compute(move || {
+        let prepared = prepare(&shared, &target, &request);
+        (prepared, request, target)
+    });
+    let (prepared, request, target) = prepared.await;
+    let Prepared { way, identity, work } = match prepared {
+        Ok(prepared) => prepared,
+        Err(result) => return Ok(*result),
+    };
+    let trip = Trip { room, host, target: &target, way: &way, identity: &identity, request: &request };
+    match work {
+        Work::Parts(parts) => trip.parts(parts).await,
+        Work::Script(parts) => trip.script(parts).await,
+        Work::Fetch => trip.fetch().await,
+    }
+}
+
+/// All that is known before the host is asked.
+struct Prepared {
+    way: Way,
+    identity: Identity,
+    work: Work,
+}
+
+enum Work {
+    /// Steps one after the other.
+    Parts(Vec<Part>),
+    Script(Box<[Part; 3]>),
+    Fetch,
+}
+
+fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared, Box<TaskResult>> {
+    let scope = target_scope(room, target, request);
+    let lookup = Lookup { task: &request.task, scope: &request.scope };
+    let way = match (
+        &request.delegate_to,
+        LOCALHOST.contains(&target) && room.inventory().hosts.get(target).is_none(),
+    ) {
+        (_, true) => Way::Local,
+        (delegate, false) => way(target, &scope, delegate.is_none().then_some(&lookup), &room.options.way)
+            .map_err(|err| match err {
+                WayError::Template(err) => failed(sentence(&err)),
+                WayError::Refused(why) => failed(why),
+            })?,
+    };
+    let login = match way.login() {
+        "" => std::env::var("USER").unwrap_or_default(),
+        login => login.to_owned(),
+    };
+    let identity = identity(&lookup, &scope, &login, &room.options.r#become).map_err(|err| match err {
+        IdentityError::Template(err) => failed(sentence(&err)),
+        IdentityError::Method(why) => failed(why),
+    })?;
+    Ok(Prepared { way, identity, work: work(room, request)? })
+}
+
+fn failed(why: impl Into<String>) -> Box<TaskResult> {
+    Box::new(TaskResult::failed(why))
+}
+
+/// The variables that say how the target is reached: those of the task for its own host, those of the other host
+/// where the task is delegated.
+fn target_scope(room: &Arc<Room>, target: &str, request: &Request) -> Scope {
+    if request.delegate_to.is_none() {
+        return request.scope.clone();
+    }
+    request.scope.of_host(target).unwrap_or_else(|| {
+        // A host that no inventory names is reached by its name.
+        Scope::new(ScopeInputs {
+            engine: &room.engine,
+            store: &room.store,
+            host: None,
+            play: &Arc::default(),
+            role: None,
+            search: Arc::default(),
+            layers: Vec::new(),
+        })
+    })
+}
+
+fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
+    let reader = room.loader.reader();
+    match request.spec.name {
+        "copy" => files::copy_parts(request, &room.contents, reader).map(Work::Parts).map_err(failed),
+        "template" => match files::render(request, &room.contents, reader) {
+            Ok(part) => Ok(Work::Parts(vec![part])),
+            Err(files::RenderFailure::File(why)) => Err(failed(why)),
+            Err(files::RenderFailure::Template(err)) => Err(match err.unknown_reason() {
+                Some(reason) if request.check => Box::new(TaskResult::unknown(reason)),
+                _ => failed(sentence(&err)),
+            }),
+        },
+        "script" => files::script_parts(request, &room.contents)
+            .map(|parts| Work::Script(Box::new(parts)))
+            .map_err(failed),
+        "fetch" => Ok(Work::Fetch),
+        name => Ok(Work::Parts(vec![Part { module: name, args: request.args.clone(), content: None }])),
+    }
+}
+
+/// One request on its way to a host.
+struct Trip<'a> {
+    room: &'a Arc<Room>,
+    host: &'a str,
+    target: &'a str,
+    way: &'a Way,
+    identity: &'a Identity,
+    request: &'a Request,
+}
+
+impl Trip<'_> {
+    async fn parts(&self, parts: Vec<Part>) -> Result<TaskResult, StepFailure> {
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else {
+            let mut nothing = TaskResult::default();
+            nothing.result.insert("msg".into(), "there is nothing to copy".into());
+            return Ok(nothing);
+        };
+        let mut whole = self.step(first).await?;
+        for part in parts {
+            if whole.failed {
+                break;
+            }
+            add(&mut whole, self.step(part).await?);
+        }
+        Ok(TaskResult::of(whole))
+    }
+
+    async fn script(&self, parts: Box<[Part; 3]>) -> Result<TaskResult, StepFailure> {
+        let [put, run, remove] = *parts;
+        if self.request.check {
+            let mut result = TaskResult { changed: true, ..TaskResult::default() };
+            result.unknown = Some("a script is not run in a dry run".into());
+            return Ok(result);
+        }
+        let put = self.step(put).await?;
+        if put.failed {
+            return Ok(TaskResult::of(put));
+        }
+        let outcome = self.step(run).await?;
+        self.step(remove).await?;
+        Ok(TaskResult { diffs: Vec::new(), ..TaskResult::of(outcome) })
+    }
+
+    async fn fetch(&self) -> Result<TaskResult, StepFailure> {
+        let args = &self.request.args;
+        let source = text(args, "src").unwrap_or_default().to_owned();
+        let asked = Map::from_iter([("src".to_owned(), Json::from(source.as_str()))]);
+        let outcome = self.step(Part { module: "slurp", args: asked, content: None }).await?;
+        if outcome.failed {
+            let is_missing_fine = !args.get("fail_on_missing").and_then(Json::as_bool).unwrap_or(true);
+            let mut result = TaskResult::of(outcome);
+            if is_missing_fine {
+                result.status = Status::Ok;
+            }
+            result.result.insert("file".into(), source.into());
+            return Ok(result);
+        }
+        let encoded = outcome.result.get("content").and_then(Json::as_str).unwrap_or_default();
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded);
+        let bytes =
+            bytes.map_err(|cause| StepFailure::Failed(format!("the host's answer is no base64: {cause}")))?;
+        let dest = files::destination(self.request, self.host, &source);
+        let check = self.request.check;
+        let path = dest.clone();
+        let written = tokio::task::spawn_blocking(move || files::write_fetched(&path, &bytes, check)).await;
+        let written = written.map_err(std::io::Error::other).and_then(|written| written);
+        Ok(match written {
+            Ok(fetched) => {
+                let mut result = TaskResult { changed: fetched.changed, ..TaskResult::default() };
+                let checksum = Json::from(fetched.checksum);
+                result.result.insert("checksum".into(), checksum.clone());
+                result.result.insert("remote_checksum".into(), checksum);
+                result.result.insert("dest".into(), dest.to_string_lossy().as_ref().into());
+                result.result.insert("file".into(), source.into());
+                result
+            }
+            Err(cause) => TaskResult::failed(format!("{}: {cause}", dest.display())),
+        })
+    }
+
+    async fn step(&self, part: Part) -> Result<Outcome, StepFailure> {
+        let request = self.request;
+        let step = Step {
+            id: self.room.step_number(),
+            module: part.module.to_owned(),
+            args: part.args,
+            check: request.check,
+            diff: request.diff,
+            no_log: request.no_log,
+            environment: request.environment.clone(),
+            content: part.content,
+            timeout_ms: request.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+        };
+        let errand =
+            Errand { host: self.target, way: self.way, identity: self.identity, check: request.check };
+        let progress = |text| {
+            self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
+        };
+        self.room.hosts.run(&errand, &step, progress).await
+    }
+}
+
+/// Several steps are one task: it changed where one did, and failed where one did.
+fn add(whole: &mut Outcome, part: Outcome) {
+    whole.changed |= part.changed;
+    whole.failed |= part.failed;
+    whole.unknown = whole.unknown.take().or(part.unknown);
+    whole.diffs.extend(part.diffs);
+    whole.warnings.extend(part.warnings);
+    if part.failed {
+        whole.result = part.result;
+    }
+}
+
+/// Starts a worker for a task before its arguments are rendered, so that they can name the agent's binary.
+pub(crate) async fn start_worker(
+    room: &Arc<Room>,
+    host: &str,
+    task: &Arc<Task>,
+    scope: &Scope,
+) -> Result<(), StepFailure> {
+    let (shared, name, task, scope) = (room.clone(), host.to_owned(), task.clone(), scope.clone());
+    let prepared = compute(move || {
+        let lookup = Lookup { task: &task, scope: &scope };
+        let way = way(&name, &scope, Some(&lookup), &shared.options.way);
+        let login = way.as_ref().map(|way| way.login().to_owned()).unwrap_or_default();
+        let identity = identity(&lookup, &scope, &login, &shared.options.r#become);
+        (way, identity)
+    });
+    let (Ok(way), Ok(identity)) = prepared.await else {
+        return Err(StepFailure::Failed("it is not known how to reach the host".into()));
+    };
+    let errand = Errand { host, way: &way, identity: &identity, check: room.mode.check };
+    room.hosts.agent(&errand).await.map(drop)
+}

@@ -1,0 +1,75 @@
+//! One task on one host to its end: the pure machine decides, this carries its demands out.
+
+use super::carry::{carry_out, start_worker};
+use super::hosts::StepFailure;
+use super::result::TaskResult;
+use super::room::{Room, compute};
+use super::task_run::{Demand, Reply, TaskRun};
+use crate::playbook::Task;
+use crate::report::Event;
+use crate::vars::Scope;
+use std::sync::Arc;
+
+/// Does a task on a host. Items of its loop are told as they are done.
+pub(crate) async fn do_task(
+    room: &Arc<Room>,
+    host: &str,
+    task: &Arc<Task>,
+    scope: Scope,
+    name: &str,
+) -> TaskResult {
+    let mut machine = TaskRun::new(task.clone(), scope, room.mode.clone());
+    let mut reply = None;
+    let mut told = 0;
+    loop {
+        let (returned, demand) = compute(move || {
+            let demand = machine.next(reply.take());
+            (machine, demand)
+        })
+        .await;
+        machine = returned;
+        let items = match &demand {
+            Demand::Done(result) => &result.items,
+            _ => machine.items_so_far(),
+        };
+        for item in items.iter().skip(told) {
+            room.events.tell(Event::Item { host: host.to_owned(), result: Box::new(item.clone()) });
+            told += 1;
+        }
+        reply = Some(match demand {
+            Demand::Done(result) => return *result,
+            Demand::Run(request) => carry_out(room, host, *request).await,
+            Demand::Wait { time, attempts_left } => {
+                if let Some(attempts_left) = attempts_left {
+                    let (host, task) = (host.to_owned(), name.to_owned());
+                    room.events.tell(Event::Retrying { host, task, attempts_left });
+                }
+                tokio::time::sleep(time).await;
+                Reply::Waited
+            }
+        });
+    }
+}
+
+/// The variables that tell where the agent's binary is on a host.
+const AGENT_VARIABLES: &str = "muster_agent_";
+
+/// Whether a task names the agent's binary, which must then be on the host before the task is rendered.
+pub(crate) fn names_agent(task: &Task) -> bool {
+    let texts = task.args.named.values().chain(&task.args.free_form).chain(&task.args.template);
+    texts.filter_map(|node| node.as_str()).any(|text| text.contains(AGENT_VARIABLES))
+}
+
+/// Sees to it that the agent's binary is on the host.
+pub(crate) async fn bring_agent(
+    room: &Arc<Room>,
+    host: &str,
+    task: &Arc<Task>,
+    scope: &Scope,
+) -> Option<TaskResult> {
+    match start_worker(room, host, task, scope).await {
+        Ok(()) => None,
+        Err(StepFailure::Failed(why)) => Some(TaskResult::failed(why)),
+        Err(StepFailure::Unreachable(why)) => Some(TaskResult::unreachable(&why)),
+    }
+}
