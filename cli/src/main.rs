@@ -17,6 +17,7 @@ mod playbook;
 mod prompt;
 mod report;
 mod run;
+mod settings;
 mod source;
 mod suggest;
 mod template;

@@ -317,7 +317,6 @@ fn is_variable_name(name: &str) -> bool {
 /// The files that `include_vars` reads.
 fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
     let args = &request.args;
-    let search = request.scope.search();
     let extensions: Vec<String> = texts(args, "extensions")
         .into_iter()
         .map(|extension| extension.trim_start_matches('.').to_owned())

@@ -1,0 +1,331 @@
+//! Leads the hosts of one batch of a play through it: asks `play_run` who is next, has the task done on these hosts,
+//! and hands back what it came to.
+
+use super::cursor::Fate;
+use super::follow::Follow;
+use super::host_task::{bring_agent, do_task, names_agent};
+use super::include::{Included, Wanted};
+use super::keywords::Lookup;
+use super::layers::{LayerBook, Layers};
+use super::play_info;
+use super::play_run::{Batch, End, HostState, PlayRun};
+use super::result::{Effect, Status, TaskResult};
+use super::room::{Room, compute, lock};
+use crate::playbook::keyword::Keyword;
+use crate::playbook::{Play, Task};
+use crate::report::Event;
+use crate::template::text_of;
+use crate::vars::{Level, PlayInfo, Scope, ScopeInputs, Vars};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Semaphore;
+
+/// Leads the hosts of one batch.
+pub(crate) struct Conductor {
+    pub(super) room: Arc<Room>,
+    pub(super) play: Arc<Play>,
+    pub(super) run: Mutex<PlayRun>,
+    pub(super) info: RwLock<Arc<PlayInfo>>,
+    pub(super) book: LayerBook,
+    /// Variables of the play.
+    pub(super) layers: Layers,
+    pub(super) strategy: Strategy,
+    pub(super) fatality: Fatality,
+    /// Includes that were read, so that hosts on their own share them too.
+    pub(super) included: Mutex<Vec<(Wanted, Result<Included, String>)>>,
+}
+
+/// How hosts go through the play.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strategy {
+    /// In step.
+    Linear,
+    /// Each on its own.
+    Free,
+}
+
+/// When failures of some hosts end the play for all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fatality {
+    pub(crate) any_errors: bool,
+    pub(crate) max_fail_percentage: Option<f64>,
+    pub(crate) batch_size: usize,
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Whoever is left went through.
+    Through,
+    /// The run is over for all.
+    Broken,
+}
+
+/// A task came to this on a host.
+pub(super) struct Finished {
+    pub(super) host: String,
+    pub(super) result: TaskResult,
+}
+
+impl Conductor {
+    /// Leads all hosts to the end.
+    pub(crate) async fn lead(self: &Arc<Self>) -> Verdict {
+        match self.strategy {
+            Strategy::Linear => self.lead_in_step().await,
+            Strategy::Free => self.lead_freely().await,
+        }
+    }
+
+    async fn lead_in_step(self: &Arc<Self>) -> Verdict {
+        loop {
+            if self.room.is_stopping() {
+                return Verdict::Broken;
+            }
+            let Some(batch) = lock(&self.run).next_batch() else { break };
+            self.refresh_info();
+            let finished = self.do_batch(&batch).await;
+            if self.take_batch(&batch, finished) == Verdict::Broken {
+                self.room.events.tell(Event::NoHostsLeft);
+                return Verdict::Broken;
+            }
+        }
+        let run = lock(&self.run);
+        let lost = run.hosts_in(HostState::Failed).len() + run.hosts_in(HostState::Unreachable).len();
+        if lost > 0 && lost == run.hosts().count() {
+            self.room.events.tell(Event::NoHostsLeft);
+        }
+        Verdict::Through
+    }
+
+    async fn lead_freely(self: &Arc<Self>) -> Verdict {
+        let hosts: Vec<String> = lock(&self.run).hosts().cloned().collect();
+        let each = hosts.into_iter().map(|host| {
+            let conductor = self.clone();
+            tokio::spawn(async move { conductor.lead_one(&host).await })
+        });
+        let mut verdict = Verdict::Through;
+        for task in each.collect::<Vec<_>>() {
+            if task.await.is_ok_and(|one| one == Verdict::Broken) {
+                verdict = Verdict::Broken;
+            }
+        }
+        verdict
+    }
+
+    async fn lead_one(self: &Arc<Self>, host: &str) -> Verdict {
+        loop {
+            if self.room.is_stopping() {
+                return Verdict::Broken;
+            }
+            let position = lock(&self.run).next_of(host);
+            let Some(position) = position else { return Verdict::Through };
+            let batch = Batch { position, hosts: vec![host.to_owned()] };
+            let finished = self.do_batch(&batch).await;
+            if self.take_batch(&batch, finished) == Verdict::Broken {
+                return Verdict::Broken;
+            }
+        }
+    }
+
+    /// Has the task done on the hosts of a batch, as many at a time as there are slots.
+    async fn do_batch(self: &Arc<Self>, batch: &Batch) -> Vec<Finished> {
+        let task = &batch.position.task;
+        let hosts = self.hosts_for(batch);
+        let name = self.announce(batch, &hosts).await;
+        if task.module.bare() == "meta" {
+            return self.scopes_only(&hosts, task);
+        }
+        let throttle = hosts.first().and_then(|host| {
+            let scope = self.scope(host, task).ok()?;
+            let throttle = Lookup { task, scope: &scope }.number(Keyword::Throttle).ok()??;
+            usize::try_from(throttle).ok().filter(|throttle| *throttle > 0)
+        });
+        let throttle = throttle.map(|throttle| Arc::new(Semaphore::new(throttle)));
+        let each = hosts.into_iter().map(|host| {
+            let conductor = self.clone();
+            let (task, name, throttle) = (task.clone(), name.clone(), throttle.clone());
+            tokio::spawn(async move {
+                // Slots are never closed; without one the host would only start sooner.
+                let _throttle = match &throttle {
+                    Some(throttle) => throttle.acquire().await.ok(),
+                    None => None,
+                };
+                let _slot = conductor.room.slots.acquire().await.ok();
+                conductor.do_on_host(host, &task, &name).await
+            })
+        });
+        let mut finished = Vec::new();
+        for task in each.collect::<Vec<_>>() {
+            match task.await {
+                Ok(one) => finished.push(one),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        finished
+    }
+
+    /// `run_once`: the first host does it for all.
+    fn hosts_for(&self, batch: &Batch) -> Vec<String> {
+        if self.is_once(batch) { batch.hosts.iter().take(1).cloned().collect() } else { batch.hosts.clone() }
+    }
+
+    pub(super) fn is_once(&self, batch: &Batch) -> bool {
+        let task = &batch.position.task;
+        let Some(first) = batch.hosts.first().filter(|_| self.strategy == Strategy::Linear) else {
+            return false;
+        };
+        let asks = task.keyword(Keyword::RunOnce).is_some();
+        asks && self.scope(first, task).is_ok_and(|scope| {
+            Lookup { task, scope: &scope }.truth(Keyword::RunOnce).ok().flatten().unwrap_or(false)
+        })
+    }
+
+    async fn announce(self: &Arc<Self>, batch: &Batch, hosts: &[String]) -> String {
+        let (conductor, task, first) = (self.clone(), batch.position.task.clone(), hosts.first().cloned());
+        let name = compute(move || {
+            let scope = first.and_then(|host| conductor.scope(&host, &task).ok());
+            display_name(&task, scope.as_ref())
+        });
+        let name = name.await;
+        let task = &batch.position.task;
+        if task.module.bare() != "meta" {
+            self.room.events.tell(Event::Task {
+                name: name.clone(),
+                is_handler: batch.position.handler.is_some(),
+                place: task.span().to_string(),
+                hosts: hosts.len(),
+            });
+        }
+        name
+    }
+
+    /// `meta` concerns the course of the play only: its condition is looked at, no host is asked.
+    fn scopes_only(&self, hosts: &[String], task: &Arc<Task>) -> Vec<Finished> {
+        let each = hosts.iter().map(|host| {
+            let result = match self.scope(host, task) {
+                Ok(scope) => {
+                    let mut machine =
+                        super::task_run::TaskRun::new(task.clone(), scope, self.room.mode.clone());
+                    match machine.next(None) {
+                        super::task_run::Demand::Done(result) => *result,
+                        _ => TaskResult::failed("`meta` does not go to a host"),
+                    }
+                }
+                Err(why) => TaskResult::failed(why),
+            };
+            Finished { host: host.clone(), result }
+        });
+        each.collect()
+    }
+
+    async fn do_on_host(self: &Arc<Self>, host: String, task: &Arc<Task>, name: &str) -> Finished {
+        let room = &self.room;
+        room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
+        let result = self.result_on_host(&host, task, name).await;
+        let is_include = result.effects.iter().any(|effect| matches!(effect, Effect::Include { .. }));
+        if !is_include || result.is_failed() {
+            let (host, task) = (host.clone(), name.to_owned());
+            room.events.tell(Event::Done { host, task, result: Box::new(result.clone()) });
+        }
+        // Other hosts may ask for its facts and results while theirs are still running.
+        self.remember(std::slice::from_ref(&host), task, &result);
+        Finished { host, result }
+    }
+
+    async fn result_on_host(self: &Arc<Self>, host: &str, task: &Arc<Task>, name: &str) -> TaskResult {
+        if names_agent(task) && self.room.hosts.known_agent(host).is_none() {
+            let scope = match self.scope_of(host, task).await {
+                Ok(scope) => scope,
+                Err(why) => return TaskResult::failed(why),
+            };
+            if let Some(failed) = bring_agent(&self.room, host, task, &scope).await {
+                return failed;
+            }
+        }
+        match self.scope_of(host, task).await {
+            Ok(scope) => do_task(&self.room, host, task, scope, name).await,
+            Err(why) => TaskResult::failed(why),
+        }
+    }
+
+    async fn scope_of(self: &Arc<Self>, host: &str, task: &Arc<Task>) -> Result<Scope, String> {
+        let (conductor, host, task) = (self.clone(), host.to_owned(), task.clone());
+        compute(move || conductor.scope(&host, &task)).await
+    }
+
+    /// What the task sees on the host.
+    pub(super) fn scope(&self, host: &str, task: &Arc<Task>) -> Result<Scope, String> {
+        let info = self.info();
+        let of_task = self.book.task(task, &info.playbook_dir);
+        let mut layers = self.layers.clone();
+        if !self.play.vars_files.is_empty() {
+            let scope = play_info::scope(&self.room, &info, layers.clone(), Some(host));
+            let files = play_info::vars_files(&self.room, &self.play, &scope)
+                .map_err(|mistake| mistake.to_string())?;
+            layers.extend(files);
+        }
+        if let Some(agent) = self.room.hosts.known_agent(host) {
+            let mut vars = Vars::new();
+            vars.set_plain("muster_agent_path", agent.path.into());
+            vars.set_plain("muster_agent_sha256", agent.sha256.into());
+            layers.push((Level::Facts, Arc::new(vars)));
+        }
+        layers.extend(of_task.layers.iter().cloned());
+        Ok(Scope::new(ScopeInputs {
+            engine: &self.room.engine,
+            store: &self.room.store,
+            host: Some(host),
+            play: &info,
+            role: of_task.role.as_ref(),
+            search: of_task.search.clone(),
+            layers,
+        }))
+    }
+
+    pub(super) fn info(&self) -> Arc<PlayInfo> {
+        self.info.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `ansible_play_hosts` has those that have not failed.
+    fn refresh_info(&self) {
+        let active = lock(&self.run).hosts_in(HostState::Active);
+        let mut info = self.info.write().unwrap_or_else(PoisonError::into_inner);
+        let is_active = |host: &String| active.contains(host);
+        if info.batch.iter().filter(|host| is_active(host)).count() != info.batch.len() {
+            let changed = Arc::make_mut(&mut info);
+            let gone: Vec<String> = changed.batch.iter().filter(|host| !is_active(host)).cloned().collect();
+            changed.hosts =
+                Arc::new(changed.hosts.iter().filter(|host| !gone.contains(host)).cloned().collect());
+            changed.batch = Arc::new(changed.batch.iter().filter(|host| is_active(host)).cloned().collect());
+        }
+    }
+
+    /// Takes over what a task came to on its hosts.
+    fn take_batch(&self, batch: &Batch, finished: Vec<Finished>) -> Verdict {
+        Follow { conductor: self, batch, is_once: self.is_once(batch) }.take(finished)
+    }
+
+    /// Counts a failure for a host; says where it leads.
+    pub(super) fn fail(&self, host: &str) -> Option<Fate> {
+        lock(&self.run).finish(host, End::Failed)
+    }
+
+    /// Whether the status of a result takes the host out.
+    pub(super) fn is_bad(result: &TaskResult) -> bool {
+        matches!(result.status, Status::Failed | Status::Unreachable) && !result.ignored
+    }
+}
+
+/// The name of a task for people: with its role, rendered as far as that is possible.
+pub(crate) fn display_name(task: &Task, scope: Option<&Scope>) -> String {
+    let name = match (task.name(), scope) {
+        (Some(node), Some(scope)) => {
+            scope.render_node(node).map_or_else(|_| node.key_text().into_owned(), |name| text_of(&name))
+        }
+        (Some(node), None) => node.key_text().into_owned(),
+        (None, _) => task.module.written().to_owned(),
+    };
+    match task.role() {
+        Some(role) => format!("{} : {name}", role.name),
+        None => name,
+    }
+}

@@ -1,0 +1,414 @@
+//! What follows from a task that is done: variables, handlers, counts, includes, failures, `meta`.
+
+use super::conduct::{Conductor, Finished, Strategy, Verdict};
+use super::cursor::Fate;
+use super::include::{Included, Wanted};
+use super::inventory_vars;
+use super::keywords::Lookup;
+use super::play_run::{Batch, End, HostState};
+use super::result::{Effect, Status, TaskResult};
+use super::room::lock;
+use super::task_run::registered_value;
+use crate::playbook::Task;
+use crate::playbook::keyword::Keyword;
+use crate::report::{Event, Stats};
+use crate::suggest;
+use crate::template::{from_json, to_json};
+use crate::vars::HostVars;
+use std::sync::{Arc, PoisonError};
+
+/// Takes over what a task came to on the hosts of a batch.
+pub(super) struct Follow<'a> {
+    pub(super) conductor: &'a Conductor,
+    pub(super) batch: &'a Batch,
+    pub(super) is_once: bool,
+}
+
+impl Follow<'_> {
+    /// All at once, in the order of the hosts.
+    pub(super) fn take(&self, finished: Vec<Finished>) -> Verdict {
+        let task = &self.batch.position.task;
+        if self.is_once {
+            for one in &finished {
+                self.conductor.remember(&self.batch.hosts, task, &one.result);
+            }
+        }
+        if finished
+            .iter()
+            .any(|one| one.result.effects.iter().any(|effect| matches!(effect, Effect::Meta(_))))
+        {
+            return self.meta(&finished);
+        }
+        let includes = self.includes(&finished);
+        let mut bad = Vec::new();
+        for one in &finished {
+            self.count(one);
+            if Conductor::is_bad(&one.result) {
+                bad.push(one);
+            }
+            self.notify(one);
+        }
+        for one in &finished {
+            self.end(one, &includes);
+        }
+        if self.is_once {
+            self.end_others(&finished, &includes);
+        }
+        self.judge(&bad)
+    }
+
+    /// Where each host of the batch goes on.
+    fn end(&self, one: &Finished, includes: &[(Vec<String>, u32, Result<Included, String>)]) {
+        let end = match one.result.status {
+            Status::Unreachable if !one.result.ignored => {
+                lock(&self.conductor.room.lost).unreachable.push(one.host.clone());
+                self.conductor.room.hosts.forget(&one.host);
+                End::Unreachable
+            }
+            Status::Failed if !one.result.ignored => {
+                self.fail(&one.host, &one.result);
+                return;
+            }
+            _ => self.included_end(&one.host, includes),
+        };
+        lock(&self.conductor.run).finish(&one.host, end);
+    }
+
+    fn included_end(&self, host: &str, includes: &[(Vec<String>, u32, Result<Included, String>)]) -> End {
+        let mine = includes.iter().filter(|(hosts, ..)| hosts.iter().any(|name| name == host));
+        let mut blocks = Vec::new();
+        for (_, ordinal, included) in mine {
+            match included {
+                Ok(included) => blocks.push((*ordinal, included.block.clone())),
+                Err(why) => {
+                    let result = TaskResult::failed(why.clone());
+                    let (host, task) = (host.to_owned(), String::new());
+                    self.conductor.room.events.tell(Event::Done { host, task, result: Box::new(result) });
+                    return End::Failed;
+                }
+            }
+        }
+        if blocks.is_empty() { End::Done } else { End::Include(blocks) }
+    }
+
+    fn fail(&self, host: &str, result: &TaskResult) {
+        let room = &self.conductor.room;
+        let fate = self.conductor.fail(host);
+        room.count(host, |stats: &mut Stats| match fate {
+            Some(Fate::Rescued) => stats.rescued += 1,
+            _ => stats.failed += 1,
+        });
+        if fate == Some(Fate::Rescued) {
+            self.tell_rescue(host, result);
+        }
+    }
+
+    /// `ansible_failed_task` and `ansible_failed_result`, for the tasks of the rescue.
+    fn tell_rescue(&self, host: &str, result: &TaskResult) {
+        let task = &self.batch.position.task;
+        let scope = self.conductor.scope(host, task).ok();
+        let name = super::conduct::display_name(task, scope.as_ref());
+        let told = serde_json::json!({"name": name, "action": task.module.written()});
+        self.conductor.room.store.change(host, |vars: &mut HostVars| {
+            vars.set("ansible_failed_task", from_json(&told), None);
+            vars.set("ansible_failed_result", registered_value(result), None);
+        });
+    }
+
+    /// With `run_once` the other hosts go where the first one goes.
+    fn end_others(&self, finished: &[Finished], includes: &[(Vec<String>, u32, Result<Included, String>)]) {
+        let Some(first) = finished.first() else { return };
+        for host in self.batch.hosts.iter().filter(|host| **host != first.host) {
+            let end = match Conductor::is_bad(&first.result) {
+                true => End::Failed,
+                false => {
+                    let of_first = self.included_end(&first.host, includes);
+                    if let End::Include(blocks) = of_first { End::Include(blocks) } else { End::Done }
+                }
+            };
+            lock(&self.conductor.run).finish(host, end);
+        }
+    }
+
+    fn count(&self, one: &Finished) {
+        let result = &one.result;
+        self.conductor.room.count(&one.host, |stats: &mut Stats| match result.status {
+            Status::Ok => {
+                stats.ok += 1;
+                stats.changed += u64::from(result.changed);
+                stats.unknown += u64::from(result.unknown.is_some() && !result.changed);
+            }
+            Status::Skipped => stats.skipped += 1,
+            Status::Unknown => stats.unknown += 1,
+            Status::Failed | Status::Unreachable if result.ignored => {
+                stats.ok += 1;
+                stats.ignored += 1;
+                stats.changed += u64::from(result.changed);
+            }
+            Status::Unreachable => stats.unreachable += 1,
+            // Counted where it is known whether a rescue takes over.
+            Status::Failed => {}
+        });
+    }
+
+    fn notify(&self, one: &Finished) {
+        for name in &one.result.notify {
+            let is_known = lock(&self.conductor.run).notify(&one.host, name);
+            if !is_known {
+                let names = lock(&self.conductor.run).handler_names();
+                let hint = suggest::did_you_mean(name, names.iter().map(String::as_str));
+                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                let text = format!("there is no handler `{name}` and none that listens to it{hint}");
+                self.conductor.room.events.tell(Event::Warning { text });
+            }
+        }
+    }
+
+    /// Whether the play goes on, after failures on some hosts.
+    fn judge(&self, bad: &[&Finished]) -> Verdict {
+        if bad.is_empty() {
+            return Verdict::Through;
+        }
+        let Conductor { fatality, .. } = self.conductor;
+        let task = &self.batch.position.task;
+        let is_fatal = fatality.any_errors || self.is_once || self.any_errors_fatal(task);
+        let (failed, total) = {
+            let run = lock(&self.conductor.run);
+            let lost = run.hosts_in(HostState::Failed).len() + run.hosts_in(HostState::Unreachable).len();
+            (lost, fatality.batch_size.max(1))
+        };
+        let is_too_many =
+            fatality.max_fail_percentage.is_some_and(|most| failed as f64 / total as f64 * 100.0 > most);
+        if !is_fatal && !is_too_many {
+            return Verdict::Through;
+        }
+        let others: Vec<String> = {
+            let run = lock(&self.conductor.run);
+            let is_bad = |host: &String| bad.iter().any(|one| one.host == *host);
+            run.hosts_in(HostState::Active)
+                .into_iter()
+                .filter(|host| !is_bad(host) && !run.is_finished(host))
+                .collect()
+        };
+        for host in others {
+            self.conductor.fail(&host);
+        }
+        let goes_on = lock(&self.conductor.run)
+            .hosts_in(HostState::Active)
+            .iter()
+            .any(|host| !lock_free_finished(self.conductor, host));
+        if goes_on { Verdict::Through } else { Verdict::Broken }
+    }
+
+    fn any_errors_fatal(&self, task: &Arc<Task>) -> bool {
+        let Some(host) = self.batch.hosts.first() else { return false };
+        self.conductor.scope(host, task).is_ok_and(|scope| {
+            Lookup { task, scope: &scope }.truth(Keyword::AnyErrorsFatal).ok().flatten().unwrap_or(false)
+        })
+    }
+
+    /// What the hosts include, each thing once, with the hosts that do.
+    fn includes(&self, finished: &[Finished]) -> Vec<(Vec<String>, u32, Result<Included, String>)> {
+        let task = &self.batch.position.task;
+        let mut wanted: Vec<(Wanted, Vec<String>)> = Vec::new();
+        for one in finished.iter().filter(|one| !Conductor::is_bad(&one.result)) {
+            for effect in &one.result.effects {
+                let Effect::Include { name, vars } = effect else { continue };
+                let Ok(scope) = self.conductor.scope(&one.host, task) else { continue };
+                let this = Wanted::new(task, name, vars, &scope);
+                match wanted.iter_mut().find(|(known, _)| known.is_same(&this)) {
+                    Some((_, hosts)) => hosts.push(one.host.clone()),
+                    None => wanted.push((this, vec![one.host.clone()])),
+                }
+            }
+        }
+        let numbered = wanted.into_iter().zip(0..);
+        numbered
+            .map(|((wanted, hosts), ordinal)| (hosts.clone(), ordinal, self.bring_in(&wanted, hosts)))
+            .collect()
+    }
+
+    fn bring_in(&self, wanted: &Wanted, hosts: Vec<String>) -> Result<Included, String> {
+        let known = {
+            let included = lock(&self.conductor.included);
+            included.iter().find(|(known, _)| known.is_same(wanted)).map(|(_, included)| included.clone())
+        };
+        let included = known.unwrap_or_else(|| {
+            let included = wanted.load(&self.conductor.room);
+            lock(&self.conductor.included).push((wanted.clone(), included.clone()));
+            included
+        });
+        if let Ok(included) = &included {
+            let (what, label) = (included.what.clone(), wanted.label());
+            self.conductor.room.events.tell(Event::Included { what, hosts, label });
+            lock(&self.conductor.run).add_handlers(&included.handlers);
+            if let Some(role) = &included.exported {
+                self.conductor.book.export(role);
+            }
+        }
+        included
+    }
+
+    fn meta(&self, finished: &[Finished]) -> Verdict {
+        let mut broken = Verdict::Through;
+        for one in finished {
+            let what = one.result.effects.iter().find_map(|effect| match effect {
+                Effect::Meta(what) => Some(what.as_str()),
+                _ => None,
+            });
+            let end = match what {
+                None | Some("noop") => End::Done,
+                Some("flush_handlers") => End::Flush,
+                Some("end_host") => End::EndHost,
+                Some("end_role") => End::EndRole,
+                Some("end_play") => {
+                    lock(&self.conductor.run).end_all();
+                    return Verdict::Through;
+                }
+                Some("end_batch") => {
+                    lock(&self.conductor.run).end_all();
+                    return Verdict::Through;
+                }
+                Some(other) => {
+                    if let Err(why) = self.meta_on_host(other, &one.host) {
+                        self.conductor.room.events.tell(Event::Done {
+                            host: one.host.clone(),
+                            task: "meta".into(),
+                            result: Box::new(TaskResult::failed(why)),
+                        });
+                        broken = Verdict::Broken;
+                    }
+                    End::Done
+                }
+            };
+            let end = if Conductor::is_bad(&one.result) { End::Failed } else { end };
+            lock(&self.conductor.run).finish(&one.host, end);
+        }
+        for host in self.batch.hosts.iter().filter(|host| finished.iter().all(|one| one.host != **host)) {
+            lock(&self.conductor.run).finish(host, End::Done);
+        }
+        broken
+    }
+
+    fn meta_on_host(&self, what: &str, host: &str) -> Result<(), String> {
+        let room = &self.conductor.room;
+        match what {
+            "clear_facts" => room.store.change(host, |vars: &mut HostVars| vars.facts = Arc::default()),
+            "clear_host_errors" => {
+                let mut lost = lock(&room.lost);
+                (lost.failed, lost.unreachable) = (Vec::new(), Vec::new());
+                lock(&self.conductor.run).clear_errors();
+            }
+            "reset_connection" => room.hosts.forget(host),
+            "refresh_inventory" => {
+                let sources = room.options.inventory_sources.clone();
+                let reader = room.loader.reader();
+                let inventory =
+                    crate::inventory::load(&sources, reader).map_err(|mistakes| mistakes.to_string())?;
+                let folder = Some(room.options.playbook_dir.as_path());
+                inventory_vars::put_all(&inventory, folder, reader, &room.store)
+                    .map_err(|mistakes| mistakes.to_string())?;
+                *room.inventory.write().unwrap_or_else(PoisonError::into_inner) = inventory;
+            }
+            other => return Err(format!("there is no `meta: {other}`")),
+        }
+        Ok(())
+    }
+}
+
+fn lock_free_finished(conductor: &Conductor, host: &str) -> bool {
+    lock(&conductor.run).is_finished(host)
+}
+
+impl Conductor {
+    /// Takes the variables over that a task leaves behind for hosts.
+    pub(super) fn remember(&self, hosts: &[String], task: &Arc<Task>, result: &TaskResult) {
+        for host in hosts {
+            self.remember_for(host, task, result);
+        }
+    }
+
+    fn remember_for(&self, host: &str, task: &Arc<Task>, result: &TaskResult) {
+        let room = &self.room;
+        let scope = self.scope(host, task).ok();
+        let lookup = scope.as_ref().map(|scope| Lookup { task, scope });
+        let register = lookup.as_ref().and_then(|lookup| lookup.text(Keyword::Register).ok().flatten());
+        let delegates_facts = lookup
+            .as_ref()
+            .is_some_and(|lookup| lookup.truth(Keyword::DelegateFacts).ok().flatten().unwrap_or(false));
+        let of_facts = match &result.delegated_to {
+            Some(other) if delegates_facts => other.as_str(),
+            _ => host,
+        };
+        if !result.facts.is_empty() {
+            let facts = result.facts.iter().map(|(name, value)| (name.clone(), from_json(value)));
+            room.store.change(of_facts, |vars: &mut HostVars| vars.add_facts(facts));
+        }
+        for effect in &result.effects {
+            self.apply(effect, host, of_facts);
+        }
+        if let Some(name) = register {
+            room.store.change(host, |vars: &mut HostVars| vars.set(&name, registered_value(result), None));
+        }
+    }
+
+    fn apply(&self, effect: &Effect, host: &str, of_facts: &str) {
+        let room = &self.room;
+        match effect {
+            Effect::SetFact { name, value, cacheable } => {
+                room.store.change(of_facts, |vars: &mut HostVars| {
+                    vars.set(name, value.clone(), None);
+                    if *cacheable {
+                        vars.add_facts([(name.clone(), value.clone())]);
+                    }
+                })
+            }
+            Effect::IncludeVars(more) => {
+                room.store.change(of_facts, |vars: &mut HostVars| vars.include(more))
+            }
+            Effect::AddHost { name, groups, vars } => {
+                self.change_inventory(|inventory| {
+                    inventory.add_host(name, "all", None);
+                    for group in groups {
+                        inventory.add_host(name, group, None);
+                    }
+                });
+                let plain = inventory_vars::plain_vars(vars);
+                room.store.change(name, |known: &mut HostVars| {
+                    known.inventory.push((crate::vars::Level::InventoryFileHost, Arc::new(plain)));
+                });
+            }
+            Effect::GroupBy { group, parents } => self.change_inventory(|inventory| {
+                inventory.add_host(host, group, None);
+                for parent in parents {
+                    // A group that is above its parent already stays where it is.
+                    let _ = inventory.add_child(parent, group);
+                }
+            }),
+            Effect::Include { .. } | Effect::Meta(_) => {}
+        }
+    }
+
+    /// Changes the inventory, and lets hosts and tasks see it.
+    fn change_inventory(&self, change: impl FnOnce(&mut crate::inventory::Inventory)) {
+        let room = &self.room;
+        let groups = {
+            let mut inventory = room.inventory.write().unwrap_or_else(PoisonError::into_inner);
+            change(&mut inventory);
+            inventory.reconcile();
+            for name in inventory.hosts.keys() {
+                let mut names: Vec<String> = inventory
+                    .groups_of(name)
+                    .iter()
+                    .map(|group| group.name.clone())
+                    .filter(|group| group != "all")
+                    .collect();
+                names.sort();
+                room.store.change(name, |vars: &mut HostVars| vars.group_names = Arc::new(names));
+            }
+            inventory_vars::groups(&inventory)
+        };
+        let mut info = self.info.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut info).groups = Arc::new(groups);
+    }
+}
