@@ -39,6 +39,8 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Exit {
     match command {
+        Command::Apply(args) => commands::apply::apply(*args),
+        Command::Plan(args) => commands::apply::plan(*args),
         Command::Lab(args) => commands::lab::run(args),
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Completions { shell } => completions(shell),

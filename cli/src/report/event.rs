@@ -59,7 +59,7 @@ pub(crate) enum Event {
     /// The run is being stopped.
     Stopping { text: String },
     /// The end, with what was counted for each host.
-    Recap { hosts: IndexMap<String, Stats>, custom: serde_json::Map<String, serde_json::Value>, seconds: f64 },
+    Recap { hosts: IndexMap<String, Stats>, seconds: f64 },
 }
 
 /// A result without what must not be shown.

@@ -217,7 +217,7 @@ mod tests {
 
     fn recap(hosts: &[(&str, Stats)]) -> Event {
         let hosts = hosts.iter().map(|(name, stats)| ((*name).to_owned(), *stats)).collect();
-        Event::Recap { hosts, custom: serde_json::Map::new(), seconds: 0.0 }
+        Event::Recap { hosts, seconds: 0.0 }
     }
 
     #[test]

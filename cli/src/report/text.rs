@@ -60,7 +60,7 @@ impl Text {
                 self.palette.paint(Paint::Skipped, text.trim_end()) + "\n"
             }
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
-            Event::Recap { hosts, custom, .. } => self.recap(hosts, custom),
+            Event::Recap { hosts, .. } => self.recap(hosts),
             Event::Playbook { .. } | Event::Started { .. } | Event::Progress { .. } => String::new(),
             // Talk, not data: it goes to standard error.
             Event::Warning { .. } | Event::Stopping { .. } | Event::Prompt { .. } => String::new(),
@@ -148,6 +148,10 @@ impl Text {
         }
         if result.is_talk && !result.no_log && !matches!(result.status, Status::Skipped) {
             let mut shown = result.result.clone();
+            if result.label.is_some() && shown.contains_key("msg") {
+                // The item stands in front of it already.
+                shown.retain(|name, _| name == "msg");
+            }
             if result.is_failed() {
                 shown.insert("changed".into(), result.changed.into());
             }
@@ -177,7 +181,7 @@ impl Text {
         if text.is_empty() { text } else { text + "\n" }
     }
 
-    fn recap(&self, hosts: &IndexMap<String, Stats>, custom: &Map<String, Json>) -> String {
+    fn recap(&self, hosts: &IndexMap<String, Stats>) -> String {
         let mut text = self.banner("PLAY RECAP");
         let mut names: Vec<&String> = hosts.keys().collect();
         names.sort();
@@ -185,13 +189,6 @@ impl Text {
             text += &self.recap_line(name, &hosts[name]);
         }
         text.push('\n');
-        if !custom.is_empty() {
-            text += &self.banner("CUSTOM STATS: ");
-            for (name, value) in custom {
-                text += &format!("\t{name}: {value}\n");
-            }
-            text.push('\n');
-        }
         text
     }
 
@@ -344,7 +341,7 @@ mod tests {
     #[test]
     fn the_recap_has_ansibles_fields() {
         let hosts = IndexMap::from_iter([("n1".to_owned(), Stats { ok: 3, changed: 1, ..Stats::default() })]);
-        let shown = text().render(&Event::Recap { hosts, custom: Map::new(), seconds: 1.0 });
+        let shown = text().render(&Event::Recap { hosts, seconds: 1.0 });
         assert!(shown.ends_with(
             "\nn1                         : ok=3    changed=1    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0   \n\n"
         ), "{shown}");

@@ -88,11 +88,6 @@ impl Conductor {
                 return Verdict::Broken;
             }
         }
-        let run = lock(&self.run);
-        let lost = run.hosts_in(HostState::Failed).len() + run.hosts_in(HostState::Unreachable).len();
-        if lost > 0 && lost == run.hosts().count() {
-            self.room.events.tell(Event::NoHostsLeft);
-        }
         Verdict::Through
     }
 

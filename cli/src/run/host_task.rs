@@ -2,7 +2,7 @@
 
 use super::carry::{carry_out, start_worker};
 use super::hosts::StepFailure;
-use super::result::TaskResult;
+use super::result::{Effect, TaskResult};
 use super::room::{Room, compute};
 use super::task_run::{Demand, Reply, TaskRun};
 use crate::playbook::Task;
@@ -33,8 +33,11 @@ pub(crate) async fn do_task(
             _ => machine.items_so_far(),
         };
         for item in items.iter().skip(told) {
-            room.events.tell(Event::Item { host: host.to_owned(), result: Box::new(item.clone()) });
             told += 1;
+            if is_quiet(item) {
+                continue;
+            }
+            room.events.tell(Event::Item { host: host.to_owned(), result: Box::new(item.clone()) });
         }
         reply = Some(match demand {
             Demand::Done(result) => return *result,
@@ -49,6 +52,11 @@ pub(crate) async fn do_task(
             }
         });
     }
+}
+
+/// Includes say what they bring in, for all hosts at once.
+fn is_quiet(item: &TaskResult) -> bool {
+    !item.is_failed() && item.effects.iter().any(|effect| matches!(effect, Effect::Include { .. }))
 }
 
 /// The variables that tell where the agent's binary is on a host.

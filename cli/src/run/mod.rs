@@ -2,26 +2,28 @@
 //!
 //! `unreachable`, `ssh`, `identity`, `agents`, `launch`, `process` and `session` reach a worker on a host.
 
-mod agents;
+pub(crate) mod agents;
 mod arguments;
 mod carry;
-mod conduct;
-mod content;
+pub(crate) mod conduct;
+pub(crate) mod content;
 mod control;
 mod cursor;
+pub(crate) mod early;
 mod files;
 mod follow;
 mod host_task;
-mod hosts;
+pub(crate) mod hosts;
 mod identity;
 mod include;
-mod inventory_vars;
-mod keywords;
+pub(crate) mod interrupt;
+pub(crate) mod inventory_vars;
+pub(crate) mod keywords;
 mod known;
 mod launch;
 mod layers;
 mod loop_items;
-mod play_info;
+pub(crate) mod play_info;
 mod play_run;
 pub(crate) mod playbook_run;
 mod process;
@@ -31,10 +33,10 @@ pub(crate) mod room;
 mod serial;
 mod session;
 mod ssh;
-mod tags;
-mod task_run;
+pub(crate) mod tags;
+pub(crate) mod task_run;
 mod template_error;
 mod unreachable;
-mod way;
+pub(crate) mod way;
 
-pub(crate) use ssh::options::expand_home;
+pub(crate) use ssh::options::{expand_home, split_words};

@@ -8,7 +8,7 @@ use super::task_run::Mode;
 use super::way::WayDefaults;
 use crate::inventory::Inventory;
 use crate::playbook::Loader;
-use crate::report::{Events, Stats};
+use crate::report::{Event, Events, Stats};
 use crate::template::Engine;
 use crate::vars::Store;
 use indexmap::IndexMap;
@@ -35,6 +35,7 @@ pub(crate) struct Room {
     /// Ctrl-C: finish what runs, start nothing more.
     pub(crate) is_stopping: AtomicBool,
     next_step: AtomicU64,
+    began: std::time::Instant,
 }
 
 /// Hosts that are out.
@@ -59,7 +60,6 @@ pub(crate) struct Options {
     pub(crate) config_file: Option<String>,
     pub(crate) gathering: Gathering,
     pub(crate) any_errors_fatal: bool,
-    /// `--extra-vars` names: `vars_prompt` does not ask for them.
     pub(crate) playbook_dir: std::path::PathBuf,
 }
 
@@ -94,6 +94,7 @@ impl Room {
             slots,
             is_stopping: AtomicBool::new(false),
             next_step: AtomicU64::new(1),
+            began: std::time::Instant::now(),
         }
     }
 
@@ -105,6 +106,12 @@ impl Room {
     /// Counts something for a host.
     pub(crate) fn count(&self, host: &str, count: impl FnOnce(&mut Stats)) {
         count(lock(&self.stats).entry(host.to_owned()).or_default());
+    }
+
+    /// Tells what was counted: the end of a run.
+    pub(crate) fn tell_recap(&self) {
+        let hosts = lock(&self.stats).clone();
+        self.events.tell(Event::Recap { hosts, seconds: self.began.elapsed().as_secs_f64() });
     }
 
     /// Whether nothing more is to be started.

@@ -39,7 +39,6 @@ pub(crate) fn copy_parts(
         return Ok(vec![part(args, &Map::new(), contents.add_bytes(bytes.as_bytes()))]);
     }
     let name = text(args, "src").unwrap_or_default();
-    let search = request.scope.search();
     let source = find_file(&request.task, FileKind::Files, name)?;
     if source.is_dir() {
         return directory(args, &source, name.ends_with('/'), contents);

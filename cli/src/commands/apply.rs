@@ -1,0 +1,200 @@
+//! `muster apply` and `muster plan`: how playbooks become changes on hosts, one line for each stage.
+
+use super::basis::{Basis, tell, tell_warnings};
+use super::listing;
+use crate::args::{Output, PlanArgs, PlaybookArgs};
+use crate::error::{Diagnostic, Diagnostics, Result};
+use crate::exit::Exit;
+use crate::playbook::{Loader, Playbook};
+use crate::report::{Events, Kind, Screen};
+use crate::run::agents::Agents;
+use crate::run::content::Contents;
+use crate::run::early::Early;
+use crate::run::hosts::Hosts;
+use crate::run::interrupt;
+use crate::run::playbook_run::PlaybookRun;
+use crate::run::room::{Gathering, Options, Parts, Room, lock};
+use crate::run::tags::TagFilter;
+use crate::run::task_run::Mode;
+use crate::template::Engine;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Runs `muster apply`.
+pub(crate) fn apply(args: PlaybookArgs) -> Exit {
+    let kind = Kind::Apply { show_diff: args.diff };
+    run(&args, kind).map_or_else(|mistakes| tell(&mistakes), |end| end.exit)
+}
+
+/// Runs `muster plan`.
+pub(crate) fn plan(args: PlanArgs) -> Exit {
+    if args.out.is_some() {
+        let mistake = Diagnostic::error("`plan --out` is not supported yet").exits_with(Exit::WrongUse);
+        return tell(
+            &mistake.hint("apply the same playbook with the same options to do what the plan shows").into(),
+        );
+    }
+    let mut playbook = args.playbook;
+    (playbook.check, playbook.diff) = (true, true);
+    match run(&playbook, Kind::Plan) {
+        Ok(End { exit: Exit::Fine, changes: true }) if args.detailed_exitcode => Exit::HostFailed,
+        Ok(end) => end.exit,
+        Err(mistakes) => tell(&mistakes),
+    }
+}
+
+/// How a run ended.
+struct End {
+    exit: Exit,
+    /// Something changed, or would change.
+    changes: bool,
+}
+
+fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
+    refuse(args)?;
+    let playbook_dir = folder_of(&args.playbooks[0]);
+    let basis = Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&playbook_dir))?;
+    let engine = Arc::new(Engine::new());
+    let early =
+        Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: playbook_dir.clone() };
+    let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early));
+    let playbooks = playbooks(&args.playbooks, &loader)?;
+    tell_warnings(&basis.reader);
+    let tags = tags(args, &basis);
+    if listing::is_asked(args) {
+        listing::print(args, &playbooks, &basis, &tags)?;
+        return Ok(End { exit: Exit::Fine, changes: false });
+    }
+    let options = options(args, &basis, tags, &playbook_dir)?;
+    let (events, receiver) = Events::channel();
+    let mode = Mode {
+        check: args.check,
+        diff: args.diff || basis.settings.diff(),
+        timeout: basis.settings.task_timeout(),
+    };
+    let kind = match kind {
+        Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },
+        other => other,
+    };
+    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone());
+    let contents = Arc::new(Contents::default());
+    let hosts = Hosts::new(Agents::find(), contents.clone(), name_of_run("apply", &args.playbooks));
+    let room = Arc::new(Room::new(Parts {
+        engine,
+        store: basis.store,
+        inventory: basis.inventory,
+        loader: Arc::new(loader),
+        hosts,
+        contents,
+        events,
+        mode,
+        options,
+    }));
+    let end = carry_out(room, basis.limit, playbooks);
+    screen.finish();
+    end
+}
+
+/// Leads the run on the network's threads; the room, and with it the way to the screen, is gone afterwards.
+fn carry_out(
+    room: Arc<Room>,
+    limit: Option<indexmap::IndexSet<String>>,
+    playbooks: Vec<Playbook>,
+) -> Result<End> {
+    let network = network()?;
+    let end = network.block_on(async {
+        let _watch = interrupt::watch(&room);
+        let run = PlaybookRun { room: room.clone(), limit };
+        let exit = run.run(playbooks).await;
+        room.hosts.close().await;
+        room.tell_recap();
+        exit
+    });
+    let changes = lock(&room.stats).values().any(|stats| stats.changed > 0);
+    network.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(End { exit: end?, changes })
+}
+
+/// The threads for the network.
+pub(super) fn network() -> Result<tokio::runtime::Runtime> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|cause| {
+        Diagnostic::error("no threads can be started").cause(cause).exits_with(Exit::Unexpected).into()
+    })
+}
+
+/// What is not there yet is refused, not ignored.
+fn refuse(args: &PlaybookArgs) -> Result<()> {
+    let wrong = |why: &str, next: &str| {
+        Diagnostics::from(Diagnostic::error(why).exits_with(Exit::WrongUse).hint(next))
+    };
+    if args.step {
+        return Err(wrong(
+            "`--step` is not supported yet",
+            "`--start-at-task` begins at a task, `plan` shows what each would do",
+        ));
+    }
+    if args.output.output == Output::Json && listing::is_asked(args) {
+        return Err(wrong("lists have no JSON form yet", "leave out `--output json`"));
+    }
+    Ok(())
+}
+
+/// Reads all playbooks, so that the mistakes of all are told together.
+fn playbooks(paths: &[PathBuf], loader: &Loader) -> Result<Vec<Playbook>> {
+    let mut mistakes = Diagnostics::default();
+    let playbooks: Vec<Playbook> =
+        paths.iter().filter_map(|path| mistakes.collect(loader.playbook(path))).collect();
+    mistakes.or_value(playbooks)
+}
+
+fn tags(args: &PlaybookArgs, basis: &Basis) -> TagFilter {
+    let or = |given: &[String], set: Vec<String>| if given.is_empty() { set } else { given.to_vec() };
+    TagFilter::new(&or(&args.tags, basis.settings.tags()), &or(&args.skip_tags, basis.settings.skip_tags()))
+}
+
+fn options(args: &PlaybookArgs, basis: &Basis, tags: TagFilter, playbook_dir: &Path) -> Result<Options> {
+    Ok(Options {
+        // Ansible's five are for processes; a connection is cheap.
+        forks: args.connection.forks.or(basis.settings.forks()).unwrap_or(50),
+        verbosity: args.output.verbose.max(basis.settings.verbosity()),
+        way: basis.way(&args.connection)?,
+        r#become: basis.identity(&args.r#become)?,
+        tags,
+        start_at: args.start_at_task.clone(),
+        force_handlers: args.force_handlers || basis.settings.force_handlers(),
+        limit: basis.limit_text.clone(),
+        inventory_sources: basis.inventory_sources.clone(),
+        config_file: basis.settings.file.as_ref().map(|file| file.display().to_string()),
+        gathering: gathering(basis.settings.gathering().as_deref())?,
+        any_errors_fatal: basis.settings.any_errors_fatal(),
+        playbook_dir: playbook_dir.to_owned(),
+    })
+}
+
+fn gathering(name: Option<&str>) -> Result<Gathering> {
+    match name {
+        None | Some("implicit") => Ok(Gathering::Implicit),
+        Some("explicit") => Ok(Gathering::Explicit),
+        Some("smart") => Ok(Gathering::Smart),
+        Some(other) => Err(Diagnostic::error(format!(
+            "the setting `gathering` is implicit, explicit or smart, not `{other}`"
+        ))
+        .exits_with(Exit::WrongUse)
+        .into()),
+    }
+}
+
+/// The folder of a playbook, absolute.
+pub(super) fn folder_of(playbook: &Path) -> PathBuf {
+    let folder = playbook.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    folder.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
+/// Who runs what from where: another run that finds a host locked shows it.
+pub(super) fn name_of_run(command: &str, what: &[PathBuf]) -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "someone".into());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let what: Vec<String> = what.iter().map(|path| path.display().to_string()).collect();
+    format!("{user}@{host}: muster {command} {} (process {})", what.join(" "), std::process::id())
+}
