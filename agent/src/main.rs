@@ -5,11 +5,13 @@
 mod cli;
 mod clock;
 mod control;
+mod facts;
 mod fence;
 mod host;
 mod keys;
 mod log;
 mod membership;
+mod modules;
 mod notify;
 mod peer;
 mod process;
@@ -17,6 +19,7 @@ mod resource;
 mod seal;
 mod serve;
 mod store;
+mod worker;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -101,6 +101,9 @@ enum Command {
     },
     /// Print the systemd unit of the agent.
     Unit,
+    /// Check and apply steps of a controller, over stdin and stdout (`muster` starts it).
+    #[command(hide = true)]
+    Worker,
 }
 
 #[derive(Debug, Args)]
@@ -223,6 +226,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Metadata { agent } => answer::exit(metadata::show(&agent)),
         Command::Leave { unless_restart } => answer::exit(leave::leave(socket, unless_restart)),
         Command::Unit => unit::print(),
+        Command::Worker => crate::worker::run(),
         command => answer::exit(order::give(socket, command)),
     }
 }

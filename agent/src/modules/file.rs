@@ -1,0 +1,435 @@
+//! `file`: directories, links, touched and removed files, and their owner and mode.
+
+use super::attributes::{self, Wanted};
+use super::{Args, Check, Failure, Module, Report};
+use crate::worker::file::{Kind, Stat, Time};
+use crate::worker::{Operation, View};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use muster_api::diff::{Change, Diff};
+use std::path::{Path, PathBuf};
+
+pub(super) struct File;
+
+impl Module for File {
+    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let target = Target::of(args, view)?;
+        let mut check = match target.state {
+            "absent" => target.absent(),
+            "directory" => target.directory()?,
+            "file" => target.file()?,
+            "touch" => target.touch()?,
+            "link" => target.link()?,
+            _ => target.hard()?,
+        };
+        let key = if matches!(target.state, "link" | "hard" | "touch") { "dest" } else { "path" };
+        check = check.with(key, target.path.to_string_lossy());
+        Ok(check)
+    }
+}
+
+struct Target<'a> {
+    args: &'a Args<'a>,
+    view: &'a View<'a>,
+    path: PathBuf,
+    stat: Option<Stat>,
+    state: &'a str,
+    wanted: Wanted,
+}
+
+impl<'a> Target<'a> {
+    fn of(args: &'a Args<'a>, view: &'a View<'a>) -> Result<Self, Failure> {
+        let path = args.needed_path("path", view)?;
+        let unreadable = |error| Failure::new(format!("cannot read `{}`: {error}", path.display()));
+        let stat = view.lstat(&path).map_err(unreadable)?;
+        let state = args.text("state").unwrap_or_else(|| match &stat {
+            Some(stat) => match stat.kind {
+                Kind::Directory => "directory",
+                Kind::Link => "link",
+                _ => "file",
+            },
+            None if args.flag("recurse") => "directory",
+            None => "file",
+        });
+        if args.flag("recurse") && state != "directory" {
+            return Err(Failure::new("`recurse` goes with `state: directory`"));
+        }
+        if args.text("src").is_some() && !matches!(state, "link" | "hard") {
+            return Err(Failure::new("`src` goes with `state: link` and `state: hard`"));
+        }
+        let follows = args.choice("follow") != Some(false) && matches!(state, "directory" | "file" | "touch");
+        let located = view.locate(&path, follows).map_err(unreadable)?;
+        let (path, stat) = if follows { (located.path, located.stat) } else { (path, stat) };
+        let wanted = Wanted::of(args, view)?;
+        Ok(Self { args, view, path, stat, state, wanted })
+    }
+
+    fn absent(&self) -> Check {
+        let Some(stat) = &self.stat else { return Check::unchanged().with("state", "absent") };
+        let check =
+            self.presence(stat.kind.word(), "absent", vec![Operation::Remove { path: self.path.clone() }]);
+        check.with("state", "absent")
+    }
+
+    fn file(&self) -> Result<Check, Failure> {
+        match &self.stat {
+            Some(stat) if !stat.is_directory() => Ok(self.with_attributes(Check::unchanged(), stat)),
+            Some(_) => Err(self.refusal("is a directory, and `state: file` makes no file of it")),
+            None => Err(Failure::missing(format!(
+                "`{}` does not exist, and `state: file` creates nothing; use `state: touch` or module `copy`",
+                self.path.display()
+            ))
+            .with("path", self.path.to_string_lossy())
+            .with("state", "absent")),
+        }
+    }
+
+    fn touch(&self) -> Result<Check, Failure> {
+        let check = match &self.stat {
+            Some(stat) => self.with_attributes(Check::unchanged(), stat),
+            None => {
+                self.needs_folder()?;
+                let put = crate::worker::Put {
+                    path: self.path.clone(),
+                    content: [].into(),
+                    attributes: self
+                        .wanted
+                        .differing(&Stat::new(Kind::File, 0o666 & !self.view.umask()), self.view),
+                    validate: None,
+                    may_write_in_place: false,
+                };
+                self.presence("absent", "file", vec![Operation::Put(put)])
+            }
+        };
+        self.with_times(check, self.stat.is_some())
+    }
+
+    fn directory(&self) -> Result<Check, Failure> {
+        match &self.stat {
+            Some(stat) if stat.is_directory() => {
+                let mut check = self.with_attributes(Check::unchanged(), stat);
+                if self.args.flag("recurse") {
+                    self.recurse(&self.path, &mut check)?;
+                }
+                self.with_times(check, false)
+            }
+            Some(stat) => {
+                Err(self.refusal(&format!("is a {}, not a directory; remove it first", stat.kind.word())))
+            }
+            None => self.make_folders(),
+        }
+    }
+
+    /// Every directory that is missing gets the attributes, as in Ansible.
+    fn make_folders(&self) -> Result<Check, Failure> {
+        let missing: Vec<&Path> =
+            self.path.ancestors().take_while(|above| !self.view.exists(above)).collect();
+        let mut check = Check::unchanged();
+        for folder in missing.into_iter().rev() {
+            if let Ok(Some(stat)) = self.view.lstat(folder) {
+                return Err(self.refusal(&format!(
+                    "leads through the {} `{}`",
+                    stat.kind.word(),
+                    folder.display()
+                )));
+            }
+            let attributes =
+                self.wanted.differing(&Stat::new(Kind::Directory, 0o777 & !self.view.umask()), self.view);
+            check.operations.push(Operation::MakeDirectory { path: folder.to_owned() });
+            if !attributes.is_empty() {
+                check.operations.push(Operation::Set { path: folder.to_owned(), attributes });
+            }
+        }
+        let made = self.presence("absent", "directory", check.operations);
+        self.with_times(made, false)
+    }
+
+    fn recurse(&self, folder: &Path, check: &mut Check) -> Result<(), Failure> {
+        let unreadable = |error| Failure::new(format!("cannot read `{}`: {error}", folder.display()));
+        for name in self.view.list(folder).map_err(unreadable)? {
+            let path = folder.join(name);
+            let Some(stat) = self.view.lstat(&path).map_err(unreadable)? else { continue };
+            let one = super::placing::set_attributes(&path, Some(&stat), &self.wanted, self.view);
+            check.outcome.changed |= one.outcome.changed;
+            check.outcome.diffs.extend(one.outcome.diffs);
+            check.operations.extend(one.operations);
+            if stat.is_directory() {
+                self.recurse(&path, check)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self) -> Result<Check, Failure> {
+        let src = match (self.args.text("src"), &self.stat) {
+            (Some(src), _) => self.view.expand(src).into(),
+            (None, Some(Stat { target: Some(target), .. })) => target.clone(),
+            _ => return Err(self.refusal("is no link; `src` says where it shall point to")),
+        };
+        let points_at = self.path.parent().unwrap_or(Path::new("/")).join(&src);
+        let force = self.args.flag("force");
+        if !force && !self.view.exists(&points_at) {
+            return Err(Failure::missing(format!(
+                "`src` `{}` does not exist; `force: true` makes the link all the same",
+                points_at.display()
+            )));
+        }
+        let make = Operation::Symlink { path: self.path.clone(), target: src.clone() };
+        let check = match &self.stat {
+            Some(Stat { target: Some(target), .. }) if *target == src => Check::unchanged(),
+            Some(Stat { target: Some(target), .. }) => self.attribute("target", target, &src, vec![make]),
+            None => {
+                self.needs_folder()?;
+                self.presence("absent", "link", vec![make])
+            }
+            Some(stat) => {
+                self.may_replace(stat, force)?;
+                let remove = Operation::Remove { path: self.path.clone() };
+                self.presence(stat.kind.word(), "link", vec![remove, make])
+            }
+        };
+        Ok(self.owned(check).with("src", src.to_string_lossy()))
+    }
+
+    /// A directory that holds something is never thrown away for a link.
+    fn may_replace(&self, stat: &Stat, force: bool) -> Result<(), Failure> {
+        let is_empty = stat.is_directory() && self.view.list(&self.path).is_ok_and(|names| names.is_empty());
+        if stat.is_directory() && !is_empty {
+            return Err(self.refusal("is a directory that is not empty; no link is made in its place"));
+        }
+        if !force && !is_empty {
+            return Err(
+                self.refusal(&format!("is a {}; `force: true` puts a link in its place", stat.kind.word()))
+            );
+        }
+        Ok(())
+    }
+
+    fn hard(&self) -> Result<Check, Failure> {
+        let src = self.args.needed_path("src", self.view)?;
+        let source = self.view.lstat(&src).ok().flatten();
+        let source =
+            source.ok_or_else(|| Failure::missing(format!("`src` `{}` does not exist", src.display())))?;
+        let make = Operation::Hardlink { path: self.path.clone(), target: src.clone() };
+        let check = match &self.stat {
+            Some(stat) if (stat.inode, stat.device) == (source.inode, source.device) => Check::unchanged(),
+            None => {
+                self.needs_folder()?;
+                self.presence("absent", "hard", vec![make])
+            }
+            Some(stat) if stat.is_directory() => {
+                return Err(self.refusal("is a directory; no hard link is made in its place"));
+            }
+            Some(stat) if !self.args.flag("force") => {
+                return Err(
+                    self.refusal(&format!("is another {}; `force: true` replaces it", stat.kind.word()))
+                );
+            }
+            Some(stat) => self.presence(stat.kind.word(), "hard", vec![make]),
+        };
+        Ok(self.owned(check).with("src", src.to_string_lossy()))
+    }
+
+    /// A link that is made or kept gets the owner that is asked for.
+    fn owned(&self, check: Check) -> Check {
+        let made = Stat::new(Kind::Link, 0o777);
+        let stat = self.stat.as_ref().filter(|stat| stat.is_link()).unwrap_or(&made);
+        let wanted = Wanted { mode: None, ..self.wanted.clone() };
+        let attributes = wanted.differing(stat, self.view);
+        self.set(check, stat, attributes)
+    }
+
+    fn with_attributes(&self, check: Check, stat: &Stat) -> Check {
+        let attributes = self.wanted.differing(stat, self.view);
+        self.set(check, stat, attributes)
+    }
+
+    fn set(&self, mut check: Check, stat: &Stat, attributes: crate::worker::Attributes) -> Check {
+        check.report = Report::File(self.path.clone());
+        if attributes.is_empty() {
+            return check;
+        }
+        let changes = attributes::changes(stat, attributes, self.view);
+        check.outcome.changed = true;
+        check.operations.push(Operation::Set { path: self.path.clone(), attributes });
+        match check.outcome.diffs.first_mut() {
+            Some(diff) => diff.changes.extend(changes),
+            None => check.outcome.diffs.push(self.diff(changes)),
+        }
+        check
+    }
+
+    fn with_times(&self, mut check: Check, is_touch: bool) -> Result<Check, Failure> {
+        let default = if is_touch { "now" } else { "preserve" };
+        let accessed = self.time("access_time", default)?;
+        let modified = self.time("modification_time", default)?;
+        let stat = self.stat.as_ref();
+        let accessed = accessed.filter(|time| stat.is_none_or(|stat| stat.accessed != *time));
+        let modified = modified.filter(|time| stat.is_none_or(|stat| stat.modified != *time));
+        check.report = Report::File(self.path.clone());
+        if accessed.is_none() && modified.is_none() {
+            return Ok(check);
+        }
+        let told = |name: &str, old: Option<Time>, new: Option<Time>| {
+            new.map(|new| Change::Attribute {
+                attribute: name.to_owned(),
+                before: old.map(clock),
+                after: Some(if self.args.text(name).unwrap_or("now") == "now" {
+                    "now".into()
+                } else {
+                    clock(new)
+                }),
+            })
+        };
+        let changes = [
+            told("access_time", stat.map(|stat| stat.accessed), accessed),
+            told("modification_time", stat.map(|stat| stat.modified), modified),
+        ];
+        if check.outcome.diffs.is_empty() {
+            check.outcome.diffs.push(self.diff(changes.into_iter().flatten().collect()));
+        }
+        check.outcome.changed = true;
+        check.operations.push(Operation::SetTimes { path: self.path.clone(), accessed, modified });
+        Ok(check)
+    }
+
+    /// `None` leaves the time as it is.
+    fn time(&self, name: &str, default: &str) -> Result<Option<Time>, Failure> {
+        match self.args.text(name).unwrap_or(default) {
+            "preserve" | "" => Ok(None),
+            "now" => Ok(Some(Time::now())),
+            written => {
+                let format = self.args.text(&format!("{name}_format")).unwrap_or("%Y%m%d%H%M.%S");
+                let parsed =
+                    DateTime::strptime(format, written).and_then(|time| time.to_zoned(TimeZone::system()));
+                let zoned = parsed.map_err(|error| {
+                    Failure::new(format!(
+                        "`{name}` is `{written}`, which is not a time in the form `{format}`: {error}"
+                    ))
+                })?;
+                Ok(Some(Time { seconds: zoned.timestamp().as_second(), nanoseconds: 0 }))
+            }
+        }
+    }
+
+    fn needs_folder(&self) -> Result<(), Failure> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        if self.view.is_directory(folder) {
+            return Ok(());
+        }
+        Err(Failure::missing(format!(
+            "the folder `{}` does not exist; create it first with `state: directory`",
+            folder.display()
+        )))
+    }
+
+    fn refusal(&self, what: &str) -> Failure {
+        let failure = Failure::new(format!("`{}` {what}", self.path.display()));
+        failure.with("path", self.path.to_string_lossy())
+    }
+
+    fn presence(&self, before: &str, after: &str, operations: Vec<Operation>) -> Check {
+        let change = Change::Presence { before: before.to_owned(), after: after.to_owned() };
+        let mut check = Check::change(self.diff(vec![change]), operations);
+        if after != "absent" {
+            check.report = Report::File(self.path.clone());
+        }
+        check
+    }
+
+    fn attribute(&self, name: &str, before: &Path, after: &Path, operations: Vec<Operation>) -> Check {
+        let text = |path: &Path| Some(path.to_string_lossy().into_owned());
+        let change =
+            Change::Attribute { attribute: name.to_owned(), before: text(before), after: text(after) };
+        Check::change(self.diff(vec![change]), operations)
+    }
+
+    fn diff(&self, changes: Vec<Change>) -> Diff {
+        Diff { kind: "file".into(), name: self.path.to_string_lossy().into_owned(), changes }
+    }
+}
+
+fn clock(time: Time) -> String {
+    let timestamp = jiff::Timestamp::from_second(time.seconds).unwrap_or_default();
+    timestamp.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::worker::trial::Trial;
+    use serde_json::json;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn directories_are_made_with_those_above_them_and_then_left_alone() {
+        let trial = Trial::new("file");
+        let path = trial.path("a/b/c");
+        trial.changes_once(json!({"path": path, "state": "directory", "mode": "0750"}));
+        assert_eq!(std::fs::metadata(&path).expect("made").mode() & 0o7777, 0o750);
+    }
+
+    #[test]
+    fn mode_of_a_file_is_set_once() {
+        let trial = Trial::new("file");
+        let path = trial.write("f", "x");
+        trial.changes_once(json!({"path": path, "mode": "u=rw,go="}));
+    }
+
+    #[test]
+    fn everything_below_a_directory_gets_the_mode_but_files_no_execution() {
+        let trial = Trial::new("file");
+        trial.write("d/e/f", "x");
+        trial.changes_once(json!({"path": trial.path("d"), "recurse": true, "mode": "u=rwX,go=X"}));
+        assert_eq!(std::fs::metadata(trial.path("d/e/f")).expect("there").mode() & 0o7777, 0o600);
+        assert_eq!(std::fs::metadata(trial.path("d/e")).expect("there").mode() & 0o7777, 0o711);
+    }
+
+    #[test]
+    fn links_are_made_changed_and_removed() {
+        let trial = Trial::new("file");
+        trial.write("one", "1");
+        trial.write("two", "2");
+        let link = trial.path("link");
+        trial.changes_once(json!({"path": link, "src": "one", "state": "link"}));
+        trial.changes_once(json!({"path": link, "src": "two", "state": "link"}));
+        assert_eq!(std::fs::read_to_string(&link).expect("points"), "2");
+        trial.changes_once(json!({"path": trial.path("hard"), "src": trial.path("one"), "state": "hard"}));
+        trial.changes_once(json!({"path": link, "state": "absent"}));
+        assert!(trial.path("two").exists(), "the link went, not what it points to");
+    }
+
+    #[test]
+    fn directory_with_files_goes_away_whole() {
+        let trial = Trial::new("file");
+        trial.write("d/e/f", "x");
+        trial.changes_once(json!({"path": trial.path("d"), "state": "absent"}));
+        assert!(!trial.path("d").exists());
+    }
+
+    #[test]
+    fn touched_file_is_made_and_touched_again_unless_times_are_preserved() {
+        let trial = Trial::new("file");
+        let path = trial.path("f");
+        let still = json!({"path": path, "state": "touch", "access_time": "preserve", "modification_time": "preserve"});
+        trial.changes_once(still);
+        let outcome = trial.apply(json!({"path": path, "state": "touch"}));
+        assert!(outcome.changed);
+        trial.changes_once(json!({"path": path, "state": "touch", "access_time": "preserve",
+            "modification_time": "200101020304.05"}));
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_named() {
+        let trial = Trial::new("file");
+        trial.write("d/f", "x");
+        let refused =
+            trial.refuse(json!({"path": trial.path("d"), "src": "/etc", "state": "link", "force": true}));
+        assert!(refused.contains("is a directory that is not empty"), "{refused}");
+        let refused = trial.refuse(json!({"path": trial.path("d/f"), "state": "directory"}));
+        assert!(refused.contains("is a file, not a directory"), "{refused}");
+        let refused = trial.refuse(json!({"path": trial.path("no"), "state": "file"}));
+        assert!(refused.contains("state: touch"), "{refused}");
+        let refused = trial.refuse(json!({"path": trial.path("d/f"), "owner": "muster-nobody"}));
+        assert!(refused.contains("no user `muster-nobody`"), "{refused}");
+    }
+}

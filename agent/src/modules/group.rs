@@ -1,0 +1,140 @@
+//! `group`: creates, changes and removes a group.
+
+use super::{Args, Check, Failure, Module};
+use crate::worker::accounts;
+use crate::worker::process::Command;
+use crate::worker::{Operation, Prediction, View};
+use muster_api::diff::{Change, Diff};
+
+pub(super) struct Group;
+
+impl Module for Group {
+    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let name = args.needed("name")?;
+        let gid = args.int("gid").map(|gid| number("gid", gid)).transpose()?;
+        let there = view.groups().into_iter().find(|group| group.name == name);
+        let mut check = match (there, args.text("state")) {
+            (None, Some("absent")) => Check::unchanged(),
+            (Some(_), Some("absent")) => remove(name, args),
+            (None, _) => add(name, gid, args, view)?,
+            (Some(group), _) => modify(&group, gid, args, view)?,
+        };
+        check = check
+            .with("name", name)
+            .with("state", args.text("state").unwrap_or("present"))
+            .with("system", args.flag("system"));
+        let known = gid.or_else(|| view.group(name).map(|group| group.gid));
+        Ok(match known.filter(|_| args.text("state") != Some("absent")) {
+            Some(gid) => check.with("gid", gid),
+            None => check,
+        })
+    }
+}
+
+/// A number of a user or group.
+pub(super) fn number(argument: &str, value: i64) -> Result<u32, Failure> {
+    u32::try_from(value)
+        .map_err(|_| Failure::new(format!("`{argument}` is {value}; it is a number from 0 to {}", u32::MAX)))
+}
+
+fn diff(name: &str, change: Change) -> Diff {
+    Diff { kind: "group".into(), name: name.to_owned(), changes: vec![change] }
+}
+
+fn remove(name: &str, args: &Args<'_>) -> Check {
+    let words: &[&str] = if args.flag("force") { &["-f", name] } else { &[name] };
+    let brings = vec![Prediction::NoGroup(name.to_owned())];
+    let change = Change::Presence { before: "present".into(), after: "absent".into() };
+    Check::change(
+        diff(name, change),
+        vec![Operation::Run { command: Command::new("groupdel", words), brings }],
+    )
+}
+
+fn add(name: &str, gid: Option<u32>, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+    let mut command = Command::new("groupadd", &[]);
+    if let Some(gid) = gid {
+        refuse_taken(gid, args, view)?;
+        command = command.argument("-g").argument(gid.to_string());
+    }
+    for (argument, option) in [("non_unique", "-o"), ("system", "-r")] {
+        if args.flag(argument) {
+            command = command.argument(option);
+        }
+    }
+    let gid = gid.unwrap_or_else(|| next_gid(args.flag("system"), view));
+    let group = accounts::Group { name: name.to_owned(), gid, members: Vec::new() };
+    let operation =
+        Operation::Run { command: command.argument(name), brings: vec![Prediction::Group(group)] };
+    let change = Change::Presence { before: "absent".into(), after: "present".into() };
+    Ok(Check::change(diff(name, change), vec![operation]))
+}
+
+/// What `groupadd` will most likely take: one above the highest, as of Debian's and RHEL's defaults.
+pub(super) fn next_gid(is_system: bool, view: &View<'_>) -> u32 {
+    let taken = view.groups().into_iter().map(|group| group.gid);
+    if is_system {
+        let below = taken.filter(|gid| (100..1000).contains(gid)).min().unwrap_or(1000);
+        return below.saturating_sub(1);
+    }
+    taken.filter(|gid| (1000..60_000).contains(gid)).max().map_or(1000, |gid| gid + 1)
+}
+
+fn modify(
+    group: &accounts::Group,
+    gid: Option<u32>,
+    args: &Args<'_>,
+    view: &View<'_>,
+) -> Result<Check, Failure> {
+    let Some(gid) = gid.filter(|gid| *gid != group.gid) else { return Ok(Check::unchanged()) };
+    refuse_taken(gid, args, view)?;
+    let mut command = Command::new("groupmod", &["-g", &gid.to_string()]);
+    if args.flag("non_unique") {
+        command = command.argument("-o");
+    }
+    let after = accounts::Group { gid, ..group.clone() };
+    let operation =
+        Operation::Run { command: command.argument(&group.name), brings: vec![Prediction::Group(after)] };
+    let change = Change::Attribute {
+        attribute: "gid".into(),
+        before: Some(group.gid.to_string()),
+        after: Some(gid.to_string()),
+    };
+    Ok(Check::change(diff(&group.name, change), vec![operation]))
+}
+
+fn refuse_taken(gid: u32, args: &Args<'_>, view: &View<'_>) -> Result<(), Failure> {
+    let owner = view.groups().into_iter().find(|group| group.gid == gid);
+    match owner.filter(|_| !args.flag("non_unique")) {
+        Some(owner) => Err(Failure::new(format!(
+            "gid {gid} belongs to group `{}`; `non_unique: true` shares it",
+            owner.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::worker::trial::Trial;
+    use serde_json::json;
+
+    #[test]
+    fn group_that_is_there_is_left_alone_and_a_new_one_is_seen_by_later_steps() {
+        Trial::new("group").is_silent(json!({"name": "root", "gid": 0}));
+        Trial::new("group").is_silent(json!({"name": "muster-none", "state": "absent"}));
+        let trial = Trial::new("group");
+        assert!(trial.plan(json!({"name": "muster-new", "gid": 59_123})).changed);
+        assert!(!trial.plan(json!({"name": "muster-new", "gid": 59_123})).changed);
+        assert!(trial.plan(json!({"name": "muster-new", "state": "absent"})).changed);
+    }
+
+    #[test]
+    fn taken_number_is_refused_with_its_owner() {
+        let outcome = Trial::new("group").check(json!({"name": "muster-new", "gid": 0}));
+        assert!(
+            outcome.result["msg"].as_str().expect("a sentence").contains("belongs to group `root`"),
+            "{outcome:?}"
+        );
+    }
+}

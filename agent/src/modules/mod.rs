@@ -1,0 +1,250 @@
+//! What a module is, and which ones there are. To add one: its arguments in `agent/api/src/module/table`, one file
+//! here, one line in [`find`].
+
+mod apt;
+mod attributes;
+mod blockinfile;
+mod checksum;
+mod command;
+mod copy;
+mod dnf;
+mod dpkg;
+mod fetch;
+mod file;
+mod firewall;
+mod get_url;
+mod glob;
+mod group;
+mod hostname;
+mod http;
+mod lineinfile;
+mod lines;
+mod nearest;
+mod package;
+mod package_facts;
+mod pattern;
+mod ping;
+mod placing;
+mod replace;
+mod script;
+mod service;
+mod service_facts;
+mod setup;
+mod slurp;
+mod stat;
+mod systemctl;
+mod uri;
+mod user;
+mod wait_for;
+mod words;
+
+pub(crate) use checksum::{hex, sha256};
+
+use crate::worker::{Hands, Operation, View};
+use muster_api::diff::Diff;
+use muster_api::outcome::Outcome;
+use muster_api::step::Step;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+
+/// Checks and applies one kind of step.
+pub(crate) trait Module: Sync {
+    /// Finds out what the step would change. It only reads.
+    fn check(&self, args: &Args, view: &View<'_>) -> Result<Check, Failure>;
+
+    /// Makes the changes that `check` found, and no others.
+    fn apply(&self, _args: &Args, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
+        hands.carry_out(&check.operations)?;
+        let mut outcome = check.outcome;
+        check.report.fill(&mut outcome, &hands.view());
+        Ok(outcome)
+    }
+}
+
+/// The module of that name.
+pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
+    let canonical = muster_api::module::find(name)?.name;
+    Some(match canonical {
+        "apt" => &apt::Apt,
+        "blockinfile" => &blockinfile::BlockInFile,
+        "command" => &command::PROGRAM,
+        "copy" | "template" => &copy::Copy,
+        "dnf" => &dnf::Dnf,
+        "fetch" => &fetch::Fetch,
+        "file" => &file::File,
+        "firewall" => &firewall::Firewall,
+        "get_url" => &get_url::GetUrl,
+        "group" => &group::Group,
+        "hostname" => &hostname::Hostname,
+        "lineinfile" => &lineinfile::LineInFile,
+        "package" => &package::Package,
+        "package_facts" => &package_facts::PackageFacts,
+        "ping" => &ping::Ping,
+        "raw" => &command::RAW,
+        "replace" => &replace::Replace,
+        "script" => &script::Script,
+        "service" | "systemd" => &service::Service,
+        "service_facts" => &service_facts::ServiceFacts,
+        "setup" => &setup::Setup,
+        "shell" => &command::SHELL,
+        "slurp" => &slurp::Slurp,
+        "stat" => &stat::Stat,
+        "uri" => &uri::Uri,
+        "user" => &user::User,
+        "wait_for" => &wait_for::WaitFor,
+        _ => return None,
+    })
+}
+
+/// What a check found: the outcome as it will be, and the operations that make it so.
+#[derive(Debug, Default)]
+pub(crate) struct Check {
+    pub(crate) outcome: Outcome,
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) report: Report,
+    /// In a check session: why later steps cannot know what this one would have left behind.
+    pub(crate) doubt: Option<String>,
+}
+
+impl Check {
+    /// Nothing to change, and nothing to tell.
+    pub(crate) fn unchanged() -> Self {
+        Self::default()
+    }
+
+    /// A change made by these operations.
+    pub(crate) fn change(diff: Diff, operations: Vec<Operation>) -> Self {
+        let outcome = Outcome { changed: true, diffs: vec![diff], ..Outcome::default() };
+        Self { outcome, operations, ..Self::default() }
+    }
+
+    /// The step does nothing here, and the reason.
+    pub(crate) fn skipped(reason: impl Into<String>) -> Self {
+        Self { outcome: Outcome { skipped: true, ..Outcome::default() }, ..Self::default() }
+            .with("msg", reason.into())
+    }
+
+    /// In a check session: what the step would do cannot be known, for this reason.
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
+        let mut check = Self::skipped("not run in check mode");
+        let reason = reason.into();
+        check.outcome.unknown = Some(reason.clone());
+        check.doubt = Some(reason);
+        check
+    }
+
+    /// With one more return value.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.outcome.result.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// Return values that are read when the step is done, or predicted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// There are none.
+    #[default]
+    Nothing,
+    /// What is at this path then: owner, mode, size, state.
+    File(PathBuf),
+}
+
+impl Report {
+    pub(crate) fn fill(&self, outcome: &mut Outcome, view: &View<'_>) {
+        if let Self::File(path) = self
+            && let Ok(Some(stat)) = view.lstat(path)
+        {
+            attributes::describe(&stat, view, &mut outcome.result);
+        }
+    }
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Failure {
+    pub(crate) msg: String,
+    pub(crate) result: Map<String, Value>,
+    /// Something is missing that an earlier step could have brought.
+    pub(crate) is_missing: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(msg: impl Into<String>) -> Self {
+        Self { msg: msg.into(), result: Map::new(), is_missing: false }
+    }
+
+    /// Something is not there that the step needs.
+    pub(crate) fn missing(msg: impl Into<String>) -> Self {
+        Self { is_missing: true, ..Self::new(msg) }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.result.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn into_outcome(mut self) -> Outcome {
+        self.result.insert("msg".to_owned(), self.msg.into());
+        Outcome { failed: true, result: self.result, ..Outcome::default() }
+    }
+}
+
+/// The arguments of a step, as the table of its module made them.
+pub(crate) struct Args<'a> {
+    pub(crate) values: &'a Map<String, Value>,
+}
+
+impl<'a> Args<'a> {
+    pub(crate) const fn of(step: &'a Step) -> Self {
+        Self { values: &step.args }
+    }
+
+    pub(crate) fn raw(&self, name: &str) -> Option<&'a Value> {
+        self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        self.raw(name)?.as_str()
+    }
+
+    /// A text that the module's table says is there.
+    pub(crate) fn needed(&self, name: &str) -> Result<&'a str, Failure> {
+        self.text(name).ok_or_else(|| Failure::new(format!("argument `{name}` is missing")))
+    }
+
+    /// A boolean that is false where it is not given.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.choice(name).unwrap_or(false)
+    }
+
+    /// A boolean that means a third thing where it is not given.
+    pub(crate) fn choice(&self, name: &str) -> Option<bool> {
+        self.raw(name)?.as_bool()
+    }
+
+    pub(crate) fn int(&self, name: &str) -> Option<i64> {
+        self.raw(name)?.as_i64()
+    }
+
+    /// A number that cannot be negative.
+    pub(crate) fn count(&self, name: &str) -> Option<u64> {
+        self.raw(name)?.as_u64()
+    }
+
+    /// A list of texts, `None` where it is not given.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
+        let items = self.raw(name)?.as_array()?;
+        Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
+    }
+
+    /// A path with `~` and variables expanded, made absolute.
+    pub(crate) fn path(&self, name: &str, view: &View<'_>) -> Option<PathBuf> {
+        let expanded = view.expand(self.text(name)?);
+        Some(std::path::absolute(&expanded).unwrap_or_else(|_| expanded.into()))
+    }
+
+    pub(crate) fn needed_path(&self, name: &str, view: &View<'_>) -> Result<PathBuf, Failure> {
+        self.path(name, view).ok_or_else(|| Failure::new(format!("argument `{name}` is missing")))
+    }
+}

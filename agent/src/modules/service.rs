@@ -1,0 +1,155 @@
+//! `service` and `systemd`: starts, stops, enables and masks a unit.
+
+use super::systemctl::{self, Unit};
+use super::{Args, Check, Failure, Module};
+use crate::worker::process::Command;
+use crate::worker::{Operation, Prediction, UnitStart, View};
+use muster_api::diff::{Change, Diff};
+use serde_json::Value;
+
+pub(super) struct Service;
+
+impl Module for Service {
+    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let mut check = Check::unchanged();
+        if args.flag("daemon_reexec") {
+            check.operations.push(systemctl(&["daemon-reexec"], Vec::new()));
+        }
+        if args.flag("daemon_reload") {
+            check.operations.push(systemctl(&["daemon-reload"], vec![Prediction::UnitsReloaded]));
+        }
+        let Some(name) = args.text("name") else { return Ok(check) };
+        let unit = systemctl::unit(name, view)?;
+        let mut planner = Planner { unit: &unit, args, check, changes: Vec::new() };
+        planner.mask();
+        planner.enable();
+        planner.run()?;
+        Ok(planner.finish(name))
+    }
+}
+
+fn systemctl(words: &[&str], brings: Vec<Prediction>) -> Operation {
+    Operation::Run { command: Command::new("systemctl", words), brings }
+}
+
+struct Planner<'a> {
+    unit: &'a Unit,
+    args: &'a Args<'a>,
+    check: Check,
+    changes: Vec<Change>,
+}
+
+impl Planner<'_> {
+    fn change(&mut self, attribute: &str, before: &str, after: &str) {
+        let (before, after) = (Some(before.to_owned()), Some(after.to_owned()));
+        self.changes.push(Change::Attribute { attribute: attribute.to_owned(), before, after });
+    }
+
+    fn operate(&mut self, words: &[&str], start: UnitStart) {
+        let mut words = words.to_vec();
+        if self.args.flag("no_block") && !matches!(words[0], "enable" | "disable" | "mask" | "unmask") {
+            words.insert(1, "--no-block");
+        }
+        words.push(&self.unit.name);
+        let brings = vec![Prediction::Unit { name: self.unit.name.clone(), start }];
+        self.check.operations.push(systemctl(&words, brings));
+    }
+
+    fn mask(&mut self) {
+        let wanted = self.args.choice("masked").filter(|wanted| *wanted != self.unit.is_masked);
+        if let Some(masked) = wanted {
+            let (before, after) = if masked { ("no", "yes") } else { ("yes", "no") };
+            self.change("masked", before, after);
+            let start = UnitStart { masked: Some(masked), ..UnitStart::default() };
+            self.operate(&[if masked { "mask" } else { "unmask" }], start);
+        }
+    }
+
+    fn enable(&mut self) {
+        let wanted = self.args.choice("enabled").filter(|wanted| *wanted != self.unit.is_enabled);
+        if let Some(enabled) = wanted {
+            let (before, after) = if enabled { ("disabled", "enabled") } else { ("enabled", "disabled") };
+            self.change("enabled", before, after);
+            let start = UnitStart { enabled: Some(enabled), ..UnitStart::default() };
+            let verb = if enabled { "enable" } else { "disable" };
+            if self.args.flag("force") && enabled {
+                self.operate(&[verb, "--force"], start);
+            } else {
+                self.operate(&[verb], start);
+            }
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Failure> {
+        let active = |active| UnitStart { active: Some(active), ..UnitStart::default() };
+        let was = if self.unit.is_active { "started" } else { "stopped" };
+        let state = self.args.text("state");
+        let starts = matches!(state, Some("started" | "restarted" | "reloaded"));
+        if starts && self.unit.is_masked && self.args.choice("masked") != Some(false) {
+            return Err(Failure::new(format!(
+                "service `{}` is masked: it cannot be started; `masked: false` unmasks it",
+                self.unit.name
+            )));
+        }
+        match state {
+            Some("started") if !self.unit.is_active => match &self.unit.cannot_start {
+                Some(condition) => {
+                    let warning =
+                        format!("service `{}` cannot start on this host: {condition}", self.unit.name);
+                    self.check.outcome.warnings.push(warning);
+                }
+                None => {
+                    self.change("state", was, "started");
+                    self.operate(&["start"], active(true));
+                }
+            },
+            Some("stopped") if self.unit.is_active => {
+                self.change("state", was, "stopped");
+                self.operate(&["stop"], active(false));
+            }
+            Some("restarted") => {
+                self.change("state", was, "restarted");
+                self.restart(active(true));
+            }
+            Some("reloaded") => {
+                self.change("state", was, "reloaded");
+                let verb = if self.unit.is_active { "reload" } else { "start" };
+                self.operate(&[verb], active(true));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self, start: UnitStart) {
+        match self.args.int("sleep").filter(|_| self.unit.is_active) {
+            Some(seconds) => {
+                self.operate(&["stop"], UnitStart { active: Some(false), ..start });
+                let sleep = Command::new("sleep", &[&seconds.to_string()]);
+                self.check.operations.push(Operation::Run { command: sleep, brings: Vec::new() });
+                self.operate(&["start"], start);
+            }
+            None => self.operate(&["restart"], start),
+        }
+    }
+
+    fn finish(self, written: &str) -> Check {
+        let Planner { unit, args, mut check, changes } = self;
+        let is_enabled = args.choice("enabled").unwrap_or(unit.is_enabled);
+        let state = match args.text("state") {
+            Some("stopped") => "stopped",
+            Some(_) => "started",
+            None if unit.is_active => "started",
+            None => "stopped",
+        };
+        if !changes.is_empty() {
+            check.outcome.changed = true;
+            check.outcome.diffs.push(Diff { kind: "service".into(), name: unit.name.clone(), changes });
+        }
+        check = check
+            .with("name", written)
+            .with("enabled", is_enabled)
+            .with("status", Value::Object(unit.status.clone()));
+        check.with("state", state)
+    }
+}

@@ -1,0 +1,39 @@
+//! `slurp`: a file as base64.
+
+use super::{Args, Check, Failure, Module};
+use crate::worker::View;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+pub(super) struct Slurp;
+
+impl Module for Slurp {
+    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let path = args.needed_path("src", view)?;
+        let content = view.read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Failure::missing(format!("there is no file `{}`", path.display()))
+            }
+            std::io::ErrorKind::IsADirectory => {
+                Failure::new(format!("`{}` is a directory, not a file", path.display()))
+            }
+            _ => Failure::new(format!("cannot read `{}`: {error}", path.display())),
+        })?;
+        let told = Check::unchanged().with("content", STANDARD.encode(content)).with("encoding", "base64");
+        Ok(told.with("source", path.to_string_lossy()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::worker::trial::Trial;
+    use serde_json::json;
+
+    #[test]
+    fn content_comes_as_base64() {
+        let trial = Trial::new("slurp");
+        let path = trial.write("f", "muster");
+        assert_eq!(trial.is_silent(json!({"src": path})).result["content"], "bXVzdGVy");
+        assert!(trial.refuse(json!({"src": trial.path("no")})).contains("there is no file"));
+    }
+}

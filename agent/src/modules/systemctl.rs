@@ -1,0 +1,177 @@
+//! systemd's units, as `systemctl` shows them, and as earlier steps of a plan would have left them.
+
+use super::Failure;
+use crate::worker::View;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// A unit as a step finds it.
+#[derive(Debug, Clone)]
+pub(super) struct Unit {
+    /// The full name that systemd knows it by.
+    pub(super) name: String,
+    pub(super) is_active: bool,
+    pub(super) is_enabled: bool,
+    pub(super) is_masked: bool,
+    /// Why a start does nothing on this host, whatever is configured.
+    pub(super) cannot_start: Option<String>,
+    /// Everything that systemctl shows.
+    pub(super) status: Map<String, Value>,
+}
+
+const SUFFIXES: &[&str] = &[
+    "service",
+    "socket",
+    "target",
+    "timer",
+    "mount",
+    "automount",
+    "path",
+    "slice",
+    "scope",
+    "swap",
+    "device",
+];
+
+/// `chrony` is `chrony.service`.
+pub(super) fn full_name(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((_, suffix)) if SUFFIXES.contains(&suffix) => name.to_owned(),
+        _ => format!("{name}.service"),
+    }
+}
+
+/// The unit of that name, or a failure that says that there is none.
+pub(super) fn unit(name: &str, view: &View<'_>) -> Result<Unit, Failure> {
+    let name = full_name(name);
+    let status = show(&name, view)?;
+    let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("");
+    let mut unit = match text("LoadState") {
+        "not-found" | "error" | "bad-setting" | "" => unknown(&name, text("LoadState"), view)?,
+        load => Unit {
+            name: text("Id").to_owned(),
+            is_active: matches!(text("ActiveState"), "active" | "activating" | "reloading" | "refreshing"),
+            is_enabled: is_enabled(&name, text("UnitFileState"), view),
+            is_masked: load == "masked",
+            cannot_start: None,
+            status: Map::new(),
+        },
+    };
+    if text("ConditionResult") == "no" && !unit.is_active {
+        unit.cannot_start = lasting_condition(&name, view);
+    }
+    unit.status = status;
+    let planned = view.overlay().unit(&unit.name);
+    unit.is_active = planned.active.unwrap_or(unit.is_active);
+    unit.is_enabled = planned.enabled.unwrap_or(unit.is_enabled);
+    unit.is_masked = planned.masked.unwrap_or(unit.is_masked);
+    Ok(unit)
+}
+
+fn show(name: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
+    let asked = view.ask("systemctl", &["show", "--no-pager", "--", name]);
+    let ran = asked.map_err(|error| {
+        Failure::new(format!("cannot run `systemctl`: {error}; muster knows no other service manager yet"))
+    })?;
+    if !ran.is_fine() {
+        return Err(Failure::new(format!(
+            "`systemctl show {name}` ended with {}: {}",
+            ran.rc,
+            ran.complaint()
+        )));
+    }
+    let text = ran.out();
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    Ok(lines.map(|(key, value)| (key.to_owned(), value.into())).collect())
+}
+
+/// As `systemctl is-enabled` sees it: also what needs no enabling counts.
+fn is_enabled(name: &str, file_state: &str, view: &View<'_>) -> bool {
+    match file_state {
+        "enabled" | "enabled-runtime" | "static" | "transient" => true,
+        "disabled" | "masked" | "masked-runtime" | "linked" | "linked-runtime" | "indirect" | "alias"
+        | "bad" => false,
+        // What comes from an init script is enabled by its links.
+        _ => view.ask("systemctl", &["is-enabled", "--quiet", "--", name]).is_ok_and(|ran| ran.is_fine()),
+    }
+}
+
+/// systemd does not know it: a file or a package of an earlier step may bring it.
+fn unknown(name: &str, load: &str, view: &View<'_>) -> Result<Unit, Failure> {
+    let new = |is_active, is_enabled| Unit {
+        name: name.to_owned(),
+        is_active,
+        is_enabled,
+        is_masked: false,
+        cannot_start: None,
+        status: Map::new(),
+    };
+    let file = name.split_once('@').map_or_else(
+        || name.to_owned(),
+        |(template, rest)| {
+            format!("{template}@.{}", rest.rsplit_once('.').map_or("service", |(_, suffix)| suffix))
+        },
+    );
+    let folders = [
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        "/lib/systemd/system",
+    ];
+    if folders.iter().any(|folder| view.exists(&Path::new(folder).join(&file))) {
+        return Ok(new(false, false));
+    }
+    if view.overlay().has_new_packages() {
+        let starts = starts_with_its_package(name, view);
+        return Ok(new(starts, starts));
+    }
+    let why = match load {
+        "not-found" | "" => "there is no such unit on this host",
+        _ => "systemd cannot load it; `systemctl status` says why",
+    };
+    Err(Failure::missing(format!("service `{name}`: {why}")))
+}
+
+/// Debian starts and enables what it installs, except where the package says otherwise or `policy-rc.d` forbids it;
+/// RHEL leaves both to the administrator.
+fn starts_with_its_package(name: &str, view: &View<'_>) -> bool {
+    // Packages of Debian that leave their service disabled.
+    const LEFT_DISABLED: &[&str] = &["nftables.service", "rsync.service", "iperf3.service", "tor.service"];
+    view.program("dpkg").is_some() && !LEFT_DISABLED.contains(&name) && !is_forbidden(name, view)
+}
+
+fn is_forbidden(name: &str, view: &View<'_>) -> bool {
+    let policy = Path::new("/usr/sbin/policy-rc.d");
+    let short = name.trim_end_matches(".service");
+    // 101 is its word for: not allowed (invoke-rc.d(8)).
+    view.exists(policy) && view.ask("/usr/sbin/policy-rc.d", &[short, "start"]).is_ok_and(|ran| ran.rc == 101)
+}
+
+/// A condition that does not change while the host runs, such as being a container.
+fn lasting_condition(name: &str, view: &View<'_>) -> Option<String> {
+    const LASTING: &[&str] = &[
+        "ConditionVirtualization",
+        "ConditionCapability",
+        "ConditionArchitecture",
+        "ConditionSecurity",
+        "ConditionKernelVersion",
+        "ConditionKernelCommandLine",
+    ];
+    let text = view.ask("systemctl", &["status", "--no-pager", "--lines=0", "--", name]).ok()?.out();
+    let line = text.lines().find(|line| line.contains("was not met"))?;
+    let condition = line.trim_start_matches([' ', '└', '├', '─']).trim();
+    LASTING.iter().any(|lasting| condition.starts_with(lasting)).then(|| condition.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::full_name;
+
+    #[test]
+    fn name_without_a_known_suffix_is_a_service() {
+        assert_eq!(full_name("chrony"), "chrony.service");
+        assert_eq!(full_name("apt-daily.timer"), "apt-daily.timer");
+        assert_eq!(full_name("openvpn@site.example"), "openvpn@site.example.service");
+    }
+}

@@ -1,0 +1,480 @@
+//! `user`: creates, changes and removes a user, with shadow's own tools.
+
+use super::group::{next_gid, number};
+use super::{Args, Check, Failure, Module};
+use crate::worker::accounts::{Group, User as Account};
+use crate::worker::process::Command;
+use crate::worker::{Operation, Prediction, View};
+use muster_api::diff::{Change, Diff};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+pub(super) struct User;
+
+impl Module for User {
+    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let name = args.needed("name")?;
+        let there = view.users().into_iter().find(|user| user.name == name);
+        let is_absent = args.text("state") == Some("absent");
+        let (check, user) = match there {
+            None if is_absent => (Check::unchanged(), None),
+            Some(user) if is_absent => (remove(&user, args, view), None),
+            None => add(name, args, view)?,
+            Some(user) => modify(user, args, view)?,
+        };
+        let mut check = check.with("name", name).with("state", if is_absent { "absent" } else { "present" });
+        if let Some(user) = user {
+            ssh_key(&user, args, view, &mut check)?;
+            check = told(check, &user, args);
+        }
+        Ok(check)
+    }
+}
+
+fn told(check: Check, user: &Account, args: &Args<'_>) -> Check {
+    let check = check.with("uid", user.uid).with("group", user.gid).with("home", user.home.as_str());
+    let check = check.with("shell", user.shell.as_str()).with("comment", user.comment.as_str());
+    let check = check.with("append", args.flag("append")).with("move_home", args.flag("move_home"));
+    match args.list("groups") {
+        Some(groups) => check.with("groups", groups.join(",")),
+        None => check,
+    }
+}
+
+fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Check {
+    let mut command = Command::new("userdel", &[]);
+    for (argument, option) in [("force", "-f"), ("remove", "-r")] {
+        if args.flag(argument) {
+            command = command.argument(option);
+        }
+    }
+    let mut operations = vec![Operation::Run {
+        command: command.argument(&user.name),
+        brings: vec![Prediction::NoUser(user.name.clone())],
+    }];
+    if args.flag("remove") && view.is_check() && view.exists(Path::new(&user.home)) {
+        // In a plan the command does not run: what it removes is said apart.
+        operations.push(Operation::Remove { path: user.home.clone().into() });
+    }
+    let change = Change::Presence { before: "present".into(), after: "absent".into() };
+    Check::change(diff(&user.name, vec![change]), operations)
+}
+
+fn diff(name: &str, changes: Vec<Change>) -> Diff {
+    Diff { kind: "user".into(), name: name.to_owned(), changes }
+}
+
+/// The group of that name or number.
+fn group(written: &str, view: &View<'_>) -> Result<Group, Failure> {
+    let by_number = || view.groups().into_iter().find(|group| group.gid.to_string() == written);
+    let found = view.group(written).or_else(by_number);
+    found.ok_or_else(|| {
+        Failure::missing(format!(
+            "there is no group `{written}` on this host; add it first with module `group`"
+        ))
+    })
+}
+
+fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Account>), Failure> {
+    let uid = args.int("uid").map(|uid| number("uid", uid)).transpose()?;
+    if let Some(uid) = uid {
+        refuse_taken(uid, args, view)?;
+    }
+    let primary = args.text("group").map(|name| group(name, view)).transpose()?;
+    let mut command = Command::new("useradd", &[]);
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            command.arguments.extend([name.into(), value.into()]);
+        }
+    };
+    option("-u", uid.map(|uid| uid.to_string()));
+    option("-g", primary.as_ref().map(|group| group.name.clone()));
+    let groups = groups_named(args, view)?;
+    option(
+        "-G",
+        groups
+            .clone()
+            .filter(|groups| !groups.is_empty())
+            .map(|groups| groups.into_iter().collect::<Vec<_>>().join(",")),
+    );
+    option("-c", args.text("comment").map(str::to_owned));
+    option("-d", args.path("home", view).map(|home| home.to_string_lossy().into_owned()));
+    option("-s", args.text("shell").map(|shell| view.expand(shell)));
+    option(
+        "-k",
+        args.text("skeleton").filter(|_| args.choice("create_home") != Some(false)).map(str::to_owned),
+    );
+    option("-K", args.text("umask").map(|umask| format!("UMASK={umask}")));
+    option("-e", args.raw("expires").and_then(serde_json::Value::as_f64).map(expiry_date));
+    option("-f", args.int("password_expire_account_disable").map(|days| days.to_string()));
+    // A group of the user's own name that is there already is taken, as useradd demands to be told.
+    if primary.is_none() && view.group(name).is_some() {
+        command = command.argument("-N");
+    }
+    for (argument, option) in [("non_unique", "-o"), ("system", "-r")] {
+        if args.flag(argument) {
+            command = command.argument(option);
+        }
+    }
+    command = command.argument(if args.choice("create_home") == Some(false) { "-M" } else { "-m" });
+    let gid = primary.map_or_else(|| next_gid(args.flag("system"), view), |group| group.gid);
+    let user = Account {
+        name: name.to_owned(),
+        uid: uid.unwrap_or_else(|| next_uid(args.flag("system"), view)),
+        gid,
+        comment: args.text("comment").unwrap_or("").to_owned(),
+        home: args
+            .path("home", view)
+            .map_or_else(|| format!("/home/{name}"), |home| home.to_string_lossy().into_owned()),
+        shell: args.text("shell").map_or_else(|| "/bin/sh".to_owned(), |shell| view.expand(shell)),
+    };
+    let mut brings = vec![Prediction::User(user.clone())];
+    if args.text("group").is_none() && view.group(name).is_none() {
+        brings.push(Prediction::Group(Group { name: name.to_owned(), gid, members: Vec::new() }));
+    }
+    let mut operations = vec![Operation::Run { command: command.argument(name), brings }];
+    operations.extend(password_operations(name, args, None)?);
+    operations.extend(aging(name, args, None));
+    if view.is_check() && args.choice("create_home") != Some(false) && !view.exists(Path::new(&user.home)) {
+        operations.push(Operation::MakeDirectory { path: user.home.clone().into() });
+    }
+    let change = Change::Presence { before: "absent".into(), after: "present".into() };
+    let check = Check::change(diff(name, vec![change]), operations)
+        .with("create_home", args.choice("create_home") != Some(false));
+    Ok((check, Some(user)))
+}
+
+/// What `useradd` will most likely take.
+fn next_uid(is_system: bool, view: &View<'_>) -> u32 {
+    let taken = view.users().into_iter().map(|user| user.uid);
+    if is_system {
+        return taken.filter(|uid| (100..1000).contains(uid)).min().unwrap_or(1000).saturating_sub(1);
+    }
+    taken.filter(|uid| (1000..60_000).contains(uid)).max().map_or(1000, |uid| uid + 1)
+}
+
+fn refuse_taken(uid: u32, args: &Args<'_>, view: &View<'_>) -> Result<(), Failure> {
+    let owner = view.users().into_iter().find(|user| user.uid == uid);
+    match owner.filter(|_| !args.flag("non_unique")) {
+        Some(owner) => Err(Failure::new(format!(
+            "uid {uid} belongs to user `{}`; `non_unique: true` shares it",
+            owner.name
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn groups_named(args: &Args<'_>, view: &View<'_>) -> Result<Option<BTreeSet<String>>, Failure> {
+    let Some(names) = args.list("groups") else { return Ok(None) };
+    let found: Result<BTreeSet<String>, Failure> =
+        names.iter().map(|name| Ok(group(name, view)?.name)).collect();
+    found.map(Some)
+}
+
+/// Collects what differs: options of usermod, and changes to show.
+struct Differences {
+    options: Vec<String>,
+    changes: Vec<Change>,
+    after: Account,
+}
+
+impl Differences {
+    fn note(&mut self, attribute: &str, before: String, after: String, option: &[&str]) {
+        self.options.extend(option.iter().map(|word| (*word).to_owned()));
+        self.options.push(after.clone());
+        self.changes.push(Change::Attribute {
+            attribute: attribute.to_owned(),
+            before: Some(before),
+            after: Some(after),
+        });
+    }
+}
+
+fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Account>), Failure> {
+    let mut found = Differences { options: Vec::new(), changes: Vec::new(), after: user.clone() };
+    if let Some(uid) =
+        args.int("uid").map(|uid| number("uid", uid)).transpose()?.filter(|uid| *uid != user.uid)
+    {
+        refuse_taken(uid, args, view)?;
+        let option: &[&str] = if args.flag("non_unique") { &["-o", "-u"] } else { &["-u"] };
+        found.note("uid", user.uid.to_string(), uid.to_string(), option);
+        found.after.uid = uid;
+    }
+    if let Some(primary) =
+        args.text("group").map(|name| group(name, view)).transpose()?.filter(|group| group.gid != user.gid)
+    {
+        found.note("group", view.group_name(user.gid), primary.name, &["-g"]);
+        found.after.gid = primary.gid;
+    }
+    let shell = args.text("shell").map(|shell| view.expand(shell));
+    let home = args.path("home", view).map(|home| home.to_string_lossy().into_owned());
+    let home_option: &[&str] = if args.flag("move_home") { &["-m", "-d"] } else { &["-d"] };
+    for (attribute, option, before, after) in [
+        ("comment", &["-c"][..], &user.comment, args.text("comment").map(str::to_owned)),
+        ("shell", &["-s"][..], &user.shell, shell),
+        ("home", home_option, &user.home, home),
+    ] {
+        if let Some(after) = after.filter(|after| after != before) {
+            found.note(attribute, before.clone(), after.clone(), option);
+            match attribute {
+                "comment" => found.after.comment = after,
+                "shell" => found.after.shell = after,
+                _ => found.after.home = after,
+            }
+        }
+    }
+    let joined = groups_difference(&user, args, view, &mut found)?;
+    let shadow = Shadow::of(&user.name, view);
+    expiry_difference(args, &shadow, &mut found);
+    let mut operations = Vec::new();
+    if !found.options.is_empty() {
+        let mut command = Command::new("usermod", &[]);
+        command.arguments.extend(found.options.iter().map(Into::into));
+        let mut brings = vec![Prediction::User(found.after.clone())];
+        brings.extend(joined);
+        operations.push(Operation::Run { command: command.argument(&user.name), brings });
+    }
+    let mut changes = found.changes;
+    let secret = password_operations(&user.name, args, Some(&shadow))?;
+    if !secret.is_empty() {
+        let (before, after) = (Some("***".to_owned()), Some("*** (new)".to_owned()));
+        changes.push(Change::Attribute { attribute: "password".into(), before, after });
+    }
+    operations.extend(secret);
+    let aged = aging(&user.name, args, Some(&shadow));
+    if !aged.is_empty() {
+        let (before, after) = (Some("old".to_owned()), Some("new".to_owned()));
+        changes.push(Change::Attribute { attribute: "password aging".into(), before, after });
+    }
+    operations.extend(aged);
+    let check = if changes.is_empty() {
+        Check::unchanged()
+    } else {
+        Check::change(diff(&user.name, changes), operations)
+    };
+    Ok((check, Some(found.after)))
+}
+
+fn groups_difference(
+    user: &Account,
+    args: &Args<'_>,
+    view: &View<'_>,
+    found: &mut Differences,
+) -> Result<Vec<Prediction>, Failure> {
+    let Some(wanted) = groups_named(args, view)? else { return Ok(Vec::new()) };
+    let all = view.groups();
+    let is_in = |group: &&Group| group.members.contains(&user.name);
+    let present: BTreeSet<String> = all.iter().filter(is_in).map(|group| group.name.clone()).collect();
+    let primary = view.group_name(found.after.gid);
+    let wanted: BTreeSet<String> =
+        wanted.into_iter().filter(|name| *name != primary || present.contains(name)).collect();
+    let target: BTreeSet<String> =
+        if args.flag("append") { present.union(&wanted).cloned().collect() } else { wanted };
+    if target == present {
+        return Ok(Vec::new());
+    }
+    let text = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(",");
+    found.note("groups", text(&present), text(&target), &["-G"]);
+    let changed =
+        all.into_iter().filter(|group| present.contains(&group.name) != target.contains(&group.name));
+    Ok(changed
+        .map(|mut group| {
+            if target.contains(&group.name) {
+                group.members.push(user.name.clone());
+            } else {
+                group.members.retain(|member| *member != user.name);
+            }
+            Prediction::Group(group)
+        })
+        .collect())
+}
+
+/// The fields of shadow(5), where they may be read.
+struct Shadow {
+    password: Option<String>,
+    min: String,
+    max: String,
+    warn: String,
+    inactive: String,
+    expires: String,
+}
+
+impl Shadow {
+    fn of(name: &str, view: &View<'_>) -> Self {
+        let text = view.text("/etc/shadow");
+        let line = text.lines().find(|line| line.split(':').next() == Some(name));
+        let fields: Vec<&str> = line.unwrap_or("").split(':').collect();
+        let field = |index: usize| fields.get(index).copied().unwrap_or("").to_owned();
+        let password = line.map(|_| field(1));
+        Self { password, min: field(3), max: field(4), warn: field(5), inactive: field(6), expires: field(7) }
+    }
+}
+
+/// `expires` is in seconds; shadow has days, and nothing for never.
+fn expiry_difference(args: &Args<'_>, shadow: &Shadow, found: &mut Differences) {
+    if let Some(seconds) = args.raw("expires").and_then(serde_json::Value::as_f64) {
+        let days =
+            if seconds < 0.0 { String::new() } else { format!("{}", (seconds / 86_400.0).floor() as i64) };
+        if days != shadow.expires {
+            found.note("expires", shadow.expires.clone(), expiry_date(seconds), &["-e"]);
+        }
+    }
+    if let Some(days) = args
+        .int("password_expire_account_disable")
+        .map(|days| days.to_string())
+        .filter(|days| *days != shadow.inactive)
+    {
+        found.note("inactive", shadow.inactive.clone(), days, &["-f"]);
+    }
+}
+
+/// `YYYY-MM-DD`, or nothing for never.
+fn expiry_date(seconds: f64) -> String {
+    if seconds < 0.0 {
+        return String::new();
+    }
+    jiff::Timestamp::from_second(seconds as i64)
+        .map(|time| time.strftime("%Y-%m-%d").to_string())
+        .unwrap_or_default()
+}
+
+/// The password goes through stdin, where no process list shows it.
+fn password_operations(
+    name: &str,
+    args: &Args<'_>,
+    shadow: Option<&Shadow>,
+) -> Result<Vec<Operation>, Failure> {
+    let mut operations = Vec::new();
+    let present = shadow.and_then(|shadow| shadow.password.as_deref());
+    let is_new = shadow.is_none();
+    let bare = present.map(|password| password.trim_start_matches('!'));
+    if let Some(password) =
+        args.text("password").filter(|_| is_new || args.text("update_password") != Some("on_create"))
+    {
+        if password.contains([':', '\n']) {
+            return Err(Failure::new(
+                "`password` must be crypt(5) text, without colon and newline: see the filter `password_hash`",
+            ));
+        }
+        if bare != Some(password) && present != Some(password) {
+            let line = format!("{name}:{password}\n");
+            operations.push(Operation::Run {
+                command: Command::new("chpasswd", &["-e"]).fed(line),
+                brings: Vec::new(),
+            });
+        }
+    }
+    let is_locked = present.is_some_and(|password| password.starts_with('!'));
+    match args.choice("password_lock") {
+        Some(true) if !is_locked || !operations.is_empty() => {
+            operations
+                .push(Operation::Run { command: Command::new("usermod", &["-L", name]), brings: Vec::new() });
+        }
+        Some(false)
+            if is_locked && !is_new && operations.is_empty() && bare.is_some_and(|bare| !bare.is_empty()) =>
+        {
+            operations
+                .push(Operation::Run { command: Command::new("usermod", &["-U", name]), brings: Vec::new() });
+        }
+        _ => {}
+    }
+    Ok(operations)
+}
+
+fn aging(name: &str, args: &Args<'_>, shadow: Option<&Shadow>) -> Vec<Operation> {
+    let mut command = Command::new("chage", &[]);
+    for (argument, option, present) in [
+        ("password_expire_max", "-M", shadow.map(|shadow| &shadow.max)),
+        ("password_expire_min", "-m", shadow.map(|shadow| &shadow.min)),
+        ("password_expire_warn", "-W", shadow.map(|shadow| &shadow.warn)),
+    ] {
+        if let Some(days) =
+            args.int(argument).map(|days| days.to_string()).filter(|days| present != Some(days))
+        {
+            command = command.argument(option).argument(days);
+        }
+    }
+    if command.arguments.is_empty() {
+        return Vec::new();
+    }
+    vec![Operation::Run { command: command.argument(name), brings: Vec::new() }]
+}
+
+/// A key pair is made where there is none; an old one is never replaced.
+fn ssh_key(user: &Account, args: &Args<'_>, view: &View<'_>, check: &mut Check) -> Result<(), Failure> {
+    if !args.flag("generate_ssh_key") {
+        return Ok(());
+    }
+    let kind = args.text("ssh_key_type").unwrap_or("rsa");
+    let file = args.text("ssh_key_file").map_or_else(|| format!(".ssh/id_{kind}"), str::to_owned);
+    let path = Path::new(&user.home).join(view.expand(&file));
+    check.outcome.result.insert("ssh_key_file".into(), path.to_string_lossy().into());
+    if view.exists(&path) {
+        let public = view.text(&format!("{}.pub", path.display()));
+        check.outcome.result.insert("ssh_public_key".into(), public.trim().into());
+        return Ok(());
+    }
+    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
+    let host = view.text("/proc/sys/kernel/hostname");
+    let comment = args
+        .text("ssh_key_comment")
+        .unwrap_or("ansible-generated on $HOSTNAME")
+        .replace("$HOSTNAME", host.trim());
+    let mut words = vec![
+        "-q".to_owned(),
+        "-t".into(),
+        kind.into(),
+        "-C".into(),
+        comment,
+        "-f".into(),
+        path.to_string_lossy().into_owned(),
+    ];
+    words.extend(["-N".into(), args.text("ssh_key_passphrase").unwrap_or("").to_owned()]);
+    if let Some(bits) = args.int("ssh_key_bits") {
+        words.extend(["-b".into(), bits.to_string()]);
+    }
+    // As the user, so that folder and files are the user's own.
+    let quote = |word: &String| format!("'{}'", word.replace('\'', r"'\''"));
+    let line = format!(
+        "umask 077; mkdir -p {} && ssh-keygen {}",
+        quote(&folder.to_string_lossy().into_owned()),
+        words.iter().map(quote).collect::<Vec<_>>().join(" ")
+    );
+    let command = Command::new("runuser", &["-u", &user.name, "--", "/bin/sh", "-c", &line]);
+    check.operations.push(Operation::Run { command, brings: Vec::new() });
+    let change = Change::Presence { before: "absent".into(), after: "key pair".into() };
+    check.outcome.diffs.push(Diff {
+        kind: "file".into(),
+        name: path.to_string_lossy().into_owned(),
+        changes: vec![change],
+    });
+    check.outcome.changed = true;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::worker::trial::Trial;
+    use serde_json::json;
+
+    #[test]
+    fn user_that_is_there_is_left_alone_and_a_new_one_is_seen_by_later_steps() {
+        Trial::new("user").is_silent(json!({"name": "root", "uid": 0, "home": "/root", "group": "root"}));
+        Trial::new("user").is_silent(json!({"name": "muster-none", "state": "absent"}));
+        let trial = Trial::new("user");
+        let wanted = json!({"name": "muster-new", "uid": 59_123, "shell": "/bin/sh", "groups": "adm", "create_home": false});
+        let first = trial.plan(wanted);
+        assert!(first.changed && first.result["uid"] == 59_123, "{first:?}");
+        assert!(!trial.plan(json!({"name": "muster-new", "uid": 59_123})).changed);
+        assert!(trial.plan(json!({"name": "muster-new", "shell": "/bin/false"})).changed);
+        assert!(trial.plan(json!({"name": "muster-new", "state": "absent"})).changed);
+    }
+
+    #[test]
+    fn missing_group_and_taken_number_are_named() {
+        let trial = Trial::new("user");
+        let msg = |args| trial.check(args).result["msg"].as_str().expect("a sentence").to_owned();
+        assert!(msg(json!({"name": "root", "groups": "muster-none"})).contains("no group `muster-none`"));
+        assert!(msg(json!({"name": "muster-new", "uid": 0})).contains("belongs to user `root`"));
+    }
+}

@@ -1,0 +1,101 @@
+//! One controller's session: hello, the lock, then steps one after the other.
+
+use super::lock;
+use super::overlay::Overlay;
+use super::process::controller_went_away;
+use super::step;
+use super::view::Controller;
+use super::wire::{self, ContentAnswer, Inbox};
+use muster_api::frame::{FromWorker, PROTOCOL, ToWorker};
+use muster_api::step::ContentRef;
+use std::io;
+use std::sync::mpsc::Receiver;
+
+/// Serves until goodbye or the end of stdin.
+pub(super) fn serve() -> io::Result<()> {
+    step::umask();
+    let Inbox { messages, contents } = wire::listen(controller_went_away);
+    let Ok(ToWorker::Hello { protocol, run, check }) = messages.recv() else {
+        return refuse("the first message must be a hello");
+    };
+    if protocol != PROTOCOL {
+        return refuse(&format!(
+            "the controller speaks protocol {protocol}, this agent ({}) speaks {PROTOCOL}: push the agent anew",
+            env!("CARGO_PKG_VERSION")
+        ));
+    }
+    // A check session writes nothing, so it needs no lock and makes none.
+    let lock = if check { None } else { Some(lock::take(&lock::path(), &run)) };
+    let _lock = match lock.transpose() {
+        Ok(lock) => lock,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() })?;
+    take_steps(&messages, &Line { contents }, check)
+}
+
+fn take_steps(messages: &Receiver<ToWorker>, line: &Line, check: bool) -> io::Result<()> {
+    let mut overlay = Overlay::default();
+    // The queue ends when the controller is gone.
+    while let Ok(message) = messages.recv() {
+        match message {
+            ToWorker::Run { mut step } => {
+                step.check |= check;
+                let outcome = step::run(&step, &mut overlay, line);
+                answer(outcome)?;
+            }
+            ToWorker::Goodbye => return Ok(()),
+            ToWorker::Hello { .. } => return refuse("a second hello in one session"),
+            // Contents have a queue of their own; this one came too late.
+            ToWorker::NoContent { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// Sends an outcome; one that is too large for a frame becomes a failure that says so.
+fn answer(outcome: muster_api::outcome::Outcome) -> io::Result<()> {
+    let id = outcome.id;
+    match wire::say(&FromWorker::Done { outcome }) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let mut outcome = step::failed(id, &error.to_string());
+            outcome.warnings.push("the step itself was done; only its result cannot be sent".to_owned());
+            wire::say(&FromWorker::Done { outcome })
+        }
+        said => said,
+    }
+}
+
+fn refuse(why: &str) -> io::Result<()> {
+    wire::say(&FromWorker::Refused { why: why.to_owned() })
+}
+
+/// The way back to the controller during a step.
+struct Line {
+    contents: Receiver<ContentAnswer>,
+}
+
+impl Controller for Line {
+    fn content(&self, wanted: &ContentRef) -> Result<Vec<u8>, String> {
+        wire::say(&FromWorker::NeedContent { sha256: wanted.sha256.clone() })
+            .map_err(|error| error.to_string())?;
+        match self.contents.recv() {
+            Ok(ContentAnswer::Content { sha256, bytes }) if crate::modules::hex(&sha256) == wanted.sha256 => {
+                match crate::modules::sha256(&bytes) == wanted.sha256 {
+                    true => Ok(bytes),
+                    false => Err(format!("the content with hash {} arrived damaged", wanted.sha256)),
+                }
+            }
+            Ok(ContentAnswer::Content { .. }) => {
+                Err("the controller sent another content than was asked for".into())
+            }
+            Ok(ContentAnswer::None { why }) => Err(why),
+            Err(_) => Err("the controller went away".to_owned()),
+        }
+    }
+
+    fn progress(&self, id: u64, text: &str) {
+        // A line that nobody reads any more is no reason to stop.
+        let _ = wire::say(&FromWorker::Progress { id, text: text.to_owned() });
+    }
+}

@@ -1,0 +1,98 @@
+//! Runs one step: check, then apply or predict. A fault inside a module becomes a failed outcome.
+
+use super::hands::Hands;
+use super::overlay::Overlay;
+use super::view::{Controller, Scope, View};
+use crate::modules::{self, Args, Check, Failure, Module};
+use muster_api::outcome::Outcome;
+use muster_api::step::Step;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Does the step and says what it came to.
+pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller) -> Outcome {
+    let Some(module) = modules::find(&step.module) else {
+        return failed(step.id, &format!("this agent has no module `{}`", step.module));
+    };
+    let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
+    let scope = Scope { step, deadline, umask: umask(), controller };
+    let guarded = catch_unwind(AssertUnwindSafe(|| check_and_apply(module, &scope, overlay)));
+    let mut outcome = match guarded {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(failure)) => failure.into_outcome(),
+        Err(panic) => failed(step.id, &fault(&step.module, panic.as_ref())),
+    };
+    outcome.id = step.id;
+    outcome
+}
+
+fn check_and_apply(
+    module: &dyn Module,
+    scope: &Scope<'_>,
+    overlay: &mut Overlay,
+) -> Result<Outcome, Failure> {
+    let args = Args::of(scope.step);
+    let checked = module.check(&args, &View { overlay, scope });
+    let Some(mut hands) = Hands::of(scope) else {
+        return predict(checked, scope, overlay);
+    };
+    module.apply(&args, checked?, &mut hands)
+}
+
+/// What a check says becomes the outcome, and what it would do is remembered for later steps.
+fn predict(
+    checked: Result<Check, Failure>,
+    scope: &Scope<'_>,
+    overlay: &mut Overlay,
+) -> Result<Outcome, Failure> {
+    let check = match checked {
+        Ok(check) => check,
+        Err(failure) => return doubt(failure, overlay),
+    };
+    for operation in &check.operations {
+        overlay
+            .predict(operation, scope.umask)
+            .map_err(|error| Failure::new(format!("cannot predict what the step leaves behind: {error}")))?;
+    }
+    if let Some(reason) = &check.doubt {
+        overlay.doubt(format!("the step with module `{}` was not run: {reason}", scope.step.module));
+    }
+    let report = check.report.clone();
+    let mut outcome = check.outcome;
+    report.fill(&mut outcome, &View { overlay, scope });
+    Ok(outcome)
+}
+
+/// Something that is missing may be there when the plan is applied, if an earlier step can have brought it.
+fn doubt(failure: Failure, overlay: &Overlay) -> Result<Outcome, Failure> {
+    let packages = || overlay.has_new_packages().then_some("packages that would be installed may bring it");
+    let Some(reason) = failure.is_missing.then(|| overlay.uncertainty().or_else(packages)).flatten() else {
+        return Err(failure);
+    };
+    let unknown = Some(format!("{}; {reason}", failure.msg));
+    Ok(Outcome { unknown, skipped: true, ..Outcome::default() })
+}
+
+/// An outcome that says only why there is none.
+pub(super) fn failed(id: u64, msg: &str) -> Outcome {
+    Outcome { id, ..Failure::new(msg).into_outcome() }
+}
+
+fn fault(module: &str, panic: &(dyn std::any::Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    format!(
+        "module `{module}` has a fault ({}); files it was writing are as before, please report it",
+        said.unwrap_or("without a message")
+    )
+}
+
+/// The worker's umask; proc(5) tells it without setting another one.
+pub(super) fn umask() -> u32 {
+    static UMASK: OnceLock<u32> = OnceLock::new();
+    *UMASK.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        line.and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok()).unwrap_or(0o022)
+    })
+}

@@ -1,0 +1,154 @@
+//! For tests of modules: check, apply, check, apply. What was predicted is what is applied, and the second run is silent.
+
+use super::overlay::Overlay;
+use super::step;
+use super::view::Controller;
+use muster_api::module::{coerce, find};
+use muster_api::outcome::Outcome;
+use muster_api::step::{ContentRef, Step};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+/// A module and a folder of its own.
+pub(crate) struct Trial {
+    module: &'static str,
+    folder: tempfile::TempDir,
+    /// What the controller would send.
+    content: Option<Vec<u8>>,
+    overlay: RefCell<Overlay>,
+}
+
+struct Sender<'a>(Option<&'a [u8]>);
+
+impl Controller for Sender<'_> {
+    fn content(&self, wanted: &ContentRef) -> Result<Vec<u8>, String> {
+        let content = self.0.ok_or("there is none")?;
+        assert_eq!(wanted.sha256, crate::modules::sha256(content));
+        Ok(content.to_vec())
+    }
+
+    fn progress(&self, _id: u64, _text: &str) {}
+}
+
+impl Trial {
+    pub(crate) fn new(module: &'static str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { module, folder, content: None, overlay: RefCell::default() }
+    }
+
+    /// The step brings this content.
+    pub(crate) fn sending(module: &'static str, content: &str) -> Self {
+        Self { content: Some(content.into()), ..Self::new(module) }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().canonicalize().expect("it exists").join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, content).expect("written");
+        path
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).expect("a text")
+    }
+
+    fn run(&self, args: Value, check: bool, overlay: &mut Overlay) -> Outcome {
+        let Value::Object(args) = args else { panic!("arguments are a mapping") };
+        let spec = find(self.module).expect("the module has a table");
+        let content = self.content.as_deref().map(|content| ContentRef {
+            sha256: crate::modules::sha256(content),
+            size: content.len() as u64,
+        });
+        let step = Step {
+            id: 1,
+            module: self.module.into(),
+            args: coerce(spec, &args).expect("good arguments"),
+            check,
+            diff: true,
+            no_log: false,
+            environment: [].into(),
+            content,
+            timeout_ms: None,
+        };
+        step::run(&step, overlay, &Sender(self.content.as_deref()))
+    }
+
+    pub(crate) fn check(&self, args: Value) -> Outcome {
+        self.run(args, true, &mut Overlay::default())
+    }
+
+    /// Checks with what earlier calls of this would have left behind.
+    pub(crate) fn plan(&self, args: Value) -> Outcome {
+        self.run(args, true, &mut self.overlay.borrow_mut())
+    }
+
+    pub(crate) fn apply(&self, args: Value) -> Outcome {
+        self.run(args, false, &mut Overlay::default())
+    }
+
+    /// Both check and apply refuse, with the same message.
+    pub(crate) fn refuse(&self, args: Value) -> String {
+        let checked = self.check(args.clone());
+        let applied = self.apply(args);
+        assert!(checked.failed && applied.failed, "{checked:?}\n{applied:?}");
+        assert_eq!(checked.result["msg"], applied.result["msg"]);
+        applied.result["msg"].as_str().expect("a sentence").to_owned()
+    }
+
+    /// The step changes something, as its check says, without the check writing anything; then nothing more.
+    pub(crate) fn changes_once(&self, args: Value) -> Outcome {
+        let before = listing(self.folder.path());
+        let checked = self.check(args.clone());
+        assert_eq!(listing(self.folder.path()), before, "the check wrote something");
+        assert!(checked.changed && !checked.failed, "predicted: {checked:?}");
+        self.plan(args.clone());
+        let again = self.plan(args.clone());
+        assert!(!again.changed && !again.failed, "predicted on what was predicted: {again:?}");
+        *self.overlay.borrow_mut() = Overlay::default();
+        let applied = self.apply(args.clone());
+        assert_eq!(same(&applied), same(&checked), "applied is not what was predicted");
+        self.is_silent(args);
+        applied
+    }
+
+    /// Neither check nor apply has anything to change.
+    pub(crate) fn is_silent(&self, args: Value) -> Outcome {
+        let checked = self.check(args.clone());
+        assert!(!checked.changed && !checked.failed && checked.diffs.is_empty(), "{checked:?}");
+        let applied = self.apply(args);
+        assert!(!applied.changed && !applied.failed && applied.diffs.is_empty(), "{applied:?}");
+        applied
+    }
+}
+
+/// What a prediction and an application have in common.
+fn same(outcome: &Outcome) -> (bool, bool, Vec<muster_api::diff::Diff>, Vec<(String, Value)>) {
+    // A backup's name has the time in it, and a directory's size is the file system's own affair.
+    let is_directory = outcome.result.get("state").is_some_and(|state| state == "directory");
+    let is_told = |name: &str| name != "backup_file" && name != "backup" && !(name == "size" && is_directory);
+    let result = outcome.result.iter().filter(|(name, _)| is_told(name));
+    let result = result.map(|(name, value)| (name.clone(), value.clone())).collect();
+    (outcome.changed, outcome.failed, outcome.diffs.clone(), result)
+}
+
+/// Every path below a folder with its content and mode.
+fn listing(folder: &Path) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt;
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("there") {
+        let path = entry.expect("readable").path();
+        let metadata = std::fs::symlink_metadata(&path).expect("there");
+        let content = std::fs::read(&path).unwrap_or_default();
+        all.push(format!("{} {:o} {} {content:?}", path.display(), metadata.mode(), metadata.mtime()));
+        if metadata.is_dir() {
+            all.extend(listing(&path));
+        }
+    }
+    all.sort();
+    all
+}

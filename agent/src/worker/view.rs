@@ -1,0 +1,242 @@
+//! What a module may read: the host as it is, or in a check session as earlier steps would have left it.
+
+use super::accounts::{self, Group, User};
+use super::file::Stat;
+use super::overlay::{Located, Overlay};
+use super::process::{Command, Ran};
+use muster_api::step::{ContentRef, Step};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Reads the host for one step. It has no way to write.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(super) overlay: &'a Overlay,
+    pub(super) scope: &'a Scope<'a>,
+}
+
+/// What belongs to one step: its wishes, its deadline, and the way to ask the controller.
+pub(crate) struct Scope<'a> {
+    pub(super) step: &'a Step,
+    pub(super) deadline: Option<Instant>,
+    pub(super) umask: u32,
+    pub(super) controller: &'a dyn Controller,
+}
+
+/// What the worker asks of the controller while a step runs.
+pub(crate) trait Controller {
+    /// The content of that hash.
+    fn content(&self, wanted: &ContentRef) -> Result<Vec<u8>, String>;
+    /// A line for a person who watches.
+    fn progress(&self, id: u64, text: &str);
+}
+
+impl View<'_> {
+    /// What is at the path itself.
+    pub(crate) fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        Ok(self.overlay.locate(path, false)?.stat)
+    }
+
+    /// What is at the path, links followed.
+    pub(crate) fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        Ok(self.overlay.locate(path, true)?.stat)
+    }
+
+    /// The path without links in it, and what is there.
+    pub(crate) fn locate(&self, path: &Path, follow: bool) -> io::Result<Located> {
+        self.overlay.locate(path, follow)
+    }
+
+    pub(crate) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.overlay.read(path)
+    }
+
+    /// The text of a file of the host, empty where it is not there.
+    pub(crate) fn text(&self, path: &str) -> String {
+        self.read(Path::new(path))
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn list(&self, path: &Path) -> io::Result<BTreeSet<OsString>> {
+        self.overlay.list(path)
+    }
+
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        matches!(self.stat(path), Ok(Some(_)))
+    }
+
+    pub(crate) fn is_directory(&self, path: &Path) -> bool {
+        matches!(self.stat(path), Ok(Some(stat)) if stat.is_directory())
+    }
+
+    /// The predicted part of what this view shows.
+    pub(crate) fn overlay(&self) -> &Overlay {
+        self.overlay
+    }
+
+    /// Whether the step is only predicted.
+    pub(crate) fn is_check(&self) -> bool {
+        self.scope.step.check
+    }
+
+    /// Whether the outcome shall carry contents.
+    pub(crate) fn wants_diff(&self) -> bool {
+        self.scope.step.diff
+    }
+
+    /// Whether contents must not be shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.scope.step.no_log
+    }
+
+    /// The mode bits that new files do not get.
+    pub(crate) fn umask(&self) -> u32 {
+        self.scope.umask
+    }
+
+    /// The environment that the task asks for.
+    pub(crate) fn environment(&self) -> &BTreeMap<String, String> {
+        &self.scope.step.environment
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.scope.deadline
+    }
+
+    /// The content that belongs to the step, without its bytes.
+    pub(crate) fn content_ref(&self) -> Option<&ContentRef> {
+        self.scope.step.content.as_ref()
+    }
+
+    /// The bytes of a content.
+    pub(crate) fn content(&self, wanted: &ContentRef) -> Result<Vec<u8>, String> {
+        self.scope.controller.content(wanted)
+    }
+
+    /// Says something to a person who watches.
+    pub(crate) fn progress(&self, text: &str) {
+        self.scope.controller.progress(self.scope.step.id, text);
+    }
+
+    /// Runs a tool of the host that only tells something.
+    pub(crate) fn ask(&self, program: &str, arguments: &[&str]) -> io::Result<Ran> {
+        let mut command = Command::new(program, arguments);
+        command.environment.extend(self.environment().clone());
+        command.deadline = self.deadline();
+        command.run()
+    }
+
+    /// The program of that name on the search path.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+        folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| self.exists(path))
+    }
+
+    /// All users of /etc/passwd.
+    pub(crate) fn users(&self) -> Vec<User> {
+        let mut users = accounts::users_of_host();
+        for (name, predicted) in self.overlay.users() {
+            users.retain(|user| user.name != *name);
+            users.extend(predicted.clone());
+        }
+        users
+    }
+
+    /// All groups of /etc/group.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        let mut groups = accounts::groups_of_host();
+        for (name, predicted) in self.overlay.groups() {
+            groups.retain(|group| group.name != *name);
+            groups.extend(predicted.clone());
+        }
+        groups
+    }
+
+    pub(crate) fn user(&self, name: &str) -> Option<User> {
+        let known = self.users().into_iter().find(|user| user.name == name);
+        known.or_else(|| {
+            (!self.overlay.users().contains_key(name)).then(|| accounts::ask_user(name)).flatten()
+        })
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Option<Group> {
+        let known = self.groups().into_iter().find(|group| group.name == name);
+        known.or_else(|| {
+            (!self.overlay.groups().contains_key(name)).then(|| accounts::ask_group(name)).flatten()
+        })
+    }
+
+    /// The name of a user, or the number where it has none.
+    pub(crate) fn user_name(&self, uid: u32) -> String {
+        let found = self.users().into_iter().find(|user| user.uid == uid);
+        found
+            .or_else(|| accounts::ask_user(&uid.to_string()))
+            .map_or_else(|| uid.to_string(), |user| user.name)
+    }
+
+    /// The name of a group, or the number where it has none.
+    pub(crate) fn group_name(&self, gid: u32) -> String {
+        let found = self.groups().into_iter().find(|group| group.gid == gid);
+        found
+            .or_else(|| accounts::ask_group(&gid.to_string()))
+            .map_or_else(|| gid.to_string(), |group| group.name)
+    }
+
+    /// `~`, `~user`, `$NAME` and `${NAME}` expanded as a shell would; what is unknown stays as it is.
+    pub(crate) fn expand(&self, text: &str) -> String {
+        let expanded = expand_variables(text, &|name| self.variable(name));
+        let Some(rest) = expanded.strip_prefix('~') else { return expanded };
+        let (user, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let home = if user.is_empty() { self.home() } else { self.user(user).map(|user| user.home) };
+        home.map_or_else(|| expanded.clone(), |home| format!("{}{path}", home.trim_end_matches('/')))
+    }
+
+    fn home(&self) -> Option<String> {
+        let uid = rustix::process::geteuid().as_raw();
+        let by_number = || self.users().into_iter().find(|user| user.uid == uid).map(|user| user.home);
+        self.variable("HOME").filter(|home| !home.is_empty()).or_else(by_number)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.environment().get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+}
+
+fn expand_variables(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        expanded.push_str(&rest[..dollar]);
+        let after = &rest[dollar + 1..];
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let (name, end) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let end = after.find(|letter| !is_name(letter)).unwrap_or(after.len());
+                (&after[..end], end)
+            }
+        };
+        match value(name).filter(|_| !name.is_empty()) {
+            Some(value) => expanded.push_str(&value),
+            None => expanded.push_str(&rest[dollar..dollar + 1 + end]),
+        }
+        rest = &after[end..];
+    }
+    expanded.push_str(rest);
+    expanded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_expanded_and_unknown_ones_stay() {
+        let value = |name: &str| (name == "A").then(|| "1".to_owned());
+        assert_eq!(expand_variables("x$A/${A}b/$B/${B}/$", &value), "x1/1b/$B/${B}/$");
+    }
+}
