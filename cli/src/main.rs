@@ -44,10 +44,16 @@ fn dispatch(command: Command) -> Exit {
         Command::Lab(args) => commands::lab::run(args),
         Command::Simulate(args) => commands::simulate::run(args),
         Command::Completions { shell } => completions(shell),
-        _ => {
-            eprintln!("error: this command is not there yet");
-            Exit::Unexpected
-        }
+        Command::Run(args) => commands::adhoc::run(*args),
+        Command::Inventory(args) => commands::inventory::run(*args),
+        Command::Doc(args) => commands::doc::run(args),
+        Command::Vault(args) => commands::vault::run(args),
+        Command::Status(args) => commands::cluster::run("status", args),
+        Command::Node(args) => commands::cluster::run("node", args),
+        Command::Resource(args) => commands::cluster::run("resource", args),
+        Command::Fence(args) => commands::cluster::run("fence", args),
+        Command::Events(args) => commands::cluster::run("events", args),
+        Command::Quorum(args) => commands::cluster::run("quorum", args),
     }
 }
 

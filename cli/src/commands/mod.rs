@@ -1,7 +1,12 @@
 //! One file for each command: from options to exit code, one line for each stage.
 
+pub(crate) mod adhoc;
 pub(crate) mod apply;
 mod basis;
+pub(crate) mod cluster;
+pub(crate) mod doc;
+pub(crate) mod inventory;
 pub(crate) mod lab;
 mod listing;
 pub(crate) mod simulate;
+pub(crate) mod vault;

@@ -6,7 +6,7 @@ use super::{Block, Item, Play, Playbook, Role, Scope, ScopeKind, Task, check, mo
 use crate::error::{Diagnostic, Diagnostics, Result, Severity};
 use crate::exit::Exit;
 use crate::load::Reader;
-use crate::source::Span;
+use crate::source::{SourceFile, Span};
 use crate::yaml::{Mapping, Node};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +81,14 @@ impl Loader {
         let mut pass = Pass::new(self);
         let plays = pass.plays(path, None);
         pass.finish(Playbook { path: path.to_owned(), plays })
+    }
+
+    /// A playbook that is no file: what a command line says.
+    pub(crate) fn playbook_text(&self, file: &Arc<SourceFile>) -> Result<Playbook> {
+        let mut pass = Pass::new(self);
+        let document = self.reader.parse(file)?;
+        let plays = pass.plays_of(&document, None);
+        pass.finish(Playbook { path: file.path().to_owned(), plays })
     }
 
     /// The tasks of a file that the task of `include` includes; its `apply` counts for them.
@@ -159,10 +167,14 @@ impl<'a> Pass<'a> {
 
     fn plays(&mut self, path: &Path, import: Option<&Arc<Scope>>) -> Vec<Play> {
         let Some(document) = self.yaml(path) else { return Vec::new() };
+        self.plays_of(&document, import)
+    }
+
+    fn plays_of(&mut self, document: &Node, import: Option<&Arc<Scope>>) -> Vec<Play> {
         let entries = match document.as_seq() {
             Some(entries) if !entries.is_empty() => entries,
             _ => {
-                self.mistakes.push(no_plays(&document));
+                self.mistakes.push(no_plays(document));
                 return Vec::new();
             }
         };

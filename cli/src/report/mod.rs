@@ -1,5 +1,6 @@
 //! What is shown of a run. Everything that happens is an event; each renderer shows the same events in its way.
 
+mod adhoc;
 mod diff_text;
 mod event;
 mod json;

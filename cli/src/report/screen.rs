@@ -1,6 +1,7 @@
 //! Writes the report while the run goes on: data to standard output, talk to standard error. A thread of its own, so
 //! that a slow terminal never holds up a host.
 
+use super::adhoc::AdHoc;
 use super::event::Event;
 use super::json;
 use super::palette::{Paint, Palette};
@@ -14,12 +15,14 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 /// Which report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// As the run goes on.
     Apply { show_diff: bool },
     /// At the end.
     Plan,
+    /// One entry a host.
+    AdHoc { one_line: bool, module: String },
 }
 
 /// The writer of the report.
@@ -28,6 +31,7 @@ pub(crate) struct Screen(JoinHandle<()>);
 enum Renderer {
     Text(Text),
     Plan(Plan),
+    AdHoc(AdHoc),
     Json,
 }
 
@@ -45,6 +49,9 @@ impl Screen {
         let width = std::io::stdout().is_terminal().then(terminal_width).flatten();
         let mut renderer = match (args.output, kind) {
             (Output::Json, _) => Renderer::Json,
+            (Output::Text, Kind::AdHoc { one_line, module }) => {
+                Renderer::AdHoc(AdHoc { palette, one_line, module })
+            }
             (Output::Text, Kind::Plan) => Renderer::Plan(Plan::new(palette)),
             (Output::Text, Kind::Apply { show_diff }) => {
                 Renderer::Text(Text::new(palette, args.verbose, show_diff, width))
@@ -79,6 +86,7 @@ impl Renderer {
         match self {
             Self::Text(text) => text.render(event),
             Self::Plan(plan) => plan.render(event),
+            Self::AdHoc(adhoc) => adhoc.render(event),
             Self::Json => json::line(event),
         }
     }

@@ -275,11 +275,13 @@ pub(crate) fn reason(result: &TaskResult) -> Vec<String> {
     lines
 }
 
-fn one_line(map: &Map<String, Json>) -> String {
+/// On one line.
+pub(crate) fn one_line(map: &Map<String, Json>) -> String {
     Json::Object(map.clone()).to_string()
 }
 
-fn indented(map: &Map<String, Json>) -> String {
+/// Indented by four, as Ansible prints results.
+pub(crate) fn indented(map: &Map<String, Json>) -> String {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);

@@ -1,0 +1,153 @@
+//! `muster status`, `node`, `resource`, `fence`, `events`, `quorum`: asks the agent on a node of the cluster. The
+//! agent's own program answers there; its output and exit code are passed on.
+
+use super::apply::{folder_of, name_of_run, network};
+use super::basis::{Basis, tell, tell_warnings};
+use crate::args::{ClusterArgs, HostArgs};
+use crate::error::{Diagnostic, Result};
+use crate::exit::Exit;
+use crate::run::agents::Agents;
+use crate::run::content::Contents;
+use crate::run::hosts::{Errand, Hosts, StepFailure};
+use crate::run::identity::{Become, Identity, Method, quote};
+use crate::run::process::Piece;
+use crate::run::way::{Way, WayError, way};
+use crate::template::Engine;
+use crate::vars::{PlayInfo, Scope, ScopeInputs};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The group whose hosts are the cluster.
+const GROUP: &str = "cluster";
+
+/// Runs `muster COMMAND` by `musterd COMMAND` on a node.
+pub(crate) fn run(command: &str, args: ClusterArgs) -> Exit {
+    go(command, &args).unwrap_or_else(|mistakes| tell(&mistakes))
+}
+
+fn go(command: &str, args: &ClusterArgs) -> Result<Exit> {
+    let hosts = HostArgs { source: args.hosts.clone(), limit: Vec::new() };
+    let basis = Basis::read(&hosts, &args.vault, &[], Some(&folder_of(Path::new("x"))))?;
+    tell_warnings(&basis.reader);
+    let candidates = candidates(args, &basis)?;
+    let asker = Asker::new(args, &basis)?;
+    let line = line(command, &args.rest);
+    network()?.block_on(async {
+        let mut refusals = Vec::new();
+        for host in &candidates {
+            match asker.ask(host, &line).await {
+                Ok(code) => return Ok(Exit::Code(code)),
+                Err(why) => refusals.push(format!("{host}: {why}")),
+            }
+        }
+        let mut mistake =
+            Diagnostic::error("no node of the cluster can be asked").exits_with(Exit::HostUnreachable);
+        for refusal in refusals {
+            mistake = mistake.note(refusal);
+        }
+        Err(mistake.into())
+    })
+}
+
+/// The hosts to try, in the order of the inventory.
+fn candidates(args: &ClusterArgs, basis: &Basis) -> Result<Vec<String>> {
+    if let Some(host) = &args.on {
+        if basis.inventory.host(host).is_none() {
+            return Err(basis.inventory.unknown(host, "`--on` names").exits_with(Exit::WrongUse).into());
+        }
+        return Ok(vec![host.clone()]);
+    }
+    let group = if basis.inventory.groups.contains_key(GROUP) { GROUP } else { "all" };
+    let hosts = basis.select(group)?;
+    if hosts.is_empty() {
+        let mistake = Diagnostic::error("the inventory has no hosts").exits_with(Exit::WrongUse);
+        return Err(mistake.hint("name an inventory with `-i`, or run `musterd` on a node").into());
+    }
+    Ok(hosts)
+}
+
+fn line(command: &str, rest: &[String]) -> String {
+    let words: Vec<String> =
+        std::iter::once(command).chain(rest.iter().map(String::as_str)).map(quote).collect();
+    // Logins that are not interactive often lack the folders of system programs.
+    format!("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; exec musterd {}", words.join(" "))
+}
+
+struct Asker<'a> {
+    args: &'a ClusterArgs,
+    basis: &'a Basis,
+    hosts: Hosts,
+    way: crate::run::way::WayDefaults,
+    identity: crate::run::keywords::BecomeDefaults,
+}
+
+impl<'a> Asker<'a> {
+    fn new(args: &'a ClusterArgs, basis: &'a Basis) -> Result<Self> {
+        let hosts = Hosts::new(Agents::default(), Arc::new(Contents::default()), name_of_run("status", &[]));
+        let (way, identity) = (basis.way(&args.connection())?, basis.identity(&args.r#become)?);
+        Ok(Self { args, basis, hosts, way, identity })
+    }
+
+    async fn ask(&self, host: &str, line: &str) -> std::result::Result<u8, String> {
+        let way = self.way_to(host)?;
+        let identity = self.identity_on(&way)?;
+        if identity.password().is_some() {
+            return Err(
+                "becoming another user with a password is not supported here: log in as root with `-u root`"
+                    .into(),
+            );
+        }
+        let line = identity.command_line(line, "");
+        let errand = Errand { host, way: &way, identity: &identity, check: false };
+        let asked = self.hosts.command(&errand, &line, |piece| match piece {
+            // A reader that went away (`| head`) ends the program by itself.
+            Piece::Out(bytes) => {
+                drop(std::io::stdout().write_all(&bytes).and_then(|()| std::io::stdout().flush()))
+            }
+            Piece::Err(bytes) => drop(std::io::stderr().write_all(&bytes)),
+            Piece::Exit(_) => {}
+        });
+        match asked.await {
+            Ok(Some(127)) => Err("there is no `musterd`: apply a playbook that installs it".into()),
+            Ok(code) => Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+            Err(StepFailure::Unreachable(why)) => Err(why.to_string()),
+            Err(StepFailure::Failed(why)) => Err(why),
+        }
+    }
+
+    fn way_to(&self, host: &str) -> std::result::Result<Way, String> {
+        let engine = Arc::new(Engine::new());
+        let info: Arc<PlayInfo> = Arc::default();
+        let scope = Scope::new(ScopeInputs {
+            engine: &engine,
+            store: &self.basis.store,
+            host: Some(host),
+            play: &info,
+            role: None,
+            search: Arc::default(),
+            layers: Vec::new(),
+        });
+        way(host, &scope, None, &self.way).map_err(|err| match err {
+            WayError::Template(err) => err.to_string(),
+            WayError::Refused(why) => why,
+        })
+    }
+
+    /// The agent's socket is root's: whoever is not root becomes it.
+    fn identity_on(&self, way: &Way) -> std::result::Result<Identity, String> {
+        let login = way.login();
+        let is_root =
+            login == "root" || (login.is_empty() && std::env::var("USER").is_ok_and(|user| user == "root"));
+        if is_root && !self.args.r#become.r#become {
+            return Ok(Identity::Login);
+        }
+        Ok(Identity::Become(Become {
+            user: self.identity.user.clone().unwrap_or_else(|| "root".into()),
+            method: Method::parse(self.identity.method.as_deref().unwrap_or("sudo"))?,
+            exe: None,
+            flags: None,
+            password: self.identity.password.clone(),
+        }))
+    }
+}

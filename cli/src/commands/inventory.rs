@@ -1,0 +1,122 @@
+//! `muster inventory`: hosts, groups and their variables, as ansible-inventory shows them.
+
+use super::basis::{Basis, tell, tell_warnings};
+use crate::args::InventoryArgs;
+use crate::error::{Diagnostic, Result};
+use crate::exit::Exit;
+use crate::inventory::{Shown, graph, list};
+use crate::report::text::indented;
+use crate::template::{Engine, Value, to_json};
+use crate::vars::{Level, PlayInfo, Scope, ScopeInputs};
+use indexmap::IndexSet;
+use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+
+/// Runs `muster inventory`.
+pub(crate) fn run(args: InventoryArgs) -> Exit {
+    go(&args).unwrap_or_else(|mistakes| tell(&mistakes))
+}
+
+fn go(args: &InventoryArgs) -> Result<Exit> {
+    let basis = Basis::read(&args.hosts, &args.vault, &args.extra_vars, args.playbook_dir.as_deref())?;
+    tell_warnings(&basis.reader);
+    let text = match (&args.host, args.graph) {
+        (Some(host), _) => printed(args, &Json::Object(of_host(args, &basis, host)?)),
+        (None, true) => tree(args, &basis)?,
+        (None, false) => printed(args, &listed(args, &basis)),
+    };
+    match &args.output_file {
+        None => println!("{text}"),
+        Some(file) => std::fs::write(file, text + "\n").map_err(|cause| {
+            Diagnostic::error(format!("could not write `{}`", file.display()))
+                .cause(cause)
+                .exits_with(Exit::Unexpected)
+        })?,
+    }
+    Ok(Exit::Fine)
+}
+
+fn printed(args: &InventoryArgs, value: &Json) -> String {
+    match value {
+        _ if args.yaml => serde_yaml::to_string(value).unwrap_or_default().trim_end().to_owned(),
+        Json::Object(map) => indented(map),
+        other => other.to_string(),
+    }
+}
+
+fn listed(args: &InventoryArgs, basis: &Basis) -> Json {
+    let all: IndexSet<String> = basis.inventory.hosts.keys().cloned().collect();
+    let available = basis.limit.clone().unwrap_or(all);
+    list(&basis.inventory, &available, |host| vars(args, basis, host))
+}
+
+fn of_host(args: &InventoryArgs, basis: &Basis, host: &str) -> Result<Map<String, Json>> {
+    if basis.inventory.host(host).is_none() {
+        return Err(basis.inventory.unknown(host, "`--host` names").exits_with(Exit::WrongUse).into());
+    }
+    Ok(vars(args, basis, host))
+}
+
+fn tree(args: &InventoryArgs, basis: &Basis) -> Result<String> {
+    let top = args.group.as_deref().unwrap_or("all");
+    if !basis.inventory.groups.contains_key(top) {
+        return Err(basis.inventory.unknown(top, "the command names").exits_with(Exit::WrongUse).into());
+    }
+    let lines = graph(&basis.inventory, top, |shown| match shown {
+        _ if !args.vars => Vec::new(),
+        Shown::Host(host) => entries(&vars(args, basis, host)),
+        Shown::Group(group) => {
+            let vars = group.vars.iter().map(|(name, node)| (name.clone(), node.to_json()));
+            entries(&vars.collect())
+        }
+    });
+    Ok(lines.join("\n"))
+}
+
+fn entries(vars: &Map<String, Json>) -> Vec<String> {
+    vars.iter().map(|(name, value)| format!("{{{name} = {}}}", crate::report::json_text(value))).collect()
+}
+
+/// The variables of a host as the inventory has them: templates stay as they are written.
+fn vars(args: &InventoryArgs, basis: &Basis, host: &str) -> Map<String, Json> {
+    let engine = Arc::new(Engine::new());
+    let info: Arc<PlayInfo> = Arc::default();
+    let scope = Scope::new(ScopeInputs {
+        engine: &engine,
+        store: &basis.store,
+        host: Some(host),
+        play: &info,
+        role: None,
+        search: Arc::default(),
+        layers: Vec::new(),
+    });
+    let mut vars = Map::new();
+    for name in scope.names() {
+        let Some((level, var)) = scope.definition(&name) else { continue };
+        // `ansible-inventory` shows what belongs to the inventory, and `-e`.
+        if level <= Level::PlaybookHostVars || level == Level::ExtraVars {
+            vars.insert(name.clone(), shown(&scope, &name, &var.data, args));
+        }
+    }
+    vars
+}
+
+fn shown(scope: &Scope, name: &str, data: &crate::vars::Data, args: &InventoryArgs) -> Json {
+    use crate::vars::Data;
+    match data {
+        Data::Plain(value) => to_json(value),
+        Data::Text(node) => node.to_json(),
+        // A secret is not shown unless it can be decrypted, which is what the passwords were given for.
+        Data::Sealed(_) if !args.export => {
+            scope.get(name).ok().flatten().map_or(Json::Null, |value: Value| to_json(&value))
+        }
+        Data::Sealed(node) => serde_json::json!({"__ansible_vault": node.as_str()}),
+        Data::List(items) => items.iter().map(|item| shown(scope, name, item, args)).collect(),
+        Data::Map(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, item)| (crate::template::text_of(key), shown(scope, name, item, args)));
+            Json::Object(entries.collect())
+        }
+    }
+}
