@@ -95,6 +95,8 @@ pub struct Rules<'a> {
     pub is_managed: bool,
     /// `stonith-enabled`.
     pub is_fencing_enabled: bool,
+    /// Whether the node is a member: what is not known of a member can be probed.
+    pub is_online: bool,
     /// Whether this node could be fenced now.
     pub can_fence: bool,
     /// `failure-timeout`; zero is never.
@@ -115,6 +117,30 @@ pub fn observe(records: &[OpRecord], rules: &Rules<'_>) -> Observed {
         observed.read(record, rules);
     }
     observed
+}
+
+/// Adds a record to those of a resource on a node and drops what it makes needless: kept are the last record of each
+/// operation and interval, and the last failure, which stays until a success of the right kind outweighs it, until it
+/// ages out, or until a person cleans up.
+pub fn remember(records: &mut Vec<OpRecord>, record: OpRecord) {
+    let last_failure = records.iter().filter(|old| is_failure(old)).map(|old| old.call).max();
+    let is_outdone =
+        |old: &OpRecord| old.operation == record.operation && old.interval_ms == record.interval_ms;
+    records.retain(|old| !is_outdone(old) || (Some(old.call) == last_failure && !is_failure(&record)));
+    records.push(record);
+}
+
+/// Whether it is a failure whatever the configuration says.
+fn is_failure(record: &OpRecord) -> bool {
+    match (record.status, record.rc) {
+        (OpStatus::Pending, _) => false,
+        (OpStatus::TimedOut | OpStatus::Error, _) | (_, None) => true,
+        (OpStatus::Done, Some(code)) => {
+            let is_fine =
+                matches!(code, rc::OK | rc::RUNNING_PROMOTED | rc::DEGRADED | rc::DEGRADED_PROMOTED);
+            !(is_fine || (code == rc::NOT_RUNNING && is_probe(record)))
+        }
+    }
 }
 
 /// How a record is to be taken.
@@ -138,24 +164,27 @@ enum Hardness {
 
 impl Observed {
     fn read(&mut self, record: &OpRecord, rules: &Rules<'_>) {
-        if !matches!(record.operation.as_str(), "start" | "stop" | "monitor") {
+        if matches!(record.operation.as_str(), "notify" | "cancel" | "delete" | "meta-data" | "validate-all")
+        {
             return;
         }
         self.note_monitor(record);
         match rules.judge(record) {
             Verdict::Pending => self.read_pending(record),
             Verdict::Fine(code) => self.read_success(record, code),
-            Verdict::Failed(_) if rules.is_expired(record) => {}
+            Verdict::Failed(_) if rules.is_expired(record) => self.read_expired(record, rules),
             Verdict::Failed(hardness) => self.read_failure(record, hardness, rules),
         }
     }
 
     /// Start and stop end the monitors of before.
     fn note_monitor(&mut self, record: &OpRecord) {
-        if record.operation != "monitor" {
-            self.monitors.clear();
-        } else if record.interval_ms > 0 {
-            self.monitors.insert(record.interval_ms);
+        match record.operation.as_str() {
+            "start" | "stop" => self.monitors.clear(),
+            "monitor" if record.interval_ms > 0 => {
+                self.monitors.insert(record.interval_ms);
+            }
+            _ => {}
         }
     }
 
@@ -208,6 +237,14 @@ impl Observed {
         self.failure.as_ref().is_some_and(|failure| {
             failure.operation == record.operation && failure.interval_ms == record.interval_ms
         })
+    }
+
+    /// A failure that has aged out asks for nothing. Where nobody can look, what was started may still be there.
+    fn read_expired(&mut self, record: &OpRecord, rules: &Rules<'_>) {
+        if !rules.is_online && self.state != Sighting::Started {
+            self.define(record);
+            self.state = Sighting::Started;
+        }
     }
 
     fn read_failure(&mut self, record: &OpRecord, hardness: Hardness, rules: &Rules<'_>) {

@@ -28,7 +28,16 @@ pub(crate) fn create_all(world: &mut World<'_>) -> Graph {
 }
 
 fn planned(rsc: RscIx, task: Task, node: Option<NodeIx>) -> Planned {
-    Planned { rsc: Some(rsc), node, task, is_optional: true, is_runnable: true, is_pseudo: false, why: None }
+    Planned {
+        rsc: Some(rsc),
+        node,
+        task,
+        is_optional: true,
+        is_runnable: true,
+        is_pseudo: false,
+        is_left_alone: false,
+        why: None,
+    }
 }
 
 fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
@@ -70,7 +79,7 @@ fn set_next_role(world: &mut World<'_>, rsc: RscIx) {
 
 /// Why what runs must be stopped before it is started again.
 fn why_stop(world: &mut World<'_>, rsc: RscIx, is_moving: bool) -> Option<String> {
-    let is_multiple = world[rsc].running_on.len() > 1;
+    let is_multiple = is_multiple(world, rsc);
     let policy = world[rsc].meta.multiple_active;
     world[rsc].stops_unexpected = is_multiple && policy == MultipleActive::StopUnexpected;
     let rsc = &world[rsc];
@@ -87,6 +96,15 @@ fn why_stop(world: &mut World<'_>, rsc: RscIx, is_moving: bool) -> Option<String
     } else {
         None
     }
+}
+
+/// Whether it is active on several nodes. What does not wait for fencing is not counted on nodes that are lost.
+fn is_multiple(world: &World<'_>, rsc: RscIx) -> bool {
+    let counts = |node: &&NodeIx| {
+        requires(world, rsc) == Requires::Fencing
+            || (world[**node].is_online && world[**node].unclean.is_none())
+    };
+    world[rsc].running_on.iter().filter(counts).count() > 1
 }
 
 fn why_stopped(world: &World<'_>, rsc: RscIx) -> String {
@@ -120,12 +138,15 @@ fn stop(world: &World<'_>, graph: &mut Graph, rsc: RscIx, node: NodeIx, why: Opt
     let action =
         graph.on(rsc, Task::Stop, node).unwrap_or_else(|| graph.add(planned(rsc, Task::Stop, Some(node))));
     let is_managed = world[rsc].is_managed;
+    graph[action].is_left_alone = !is_managed;
     if let Some(obstacle) = obstacle_to_stop(world, rsc, node) {
         block(graph, action, obstacle);
     }
     if is_managed && why.is_some() {
         graph[action].is_optional = false;
-        graph[action].why = why;
+        if graph[action].is_runnable {
+            graph[action].why = why;
+        }
     }
 }
 
@@ -151,12 +172,15 @@ fn start(
 ) -> ActionIx {
     let action =
         graph.on(rsc, Task::Start, node).unwrap_or_else(|| graph.add(planned(rsc, Task::Start, Some(node))));
+    graph[action].is_left_alone = !world[rsc].is_managed;
     if let Some(obstacle) = obstacle_to_start(world, rsc, node) {
         block(graph, action, obstacle);
     }
     if !is_optional && world[rsc].is_managed {
         graph[action].is_optional = false;
-        graph[action].why = why;
+        if graph[action].is_runnable {
+            graph[action].why = why;
+        }
     }
     if is_expected(world, rsc, node) {
         graph[action].is_pseudo = true;

@@ -4,8 +4,9 @@
 
 use super::nodes::NodeIx;
 use super::placement::place;
-use super::world::{Colocation, RscIx, World};
+use super::world::{Colocation, Note, RscIx, World};
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use muster_api::resource::Score;
@@ -59,7 +60,15 @@ pub(crate) fn apply_all(world: &mut World<'_>, rsc: RscIx) {
             let Colocation { dependent, score, .. } = world.colocations[colocation];
             let mut scores = world[rsc].scores.clone();
             add_scores_of(world, dependent, &mut scores, colocation, Factor::of(score));
-            world[rsc].scores = scores;
+            let why = format!("{}, which must be with it, cannot be there", world[dependent].id);
+            replace_scores(world, rsc, scores, &why);
+        }
+    }
+    // Only in a circle is the follower there first; apart is apart whoever was first.
+    for colocation in with_this {
+        let Colocation { dependent, score, .. } = world.colocations[colocation];
+        if let Some(node) = world[dependent].placed_on.filter(|_| score <= Score::MINUS_INFINITY) {
+            world[rsc].scores.insert(node, Score::MINUS_INFINITY);
         }
     }
 }
@@ -163,14 +172,39 @@ fn take_in_place(world: &mut World<'_>, dependent: RscIx, primary: RscIx, coloca
     if place.is_none() && score < Score(0) {
         return;
     }
+    // What nobody stops stays everywhere it is.
+    let is_also_there = |node: NodeIx| {
+        let primary = &world[decisive];
+        score <= Score::MINUS_INFINITY && !primary.is_managed && primary.running_on.contains(&node)
+    };
+    let place_for = |node: NodeIx| if is_also_there(node) { Some(node) } else { place };
     let scores: Scores = world[dependent]
         .scores
         .iter()
-        .map(|(node, before)| (*node, score_beside(*node, *before, place, score)))
+        .map(|(node, before)| (*node, score_beside(*node, *before, place_for(*node), score)))
         .collect();
     let is_binding = score >= Score::INFINITY || score <= Score::MINUS_INFINITY;
     if is_binding || is_any_usable(world, &scores) {
-        world[dependent].scores = scores;
+        let primary = &world[primary].id;
+        let why = match place.map(|place| &world[place].name) {
+            None => format!("it must be with {primary}, which runs nowhere"),
+            Some(place) if score >= Score::INFINITY => {
+                format!("it must be with {primary}, which is on {place}")
+            }
+            Some(_) => format!("it must not be with {primary}"),
+        };
+        replace_scores(world, dependent, scores, &why);
+    }
+}
+
+/// Sets the scores of a resource, and notes why it can no longer be on some nodes.
+fn replace_scores(world: &mut World<'_>, rsc: RscIx, scores: Scores, why: &str) {
+    let before = core::mem::replace(&mut world[rsc].scores, scores);
+    for (node, score) in before {
+        let now = world[rsc].scores.get(&node).copied().unwrap_or_default();
+        if now <= Score::MINUS_INFINITY && score > Score::MINUS_INFINITY {
+            world[rsc].notes.push(Note { node: Some(node), score: now, why: why.into() });
+        }
     }
 }
 

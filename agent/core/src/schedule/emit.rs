@@ -134,6 +134,10 @@ impl Draft<'_, '_> {
 
     fn forget_failures(&mut self) {
         for (rsc, node) in failures::aged(self.world) {
+            // Fencing takes the whole history of the node away.
+            if self.world[node].unclean.is_some() {
+                continue;
+            }
             let (node, resource) = (self.world[node].name.clone(), self.world[rsc].id.clone());
             let kind = ActionKind::ForgetFailures { node, resource };
             self.push(kind, BTreeSet::new(), "`failure-timeout` has passed since the last one".to_string());

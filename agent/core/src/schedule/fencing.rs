@@ -5,6 +5,7 @@ use super::actions::requires;
 use super::graph::{ActionIx, Graph, Planned, Relation, Task};
 use super::meta::Requires;
 use super::world::World;
+use alloc::format;
 use alloc::vec::Vec;
 
 /// Adds a fence action for each node that is unclean and may be fenced.
@@ -22,6 +23,7 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) -> Vec<ActionIx> {
             is_optional: false,
             is_runnable: true,
             is_pseudo: false,
+            is_left_alone: false,
             why: Some(reason.clone()),
         }));
     }
@@ -38,6 +40,7 @@ fn order_stops(world: &World<'_>, graph: &mut Graph, fencing: ActionIx) {
         let Some(stop) = graph.on(rsc, Task::Stop, target) else { continue };
         graph[stop].is_pseudo = true;
         graph[stop].is_runnable = true;
+        graph[stop].why = Some(format!("{} is fenced", world[target].name));
         graph.order(fencing, stop, Relation::ORDERED);
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Planned {
     pub(crate) is_runnable: bool,
     /// Nothing is run for it: it marks a point, or fencing does it.
     pub(crate) is_pseudo: bool,
+    /// Its resource is not managed: it is considered for what it means for others, and never done.
+    pub(crate) is_left_alone: bool,
     /// Why it is required or cannot be done.
     pub(crate) why: Option<String>,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Planned {
 impl Planned {
     /// Whether it will be done.
     pub(crate) fn is_due(&self) -> bool {
-        !self.is_optional && self.is_runnable
+        !self.is_optional && self.is_runnable && !self.is_left_alone
     }
 }
 

@@ -3,6 +3,7 @@
 use super::graph::{Graph, Task};
 use super::nodes::NodeIx;
 use super::world::{Kind, Role, RscIx, World};
+use crate::observed::Sighting;
 use alloc::vec::Vec;
 use muster_api::resource::Operation;
 
@@ -12,7 +13,7 @@ pub(crate) fn missing_probes(world: &World<'_>) -> Vec<(RscIx, NodeIx)> {
     let mut probes = Vec::new();
     for node in world.node_indexes() {
         let there = &world[node];
-        if !there.is_online || there.is_pending || there.is_leaving || there.unclean.is_some() {
+        if !there.is_online || there.is_pending || there.unclean.is_some() {
             continue;
         }
         let unknown = world.runnables().into_iter().filter(|rsc| {
@@ -38,37 +39,48 @@ pub(crate) fn missing_monitors<'a>(
         !is_fresh
             && world[rsc].observed.get(&node).is_some_and(|observed| observed.monitors.contains(&interval_ms))
     };
-    let wanted = wanted_monitors(world, rsc).into_iter();
+    let wanted = wanted_monitors(world, rsc, node).into_iter();
     wanted.filter(|operation| !repeated(operation.interval_ms)).map(|operation| (node, operation)).collect()
 }
 
 /// The monitors that are repeated and shall not be any more, where the resource stays as it is.
 pub(crate) fn surplus_monitors(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Vec<(NodeIx, u64)> {
-    let wanted: Vec<u64> =
-        wanted_monitors(world, rsc).iter().map(|operation| operation.interval_ms).collect();
     let mut surplus = Vec::new();
     for (&node, observed) in &world[rsc].observed {
+        let wanted = wanted_monitors(world, rsc, node);
         let is_stopped = graph.on(rsc, Task::Stop, node).is_some_and(|stop| graph[stop].is_due());
-        if !world[node].is_online || world[node].unclean.is_some() || is_stopped {
+        // Where it does not run its monitors have ended.
+        let is_there = observed.state == Sighting::Started && !is_stopped;
+        if !world[node].is_online || world[node].unclean.is_some() || !is_there {
             continue;
         }
-        surplus.extend(observed.monitors.iter().filter(|ms| !wanted.contains(ms)).map(|ms| (node, *ms)));
+        // Ending a monitor forgets its record; a failure that still counts is not forgotten that way.
+        let found_failure = |interval_ms: &u64| {
+            let failure = observed.failure.as_ref();
+            failure
+                .is_some_and(|failure| failure.operation == "monitor" && failure.interval_ms == *interval_ms)
+        };
+        let is_wanted =
+            |interval_ms: &u64| wanted.iter().any(|operation| operation.interval_ms == *interval_ms);
+        surplus.extend(
+            observed.monitors.iter().filter(|ms| !is_wanted(ms) && !found_failure(ms)).map(|ms| (node, *ms)),
+        );
     }
     surplus
 }
 
-/// Recurring monitors as configured; none in maintenance.
-fn wanted_monitors<'a>(world: &World<'a>, rsc: RscIx) -> Vec<&'a Operation> {
+/// Recurring monitors as configured; none in maintenance, nor for what is blocked.
+fn wanted_monitors<'a>(world: &World<'a>, rsc: RscIx, node: NodeIx) -> Vec<&'a Operation> {
     let Kind::Primitive(primitive) = world[rsc].kind else { return Vec::new() };
-    let is_in_maintenance = world.settings.is_maintenance
-        || world[rsc].meta.is_maintenance
-        || world[rsc].running_on.iter().any(|node| world[*node].is_maintenance);
+    let is_in_maintenance =
+        world.settings.is_maintenance || world[rsc].meta.is_maintenance || world[node].is_maintenance;
+    let is_left = is_in_maintenance || world[rsc].blocked.is_some();
     let is_wanted = |operation: &&Operation| {
         let is_for_started =
             operation.role.as_deref().is_none_or(|role| role.eq_ignore_ascii_case("started"));
         operation.name == "monitor" && operation.interval_ms > 0 && operation.enabled && is_for_started
     };
-    if is_in_maintenance { Vec::new() } else { primitive.operations.iter().filter(is_wanted).collect() }
+    if is_left { Vec::new() } else { primitive.operations.iter().filter(is_wanted).collect() }
 }
 
 /// Where the resource will run when the transition is over, and whether it is started there by it.

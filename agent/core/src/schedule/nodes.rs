@@ -31,6 +31,9 @@ pub struct NodeState {
     pub is_unseen: bool,
     /// It is in standby until it restarts.
     pub is_standby: bool,
+    /// Whose history is read first: of several nodes where a resource is active that decides which counts as its own.
+    /// The same number everywhere is the order of names.
+    pub order: usize,
 }
 
 impl From<Fact> for NodeState {
@@ -60,6 +63,7 @@ pub(crate) struct Node {
     /// It is in standby because a resource failed there and `on-fail` says so.
     pub(crate) standby_by_failure: Option<String>,
     pub(crate) is_maintenance: bool,
+    pub(crate) order: usize,
     /// How many primitives have been placed there in this decision.
     pub(crate) placed: usize,
 }
@@ -86,6 +90,7 @@ impl Node {
             is_standby: state.is_standby || state.is_pending || attribute("standby"),
             standby_by_failure: None,
             is_maintenance: attribute("maintenance"),
+            order: state.order,
             placed: 0,
         }
     }

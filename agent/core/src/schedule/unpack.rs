@@ -90,7 +90,9 @@ fn add<'a>(
 /// Reads the records of all nodes that can say something: without fencing, an offline node is taken to run nothing.
 pub(crate) fn add_history(world: &mut World<'_>) {
     let history = world.situation.history;
-    for node in world.node_indexes() {
+    let mut nodes: Vec<NodeIx> = world.node_indexes().collect();
+    nodes.sort_by_key(|node| world[*node].order);
+    for node in nodes {
         let Some(records) = history.nodes.get(&world[node].name) else { continue };
         if world[node].is_fenced || (!world.settings.is_fencing_enabled && !world[node].is_online) {
             continue;
@@ -98,6 +100,10 @@ pub(crate) fn add_history(world: &mut World<'_>) {
         for (id, records) in records {
             read_resource(world, node, id, records);
         }
+    }
+    for rsc in world.runnables() {
+        respond(world, rsc);
+        judge_running(world, rsc);
     }
 }
 
@@ -111,6 +117,7 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         default_on_fail: world.settings.default_on_fail,
         is_managed: configured.is_none_or(|rsc| world[rsc].is_managed),
         is_fencing_enabled: world.settings.is_fencing_enabled,
+        is_online: world[node].is_online,
         can_fence: world.settings.can_fence(world[node].is_online),
         failure_timeout_ms: configured.map_or(0, |rsc| world[rsc].meta.failure_timeout_ms),
         has_fresh_fail_count: configured.is_some_and(|rsc| failures::count(world, rsc, node) > 0),
@@ -144,13 +151,6 @@ fn add_orphan(world: &mut World<'_>, id: &ResourceId, observed: &Observed) -> Rs
 
 /// Takes in what was observed of one resource on one node.
 fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) {
-    if let Some(why) = &observed.ban_here {
-        ban(world, rsc, node, why.clone());
-    }
-    if let Some(why) = &observed.ban_everywhere {
-        ban_everywhere(world, rsc, why.clone());
-    }
-    world[rsc].ignores_failures |= observed.ignores_failures;
     world[rsc].is_start_pending |= observed.is_start_pending;
     let is_active = observed.state == Sighting::Started;
     if is_active {
@@ -158,7 +158,10 @@ fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) 
     }
     // An unclean node is fenced anyway, and after that the resource may start again.
     let response = if world[node].unclean.is_some() { Response::Ignore } else { observed.response };
-    respond(world, rsc, node, response, &observed);
+    if response == Response::Fence {
+        let reason = failure_sentence(world, rsc, &observed);
+        world[node].must_be_fenced(reason);
+    }
     let role = match observed.state {
         Sighting::Unknown => Role::Unknown,
         Sighting::Stopped => Role::Stopped,
@@ -167,7 +170,7 @@ fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) 
     world[rsc].role = world[rsc].role.max(role);
     if is_active {
         note_definition(world, rsc, node, &observed);
-        add_running(world, rsc, node);
+        world[rsc].running_on.push(node);
         world[rsc].is_failed |= response != Response::Ignore;
     }
     world[rsc].observed.insert(node, observed);
@@ -182,29 +185,42 @@ fn fence_where_it_cannot_be_stopped(world: &mut World<'_>, rsc: RscIx, node: Nod
     }
 }
 
-fn respond(world: &mut World<'_>, rsc: RscIx, node: NodeIx, response: Response, observed: &Observed) {
-    let failure = || {
-        let (operation, what) =
-            observed.failure.as_ref().map_or(("action", ""), |failure| (&failure.operation, &failure.what));
-        format!("{operation} of {} failed there ({what})", world[rsc].id)
-    };
-    match response {
-        Response::Ignore | Response::Restart => {}
-        Response::Block => {
-            let why = failure();
-            world[rsc].is_managed = false;
-            world[rsc].blocked.get_or_insert(why);
+/// Does what failures ask for, once it is known which nodes are fenced: that takes their failures away.
+fn respond(world: &mut World<'_>, rsc: RscIx) {
+    for (node, observed) in world[rsc].observed.clone() {
+        if is_about_to_be_fenced(world, node) {
+            continue;
         }
-        Response::Stop => world[rsc].limit_next_role(Role::Stopped),
-        Response::Standby => {
-            let why = failure();
-            world[node].standby_by_failure.get_or_insert(why);
+        world[rsc].ignores_failures |= observed.ignores_failures;
+        if let Some(why) = observed.ban_here.clone() {
+            ban(world, rsc, node, why);
         }
-        Response::Fence => {
-            let why = failure();
-            world[node].must_be_fenced(why);
+        if let Some(why) = observed.ban_everywhere.clone() {
+            ban_everywhere(world, rsc, why);
+        }
+        if world[node].unclean.is_some() {
+            continue;
+        }
+        match observed.response {
+            Response::Ignore | Response::Restart | Response::Fence => {}
+            Response::Block => {
+                let why = failure_sentence(world, rsc, &observed);
+                world[rsc].is_managed = false;
+                world[rsc].blocked.get_or_insert(why);
+            }
+            Response::Stop => world[rsc].limit_next_role(Role::Stopped),
+            Response::Standby => {
+                let why = failure_sentence(world, rsc, &observed);
+                world[node].standby_by_failure.get_or_insert(why);
+            }
         }
     }
+}
+
+fn failure_sentence(world: &World<'_>, rsc: RscIx, observed: &Observed) -> String {
+    let (operation, what) =
+        observed.failure.as_ref().map_or(("action", ""), |failure| (&failure.operation, &failure.what));
+    format!("{operation} of {} failed there ({what})", world[rsc].id)
 }
 
 /// Notices a resource that runs with another agent or other parameters than configured.
@@ -216,17 +232,29 @@ fn note_definition(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &O
     world[rsc].is_changed |= is_changed && world[node].is_available();
 }
 
-fn add_running(world: &mut World<'_>, rsc: RscIx, node: NodeIx) {
-    world[rsc].running_on.push(node);
-    if world[node].is_maintenance {
+/// Once all is known of where a resource is active: whether it is left alone there, or there is too much of it.
+fn judge_running(world: &mut World<'_>, rsc: RscIx) {
+    let nodes = world[rsc].running_on.clone();
+    // What fencing stops is neither left alone nor too much.
+    let remaining: Vec<NodeIx> =
+        nodes.iter().copied().filter(|node| !is_about_to_be_fenced(world, *node)).collect();
+    if remaining.iter().any(|node| world[*node].is_maintenance) {
         world[rsc].is_managed = false;
     }
-    if !world[rsc].is_managed {
+    if world[rsc].is_managed {
+        if remaining.len() > 1 {
+            answer_multiple_active(world, rsc);
+        }
+        return;
+    }
+    for node in nodes {
         let score = world[rsc].scores.get(&node).copied().unwrap_or_default();
         world[rsc].scores.insert(node, score + Score::INFINITY);
-    } else if world[rsc].running_on.len() > 1 {
-        answer_multiple_active(world, rsc);
     }
+}
+
+fn is_about_to_be_fenced(world: &World<'_>, node: NodeIx) -> bool {
+    world[node].unclean.is_some() && world.settings.can_fence(world[node].is_online)
 }
 
 fn answer_multiple_active(world: &mut World<'_>, rsc: RscIx) {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
     let names = names_by_id(cib);
     let states = xml::child(cib, "status").into_iter().flat_map(xml::children);
-    for state in states.filter(|state| state.has_tag_name("node_state")) {
+    for (order, state) in states.filter(|state| state.has_tag_name("node_state")).enumerate() {
         let named = state.attribute("uname").or_else(|| names.get(state.attribute("id")?).copied());
         let Some(name) = named.map(NodeName::from).filter(|name| imported.states.contains_key(name)) else {
             if parse_bool(state.attribute("remote_node").unwrap_or_default()) == Some(true) {
@@ -25,7 +25,7 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
         };
         let transient = transient_attributes(state)?;
         let node = node_state(state, &transient, imported.config.is_fencing_enabled());
-        imported.states.insert(name.clone(), node);
+        imported.states.insert(name.clone(), NodeState { order, ..node });
         read_failures(&name, &transient, imported);
         read_history(state, &name, imported)?;
     }

@@ -1,0 +1,73 @@
+//! The scheduler: text cases (`tests/schedule/*.txt`), and what must hold for random clusters.
+//!
+//! Each case is prose, then the situation, then `---`, then the whole answer. `BLESS=1 cargo test -p muster-tests --test
+//! schedule` writes the answers anew; read the difference before you commit it.
+
+mod schedule_support;
+
+use muster_api::status::Fact;
+use schedule_support::random::Dice;
+use schedule_support::{case, executor, random};
+use std::path::Path;
+
+#[test]
+fn every_text_case_gets_the_answer_that_stands_in_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedule");
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no case in {}", folder.display());
+    let wrong: Vec<String> = files.iter().filter_map(|file| case::check(file).err()).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn after_a_completed_transition_there_is_nothing_left_to_do() {
+    for seed in seeds() {
+        let mut world = random::world(&mut Dice::new(seed));
+        let before = world.clone();
+        let first = world.decide();
+        executor::run(&mut world, &first.transition, &mut Dice::new(seed)).unwrap_or_else(|broken| {
+            panic!("seed {seed}: {broken}\n{before}\n{}", executor::show(&first));
+        });
+        let again = world.decide();
+        assert!(
+            again.transition.actions.is_empty(),
+            "seed {seed}: not silent\n{before}\nfirst:\n{}\nagain:\n{}",
+            executor::show(&first),
+            executor::show(&again)
+        );
+    }
+}
+
+#[test]
+fn what_may_be_active_on_a_lost_node_starts_elsewhere_only_after_it_was_fenced() {
+    let mut met = 0;
+    for seed in seeds() {
+        let mut world = random::world(&mut Dice::new(seed));
+        if let Some(fact) = world.facts.values_mut().next() {
+            *fact = Fact::Lost;
+        }
+        world.config.properties.insert("stonith-enabled".into(), "true".into());
+        met += executor::starts_after_fencing(&world, &world.decide()).unwrap_or_else(|broken| {
+            panic!("seed {seed}: {broken}\n{world}\n{}", executor::show(&world.decide()));
+        });
+    }
+    assert!(met > 50, "the situation was met only {met} times");
+}
+
+#[test]
+fn the_same_situation_gives_the_same_decision() {
+    for seed in 0..200 {
+        let world = random::world(&mut Dice::new(seed));
+        assert_eq!(world.decide(), world.clone().decide(), "seed {seed}");
+    }
+}
+
+/// A thousand, or the one in `SEED`, or as many as `SEEDS` says.
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(1000),
+    }
+}

@@ -1,0 +1,299 @@
+//! Random clusters: configurations of all that the model has, and histories that may have come about.
+
+use super::World;
+use muster_api::cluster::ClusterConfig;
+use muster_api::fencing::FenceDevice;
+use muster_api::history::{FailCount, History, OpRecord, OpStatus, definition_digest};
+use muster_api::id::NodeName;
+use muster_api::resource::{
+    AgentName, Constraint, Group, OnFail, Operation, OrderKind, Primitive, Resource, Score,
+};
+use muster_api::status::Fact;
+use std::collections::BTreeMap;
+
+/// Numbers that look random and are the same for the same seed (SplitMix64).
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = self.0;
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^ (number >> 31)
+    }
+
+    /// From zero to `limit`, without it.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).unwrap()
+    }
+
+    fn one_in(&mut self, often: usize) -> bool {
+        self.below(often) == 0
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A world of up to four nodes and about six resources.
+pub(crate) fn world(dice: &mut Dice) -> World {
+    let nodes: Vec<NodeName> = (1..=1 + dice.below(4)).map(|number| format!("n{number}").into()).collect();
+    let config = config(dice, &nodes);
+    let facts = nodes.iter().map(|node| (node.clone(), fact(dice))).collect();
+    let history = history(dice, &config, &nodes);
+    World { config, facts, history, is_quorate: !dice.one_in(6), now_ms: NOW_MS }
+}
+
+fn fact(dice: &mut Dice) -> Fact {
+    let facts =
+        [Fact::Member, Fact::Member, Fact::Member, Fact::Member, Fact::Lost, Fact::Left, Fact::NeverSeen];
+    *dice.pick(&[&facts[..], &[Fact::Fenced, Fact::Leaving]].concat())
+}
+
+fn attributes<const N: usize>(
+    dice: &mut Dice,
+    often: usize,
+    all: [(&str, &[&str]); N],
+) -> BTreeMap<String, String> {
+    let chosen = all.into_iter().filter_map(|(name, values)| {
+        dice.one_in(often).then(|| (name.to_string(), (*dice.pick(values)).to_string()))
+    });
+    chosen.collect()
+}
+
+fn config(dice: &mut Dice, nodes: &[NodeName]) -> ClusterConfig {
+    let resources = resources(dice);
+    let ids: Vec<String> = resources.iter().map(|resource| resource.id().to_string()).collect();
+    let constraints = (0..dice.below(5)).map(|number| constraint(dice, number, &ids, nodes)).collect();
+    let properties = attributes(
+        dice,
+        5,
+        [
+            ("stonith-enabled", &["false", "true"]),
+            ("no-quorum-policy", &["stop", "freeze", "ignore"]),
+            ("symmetric-cluster", &["false"]),
+            ("startup-fencing", &["false"]),
+            ("maintenance-mode", &["true", "false"]),
+            ("stop-all-resources", &["true", "false", "false"]),
+            ("stop-orphan-resources", &["false", "true"]),
+        ],
+    );
+    let device = FenceDevice {
+        id: "fence".into(),
+        agent: "fence_redfish".into(),
+        params: BTreeMap::new(),
+        meta: BTreeMap::new(),
+    };
+    let node_attributes = nodes
+        .iter()
+        .map(|node| (node.clone(), attributes(dice, 8, [("standby", &["on"]), ("maintenance", &["true"])])))
+        .collect();
+    ClusterConfig {
+        properties,
+        resources,
+        constraints,
+        fence_devices: if dice.one_in(8) { Vec::new() } else { vec![device] },
+        node_attributes,
+        resource_defaults: attributes(dice, 3, [("resource-stickiness", &["1", "100", "INFINITY"])]),
+        ..ClusterConfig::default()
+    }
+}
+
+fn resources(dice: &mut Dice) -> Vec<Resource> {
+    let mut resources = Vec::new();
+    let mut number = 0;
+    for _ in 0..1 + dice.below(4) {
+        number += 1;
+        if dice.one_in(3) {
+            let size = 1 + dice.below(3);
+            let members = (number..number + size).map(|number| primitive(dice, number)).collect();
+            resources.push(Resource::Group(Group {
+                id: format!("g{number}").as_str().into(),
+                members,
+                meta: meta(dice),
+            }));
+            number += size;
+        } else {
+            resources.push(Resource::Primitive(primitive(dice, number)));
+        }
+    }
+    resources
+}
+
+fn meta(dice: &mut Dice) -> BTreeMap<String, String> {
+    attributes(
+        dice,
+        8,
+        [
+            ("priority", &["1", "5", "-3"]),
+            ("target-role", &["Stopped", "Started"]),
+            ("is-managed", &["false"]),
+            ("migration-threshold", &["1", "3"]),
+            ("failure-timeout", &["60", "1h"]),
+            ("resource-stickiness", &["10", "1000"]),
+            // Not `stop_only`: once it has stopped everywhere nobody remembers that it must not start again.
+            ("multiple-active", &["stop_start", "block", "stop_unexpected"]),
+            ("requires", &["nothing", "quorum", "fencing"]),
+        ],
+    )
+}
+
+fn agent() -> AgentName {
+    AgentName::parse("ocf:muster:Dummy").unwrap()
+}
+
+fn primitive(dice: &mut Dice, number: usize) -> Primitive {
+    let on_fail =
+        [None, Some(OnFail::Ignore), Some(OnFail::Block), Some(OnFail::Stop), Some(OnFail::Restart)];
+    let on_fail = [&on_fail[..], &[Some(OnFail::Fence), Some(OnFail::Standby), None, None]].concat();
+    let operation = |dice: &mut Dice, name: &str, interval_ms| Operation {
+        name: name.into(),
+        interval_ms,
+        timeout_ms: dice.one_in(2).then_some(30_000),
+        on_fail: *dice.pick(&on_fail),
+        role: None,
+        enabled: !dice.one_in(10),
+    };
+    let mut operations = vec![operation(dice, "monitor", 10_000)];
+    if dice.one_in(3) {
+        operations.push(operation(dice, "start", 0));
+    }
+    if dice.one_in(3) {
+        operations.push(operation(dice, "stop", 0));
+    }
+    let params = BTreeMap::from([("state".to_string(), number.to_string())]);
+    Primitive {
+        id: format!("r{number}").as_str().into(),
+        agent: agent(),
+        params,
+        meta: meta(dice),
+        operations,
+    }
+}
+
+fn score(dice: &mut Dice) -> Score {
+    *dice.pick(&[Score::INFINITY, Score::MINUS_INFINITY, Score(50), Score(-50), Score(1000), Score(1)])
+}
+
+fn constraint(dice: &mut Dice, number: usize, ids: &[String], nodes: &[NodeName]) -> Constraint {
+    let id = format!("c{number}");
+    let (one, other) = (dice.pick(ids).as_str().into(), dice.pick(ids).as_str().into());
+    let action = |dice: &mut Dice| (*dice.pick(&["start", "start", "start", "stop"])).to_string();
+    match dice.below(3) {
+        0 => {
+            let until_ms = dice.one_in(4).then_some(NOW_MS + 1000);
+            Constraint::Location {
+                id,
+                resource: one,
+                node: dice.pick(nodes).clone(),
+                score: score(dice),
+                until_ms,
+            }
+        }
+        1 => Constraint::Colocation { id, resource: one, with: other, score: score(dice) },
+        _ => {
+            let action = action(dice);
+            Constraint::Order {
+                id,
+                first: one,
+                first_action: action.clone(),
+                then: other,
+                then_action: action,
+                kind: *dice.pick(&[
+                    OrderKind::Mandatory,
+                    OrderKind::Mandatory,
+                    OrderKind::Optional,
+                    OrderKind::Serialize,
+                ]),
+                symmetrical: !dice.one_in(4),
+            }
+        }
+    }
+}
+
+fn history(dice: &mut Dice, config: &ClusterConfig, nodes: &[NodeName]) -> History {
+    let mut history = History::default();
+    let removed = Primitive { id: "removed".into(), ..primitive(dice, 99) };
+    // Where a resource is, if anywhere; seldom it is elsewhere too.
+    let homes: BTreeMap<_, _> =
+        config.primitives().map(|(primitive, _)| (primitive.id.clone(), dice.pick(nodes).clone())).collect();
+    for node in nodes {
+        let resources = history.nodes.entry(node.clone()).or_default();
+        let mut call = 0;
+        let configured = config.primitives().map(|(primitive, _)| primitive);
+        for primitive in configured.chain(dice.one_in(4).then_some(&removed)) {
+            let is_home = homes.get(&primitive.id).is_none_or(|home| home == node) || dice.one_in(100);
+            let records = records(dice, primitive, is_home, &mut call);
+            if dice.one_in(6) {
+                let count = *dice.pick(&[1, 2, 1_000_000]);
+                let last_ms = NOW_MS - *dice.pick(&[1000, 600_000, 86_400_000]);
+                let fail_count =
+                    FailCount { count, last_ms, operation: "monitor".into(), reason: String::new() };
+                history.failures.entry(node.clone()).or_default().insert(primitive.id.clone(), fail_count);
+            }
+            if !records.is_empty() {
+                resources.insert(primitive.id.clone(), records);
+            }
+        }
+    }
+    history
+}
+
+/// What may have been left behind: nothing, not running, running, failed in one way or another.
+fn records(dice: &mut Dice, primitive: &Primitive, is_home: bool, call: &mut u64) -> Vec<OpRecord> {
+    let start = ("start", 0, OpStatus::Done, Some(0));
+    let watched = ("monitor", 10_000, OpStatus::Done, Some(0));
+    let elsewhere: [&[(&str, u64, OpStatus, Option<u8>)]; 5] = [
+        &[],
+        &[("monitor", 0, OpStatus::Done, Some(7))],
+        &[("monitor", 0, OpStatus::Done, Some(7))],
+        &[("monitor", 0, OpStatus::Done, Some(5))],
+        &[start, watched, ("stop", 0, OpStatus::Done, Some(0))],
+    ];
+    let at_home: [&[(&str, u64, OpStatus, Option<u8>)]; 11] = [
+        &[],
+        &[("monitor", 0, OpStatus::Done, Some(7))],
+        &[("monitor", 0, OpStatus::Done, Some(0))],
+        &[start, watched],
+        &[start, watched],
+        &[start, ("monitor", 10_000, OpStatus::Done, Some(7))],
+        &[start, ("monitor", 10_000, OpStatus::TimedOut, None)],
+        &[("start", 0, OpStatus::Done, Some(1))],
+        &[start, watched, ("stop", 0, OpStatus::Done, Some(1))],
+        &[start, ("monitor", 77_000, OpStatus::Done, Some(0))],
+        &[start, ("monitor", 10_000, OpStatus::Done, Some(7)), ("stop", 0, OpStatus::Done, Some(0))],
+    ];
+    let story = if is_home { *dice.pick(&at_home) } else { *dice.pick(&elsewhere) };
+    let is_old = dice.one_in(8);
+    let params = if is_old {
+        BTreeMap::from([("state".to_string(), "old".to_string())])
+    } else {
+        primitive.params.clone()
+    };
+    let mut records = Vec::new();
+    for &(operation, interval_ms, status, rc) in story {
+        *call += 1;
+        records.push(OpRecord {
+            operation: operation.into(),
+            interval_ms,
+            call: *call,
+            status,
+            rc,
+            reason: String::new(),
+            at_ms: NOW_MS - *dice.pick(&[1000, 600_000, 86_400_000]),
+            took_ms: 10,
+            digest: definition_digest(&primitive.agent, &params),
+            agent: primitive.agent.clone(),
+            params: params.clone(),
+        });
+    }
+    records
+}
