@@ -173,7 +173,7 @@ impl Hands {
             }
             Effect::Fence { attempt, device, target, target_id, action, timeout_ms } => {
                 let order = crate::fence::Order { device, target, target_id, action, timeout_ms };
-                self.fencer.fence(attempt, order);
+                drop(self.fencer.fence(attempt, order));
             }
             Effect::Reply { client, response } => self.control.reply(client, response),
             Effect::Emit(event) => self.events.add(event),

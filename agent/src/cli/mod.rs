@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 refused or failed, 2 wrong use of the command line, 3 no agent runs on this node.
 
 mod answer;
+mod attempt;
 mod check_config;
 mod configuration;
 mod events;
@@ -99,6 +100,8 @@ enum Command {
         /// The resource agent or fence agent.
         agent: String,
     },
+    /// Run one action of an agent by hand, outside of the cluster.
+    Try(attempt::Attempt),
     /// Print the systemd unit of the agent.
     Unit,
     /// Check and apply steps of a controller, over stdin and stdout (`muster` starts it).
@@ -225,6 +228,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Snapshot => answer::exit(configuration::snapshot(socket)),
         Command::Metadata { agent } => answer::exit(metadata::show(&agent)),
         Command::Leave { unless_restart } => answer::exit(leave::leave(socket, unless_restart)),
+        Command::Try(attempt) => answer::exit(attempt::run(&attempt)),
         Command::Unit => unit::print(),
         Command::Worker => crate::worker::run(),
         command => answer::exit(order::give(socket, command)),

@@ -18,6 +18,7 @@ use muster_core::input::{AttemptId, Input};
 use program::Program;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long a node may take to be switched on again.
@@ -49,8 +50,8 @@ impl Fencer {
         Self { inputs }
     }
 
-    /// Carries out `Effect::Fence`.
-    pub(crate) fn fence(&self, attempt: AttemptId, order: Order) {
+    /// Carries out `Effect::Fence`; the returned task ends when the node was also switched on again.
+    pub(crate) fn fence(&self, attempt: AttemptId, order: Order) -> JoinHandle<()> {
         let inputs = self.inputs.clone();
         tokio::spawn(async move {
             let (result, then_on) = confirm(&order).await;
@@ -59,7 +60,7 @@ impl Fencer {
             if let Some(device) = then_on {
                 switch_on(&device, &order).await;
             }
-        });
+        })
     }
 }
 
