@@ -30,7 +30,11 @@ impl Module for Copy {
         check.outcome.changed |= folders.outcome.changed;
         check.outcome.diffs = folders.outcome.diffs;
         check.operations = folders.operations;
-        Ok(check.with("dest", dest.to_string_lossy()).with("src", args.text("src").unwrap_or_default()))
+        let check = check.with("dest", dest.to_string_lossy());
+        Ok(match args.text("src") {
+            Some(src) => check.with("src", src),
+            None => check,
+        })
     }
 }
 
@@ -112,7 +116,9 @@ fn settle(dest: PathBuf, args: &Args<'_>, view: &View<'_>, folders: &mut Check) 
     if !says_folder && !is_folder {
         return Ok(dest);
     }
-    let name = args.text("src").and_then(|src| Path::new(src).file_name().map(ToOwned::to_owned));
+    // The controller keeps the path of its own file to itself and sends the name.
+    let source = args.text("_original_basename").or_else(|| args.text("src"));
+    let name = source.and_then(|source| Path::new(source).file_name().map(ToOwned::to_owned));
     let name = name.ok_or_else(|| {
         Failure::new(format!(
             "`dest` is the directory `{}`: with `content` it must be a file",
