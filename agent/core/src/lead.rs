@@ -56,7 +56,7 @@ pub(crate) struct Lead {
     next_check_ms: Option<u64>,
     plans: u32,
     pause_until: Option<Instant>,
-    released: BTreeSet<NodeId>,
+
     lower_votes_at: Option<Instant>,
 }
 
@@ -74,7 +74,7 @@ impl Lead {
             next_check_ms: None,
             plans: 0,
             pause_until: None,
-            released: BTreeSet::new(),
+
             lower_votes_at: None,
         }
     }
@@ -146,8 +146,7 @@ impl Node {
         if self.lead.is_none() {
             return false;
         }
-        let mut has_acted = self.follow_commits(now);
-        has_acted |= self.leave_out_the_mute(now);
+        let mut has_acted = self.leave_out_the_mute(now);
         has_acted |= self.drive_fencing(now);
         has_acted |= self.plan(now);
         has_acted |= self.advance(now);
@@ -157,7 +156,8 @@ impl Node {
         has_acted
     }
 
-    fn follow_commits(&mut self, now: Now) -> bool {
+    /// Does what follows from the commands that are committed now. Returns whether there was any.
+    pub(crate) fn follow_commits(&mut self, now: Now) -> bool {
         let Some(lead) = self.lead.as_mut() else { return false };
         let committed = lead.sequencer.take_committed();
         let has_acted = !committed.is_empty();
@@ -172,7 +172,9 @@ impl Node {
                     self.send(node, Message::CancelMonitor { view, resource, interval_ms });
                 }
                 After::Fence { by, attempt } => self.send(by, Message::Fence { view, attempt }),
-                After::Released { node } => self.answer_leavers(now, node),
+                After::Released { node } => {
+                    self.answer_leavers(now, node);
+                }
             }
         }
         has_acted
@@ -402,36 +404,35 @@ impl Node {
         let mut has_acted = false;
         for id in leaving {
             let name = self.name_of(id).clone();
-            let may_go = self
-                .lead
-                .as_ref()
-                .is_some_and(|lead| lead.is_done_with(&name) && !lead.released.contains(&id));
+            let may_go = self.lead.as_ref().is_some_and(|lead| lead.is_done_with(&name));
             if !may_go || !self.is_member_name(&name) || !active_on(&self.replica.history, &name).is_empty() {
                 continue;
             }
-            if let Some(lead) = self.lead.as_mut() {
-                lead.released.insert(id);
-            }
-            has_acted = true;
             if self.membership.view.as_ref().is_some_and(crate::membership::view::View::is_primary) {
+                // It is not asked to leave any more once this is applied.
                 self.sequence(now, Command::Left { node: id }, alloc::vec![After::Released { node: id }]);
+                has_acted = true;
             } else {
-                self.answer_leavers(now, id);
+                has_acted |= self.answer_leavers(now, id);
             }
         }
         has_acted
     }
 
-    fn answer_leavers(&mut self, now: Now, node: NodeId) {
-        let Some(lead) = self.lead.as_mut() else { return };
-        let (done, rest) = core::mem::take(&mut lead.leavers).into_iter().partition(|(_, _, id)| *id == node);
+    fn answer_leavers(&mut self, now: Now, node: NodeId) -> bool {
+        let Some(lead) = self.lead.as_mut() else { return false };
+        let (done, rest): (Vec<_>, Vec<_>) =
+            core::mem::take(&mut lead.leavers).into_iter().partition(|(_, _, id)| *id == node);
         lead.leavers = rest;
+        if done.is_empty() {
+            return false;
+        }
         let generation = self.replica.config.generation;
         self.note_membership(now, format!("{} runs nothing any more and leaves", self.name_of(node)));
-        let done: Vec<(NodeId, u64, NodeId)> = done;
         for (origin, ticket, _) in done {
             self.send(origin, Message::Answer { ticket, answer: Answer::Done { generation, note: None } });
         }
+        true
     }
 
     /// `last_man_standing`: after the window the expected votes are those that are present.

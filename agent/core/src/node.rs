@@ -258,6 +258,8 @@ impl Node {
                 has_acted = true;
             }
             self.learn_epochs();
+            // Before the view may end: who has just left must hear of it.
+            has_acted |= self.follow_commits(now);
             has_acted |= self.watch(now);
             has_acted |= self.lead_on(now);
             has_acted |= self.serve_clients(now);

@@ -46,7 +46,11 @@ impl Node {
             Ok(Decided::Later) => return,
             Err(why) => Answer::Refused { why },
         };
-        self.send(origin, Message::Answer { ticket, answer });
+        // What is so already may be so by a command that is not committed yet.
+        let after = After::Answer { origin, ticket, answer: answer.clone() };
+        if self.lead.as_mut().is_none_or(|lead| lead.sequencer.follow_last(after).is_some()) {
+            self.send(origin, Message::Answer { ticket, answer });
+        }
     }
 
     fn decide_ask(&mut self, now: Now, origin: NodeId, ticket: u64, ask: Ask) -> Result<Decided, String> {
@@ -189,6 +193,11 @@ impl Node {
         }
         if super::fencing::devices::levels(&self.replica.config, node).is_empty() {
             return Err(format!("no fence device can fence {node}: add one with `pcmk_host_list` naming it"));
+        }
+        if self.replica.fact(id).fact == Fact::Fenced {
+            return Ok(Decided::Nothing(Some(format!(
+                "{node} is fenced already and has not come back since"
+            ))));
         }
         let reason = format!("asked for on {by}");
         self.open_fencing(now, node, off, &reason);

@@ -97,6 +97,9 @@ impl Node {
 
     /// Moves every open fencing on. Returns whether anything happened.
     pub(crate) fn drive_fencing(&mut self, now: Now) -> bool {
+        if !self.may_fence() {
+            return false;
+        }
         let open: Vec<FenceEntry> =
             self.replica.fencing.iter().filter(|entry| entry.is_open()).cloned().collect();
         let mut has_acted = false;
@@ -104,6 +107,11 @@ impl Node {
             has_acted |= self.drive_one(now, entry);
         }
         has_acted
+    }
+
+    /// Without quorum nobody is fenced, whatever was under way before.
+    fn may_fence(&self) -> bool {
+        self.membership.view.as_ref().is_some_and(|view| view.standing.may_fence())
     }
 
     fn drive_one(&mut self, now: Now, entry: FenceEntry) -> bool {
@@ -213,6 +221,10 @@ impl Node {
     }
 
     fn use_device(&mut self, now: Now, mut entry: FenceEntry, target: NodeId) {
+        if !self.may_fence() {
+            // The next view that may goes on with this device.
+            return self.sequence(now, Command::Fencing(entry), Vec::new());
+        }
         let levels = levels(&self.replica.config, &entry.record.target);
         let Some(device) = device_at(&levels, entry.cursor) else {
             if entry.rounds == 0 || !matches!(entry.record.state, FencingState::Failed { .. }) {

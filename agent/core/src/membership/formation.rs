@@ -106,6 +106,11 @@ impl Node {
             self.note_debug(now, alloc::format!("{} refused view {}", self.name_of(from), view.epoch));
             self.membership.phase = Phase::Gathering { since: now.at };
             self.membership.back_off(now.at, self.me);
+            if self.membership.is_homeless_for(now.at, self.patience()) {
+                // Better a small view than none: without one nothing is stopped either.
+                let consensus = self.links.timing().consensus;
+                self.membership.distrust(now.at, from, consensus);
+            }
         }
     }
 
@@ -342,6 +347,7 @@ impl Node {
     pub(crate) fn leave_view(&mut self, now: Now) {
         if let Some(view) = self.membership.view.take() {
             self.membership.former = Some(view);
+            self.membership.homeless_since = Some(now.at);
             self.lead = None;
             self.clients.view_ended();
         }

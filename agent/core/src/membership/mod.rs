@@ -31,6 +31,8 @@ pub(crate) struct Membership {
     /// The view that was activated last, where there is none now.
     pub(crate) former: Option<View>,
     pub(crate) activated_at: Instant,
+    /// Since when it is in no view.
+    pub(crate) homeless_since: Option<Instant>,
     /// Peers that are reachable but did not answer in time.
     distrusted: BTreeMap<NodeId, Instant>,
     /// How often a peer did not answer, since it was in a view last.
@@ -86,6 +88,7 @@ impl Membership {
             view: None,
             former: None,
             activated_at: now,
+            homeless_since: Some(now),
             distrusted: BTreeMap::new(),
             mutes: BTreeMap::new(),
             retry_at: now,
@@ -110,6 +113,11 @@ impl Membership {
         self.distrusted.insert(id, now + base * (1 << (*mutes - 1).min(4)));
     }
 
+    /// Whether it has been in no view for so long.
+    pub(crate) fn is_homeless_for(&self, now: Instant, duration: Duration) -> bool {
+        self.homeless_since.is_some_and(|since| now >= since + duration)
+    }
+
     pub(crate) fn back_off(&mut self, now: Instant, me: NodeId) {
         // The id keeps two proposers that were refused together apart.
         let own = Duration::from_millis(u64::from(me.0 % 64));
@@ -124,6 +132,7 @@ impl Membership {
         }
         self.phase = Phase::Operational;
         self.activated_at = now;
+        self.homeless_since = None;
         self.former = None;
         self.view = Some(view);
         self.retries = 0;

@@ -84,7 +84,8 @@ impl Node {
 
     /// Makes a proposal where one is needed and it is this node's turn.
     fn seek(&mut self, now: Now) -> bool {
-        let wanted = self.best_set(now.at, None);
+        let is_desperate = self.membership.is_homeless_for(now.at, self.patience() * 3);
+        let wanted = if is_desperate { BTreeSet::from([self.me]) } else { self.best_set(now.at, None) };
         let is_boot = self.membership.boot_until.is_some_and(|until| now.at < until);
         if is_boot && wanted.len() < self.corosync.nodes.len() {
             return false;
@@ -92,7 +93,7 @@ impl Node {
         if self.fits(&wanted) && !self.must_reform(now) {
             return false;
         }
-        if !self.may_leave_out(now.at, &wanted) {
+        if !is_desperate && !self.may_leave_out(now.at, &wanted) {
             return false;
         }
         let proposer = self.proposer_of(&wanted);
@@ -264,9 +265,10 @@ impl Node {
     pub(crate) fn is_excluded(&self, now: Instant, id: NodeId) -> bool {
         let fact = self.replica.fact(id);
         let has_left = fact.fact == Fact::Left && fact.session == self.session_of(id);
-        has_left
-            || self.membership.is_distrusted(now, id)
-            || is_being_fenced(&self.replica, self.name_of(id), fact.fact)
+        // Out of a view the state is not up to date: the device may have answered long ago.
+        let is_target =
+            self.membership.view.is_some() && is_being_fenced(&self.replica, self.name_of(id), fact.fact);
+        has_left || is_target || self.membership.is_distrusted(now, id)
     }
 }
 

@@ -35,6 +35,17 @@ impl<After> Sequencer<After> {
         self.last
     }
 
+    /// Adds to what follows from the last command that is not committed; gives it back where there is none.
+    pub(crate) fn follow_last(&mut self, after: After) -> Option<After> {
+        match self.waiting.back_mut() {
+            Some(last) => {
+                last.after.push(after);
+                None
+            }
+            None => Some(after),
+        }
+    }
+
     pub(crate) fn acknowledge(&mut self, from: NodeId, seq: u64) {
         for waiting in self.waiting.iter_mut().filter(|waiting| waiting.seq <= seq) {
             waiting.missing.remove(&from);
