@@ -22,7 +22,7 @@ pub(super) enum LockError {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// How long the same run, or one that is just ending, is waited for: its worker finishes the write in hand.
+/// How long one that has not said yet who it is is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The lock of this user's workers on this host.
@@ -51,8 +51,12 @@ pub(super) fn take(path: &Path, run: &str) -> Result<HostLock, LockError> {
             Ok(()) => break,
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let holder = holder(&mut file).map_err(io)?;
-                if holder != run || Instant::now() >= deadline {
-                    return Err(LockError::Held { holder });
+                // Several workers of one run, for several users or at once, are told apart from no one.
+                if holder == run {
+                    return Ok(HostLock { _file: file });
+                }
+                if !holder.is_empty() || Instant::now() >= deadline {
+                    return Err(LockError::Held { holder: named(holder) });
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -69,7 +73,11 @@ fn holder(file: &mut File) -> io::Result<String> {
     let mut text = String::new();
     file.rewind()?;
     file.read_to_string(&mut text)?;
-    Ok(if text.is_empty() { "one that does not say who it is".to_owned() } else { text })
+    Ok(text)
+}
+
+fn named(holder: String) -> String {
+    if holder.is_empty() { "one that does not say who it is".to_owned() } else { holder }
 }
 
 #[cfg(test)]
@@ -86,6 +94,7 @@ mod tests {
             error.to_string(),
             "another run works on this host: ann@laptop site.yml; wait until it ends"
         );
+        take(&path, "ann@laptop site.yml").expect("its own");
         drop(first);
         take(&path, "bob@desk site.yml").expect("free again");
     }

@@ -7,7 +7,7 @@ use super::files::{self, Part};
 use super::hosts::{Errand, StepFailure};
 use super::identity::Identity;
 use super::keywords::{IdentityError, Lookup, identity};
-use super::result::{Status, TaskResult};
+use super::result::TaskResult;
 use super::room::{Room, compute};
 use super::task_run::{Reply, Request};
 use super::template_error::sentence;
@@ -16,6 +16,7 @@ use crate::inventory::LOCALHOST;
 use crate::playbook::Task;
 use crate::report::Event;
 use crate::vars::{Scope, ScopeInputs};
+use muster_api::diff::{Change, Diff};
 use muster_api::module::RunsOn;
 use muster_api::outcome::Outcome;
 use muster_api::step::Step;
@@ -82,7 +83,6 @@ async fn on_host(room: &Arc<Room>, host: &str, request: Request) -> Result<TaskR
     let trip = Trip { room, host, target: &target, way: &way, identity: &identity, request: &request };
     match work {
         Work::Parts(parts) => trip.parts(parts).await,
-        Work::Script(parts) => trip.script(parts).await,
         Work::Fetch => trip.fetch().await,
     }
 }
@@ -97,7 +97,6 @@ struct Prepared {
 enum Work {
     /// Steps one after the other.
     Parts(Vec<Part>),
-    Script(Box<[Part; 3]>),
     Fetch,
 }
 
@@ -162,9 +161,9 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
                 _ => failed(sentence(&err)),
             }),
         },
-        "script" => files::script_parts(request, &room.contents)
-            .map(|parts| Work::Script(Box::new(parts)))
-            .map_err(failed),
+        "script" => {
+            files::script_part(request, &room.contents).map(|part| Work::Parts(vec![part])).map_err(failed)
+        }
         "fetch" => Ok(Work::Fetch),
         name => Ok(Work::Parts(vec![Part { module: name, args: request.args.clone(), content: None }])),
     }
@@ -195,36 +194,18 @@ impl Trip<'_> {
             }
             add(&mut whole, self.step(part).await?);
         }
+        if self.request.spec.name == "setup" {
+            whole.facts = as_variables(std::mem::take(&mut whole.facts));
+        }
         Ok(TaskResult::of(whole))
-    }
-
-    async fn script(&self, parts: Box<[Part; 3]>) -> Result<TaskResult, StepFailure> {
-        let [put, run, remove] = *parts;
-        if self.request.check {
-            let mut result = TaskResult { changed: true, ..TaskResult::default() };
-            result.unknown = Some("a script is not run in a dry run".into());
-            return Ok(result);
-        }
-        let put = self.step(put).await?;
-        if put.failed {
-            return Ok(TaskResult::of(put));
-        }
-        let outcome = self.step(run).await?;
-        self.step(remove).await?;
-        Ok(TaskResult { diffs: Vec::new(), ..TaskResult::of(outcome) })
     }
 
     async fn fetch(&self) -> Result<TaskResult, StepFailure> {
         let args = &self.request.args;
         let source = text(args, "src").unwrap_or_default().to_owned();
-        let asked = Map::from_iter([("src".to_owned(), Json::from(source.as_str()))]);
-        let outcome = self.step(Part { module: "slurp", args: asked, content: None }).await?;
-        if outcome.failed {
-            let is_missing_fine = !args.get("fail_on_missing").and_then(Json::as_bool).unwrap_or(true);
+        let outcome = self.step(Part { module: "fetch", args: args.clone(), content: None }).await?;
+        if !outcome.result.contains_key("content") {
             let mut result = TaskResult::of(outcome);
-            if is_missing_fine {
-                result.status = Status::Ok;
-            }
             result.result.insert("file".into(), source.into());
             return Ok(result);
         }
@@ -240,6 +221,16 @@ impl Trip<'_> {
         Ok(match written {
             Ok(fetched) => {
                 let mut result = TaskResult { changed: fetched.changed, ..TaskResult::default() };
+                if fetched.changed {
+                    let change =
+                        Change::Presence { before: "absent or different".into(), after: "fetched".into() };
+                    let name = dest.to_string_lossy().into_owned();
+                    result.diffs.push(Diff {
+                        kind: "file of the controller".into(),
+                        name,
+                        changes: vec![change],
+                    });
+                }
                 let checksum = Json::from(fetched.checksum);
                 result.result.insert("checksum".into(), checksum.clone());
                 result.result.insert("remote_checksum".into(), checksum);
@@ -271,6 +262,17 @@ impl Trip<'_> {
         };
         self.room.hosts.run(&errand, &step, progress).await
     }
+}
+
+/// Facts of the host are variables that begin with `ansible_`.
+fn as_variables(facts: Map<String, Json>) -> Map<String, Json> {
+    let is_plain =
+        |name: &str| name.starts_with("ansible_") || matches!(name, "gather_subset" | "module_setup");
+    let renamed = facts.into_iter().map(|(name, value)| {
+        let name = if is_plain(&name) { name } else { format!("ansible_{name}") };
+        (name, value)
+    });
+    renamed.collect()
 }
 
 /// Several steps are one task: it changed where one did, and failed where one did.

@@ -138,7 +138,10 @@ impl Follow<'_> {
                 stats.changed += u64::from(result.changed);
                 stats.unknown += u64::from(result.unknown.is_some() && !result.changed);
             }
-            Status::Skipped => stats.skipped += 1,
+            Status::Skipped => {
+                stats.skipped += 1;
+                stats.unknown += u64::from(result.unknown.is_some());
+            }
             Status::Unknown => stats.unknown += 1,
             Status::Failed | Status::Unreachable if result.ignored => {
                 stats.ok += 1;

@@ -22,6 +22,7 @@ pub(crate) struct Hosts {
     /// Who runs what from where.
     run: String,
     links: Mutex<HashMap<String, Vec<(Way, Arc<Link>)>>>,
+    pushed: Mutex<HashMap<String, PushedAgent>>,
 }
 
 /// One host, reached one way.
@@ -91,7 +92,7 @@ pub(crate) struct Errand<'a> {
 impl Hosts {
     /// Nothing is connected yet.
     pub(crate) fn new(agents: Agents, contents: Arc<Contents>, run: String) -> Self {
-        Self { agents, contents, run, links: Mutex::default() }
+        Self { agents, contents, run, links: Mutex::default(), pushed: Mutex::default() }
     }
 
     /// Has a step done.
@@ -104,6 +105,7 @@ impl Hosts {
         let link = self.link(errand.host, errand.way);
         let worker = Worker { identity: errand.identity.clone(), check: errand.check };
         let mut session = self.session(&link, errand.way, &worker).await?;
+        self.note_agent(errand.host, &link);
         let outcome = session.run(step, &self.contents, progress).await?;
         lock(&link.idle).push((worker, session));
         Ok(outcome)
@@ -115,15 +117,20 @@ impl Hosts {
         let worker = Worker { identity: errand.identity.clone(), check: errand.check };
         let session = self.session(&link, errand.way, &worker).await?;
         lock(&link.idle).push((worker, session));
-        let agent = lock(&link.agent).clone();
+        self.note_agent(errand.host, &link);
+        let agent = self.known_agent(errand.host);
         agent.ok_or_else(|| StepFailure::Failed("the worker did not say where its binary is".into()))
     }
 
     /// Where the agent's binary is on a host, if a worker was started there.
     pub(crate) fn known_agent(&self, host: &str) -> Option<PushedAgent> {
-        let links = lock(&self.links);
-        let links = links.get(host)?;
-        links.iter().find_map(|(_, link)| lock(&link.agent).clone())
+        lock(&self.pushed).get(host).cloned()
+    }
+
+    fn note_agent(&self, host: &str, link: &Link) {
+        if let Some(agent) = lock(&link.agent).clone() {
+            lock(&self.pushed).insert(host.to_owned(), agent);
+        }
     }
 
     /// Runs a command line on a host; its output is handed on as it comes. For what is no step: `muster status`.

@@ -45,12 +45,7 @@ pub(crate) fn copy_parts(
     }
     let content = file_content(&source, truth(args, "decrypt"), contents, reader)?;
     check_checksum(args, &source)?;
-    let mut own = Map::new();
-    let dest = text(args, "dest").unwrap_or_default();
-    if dest.ends_with('/') {
-        own.insert("dest".into(), format!("{dest}{}", file_name(&source)).into());
-    }
-    own.insert("_original_basename".into(), file_name(&source).into());
+    let mut own = Map::from_iter([("src".to_owned(), Json::from(name))]);
     preserve(args, &source, &mut own);
     Ok(vec![part(args, &own, content)])
 }
@@ -128,7 +123,7 @@ fn preserve(args: &Map<String, Json>, source: &Path, own: &mut Map<String, Json>
 
 fn part(args: &Map<String, Json>, own: &Map<String, Json>, content: ContentRef) -> Part {
     let mut args = args.clone();
-    for name in ["src", "content", "checksum", "decrypt", "local_follow"] {
+    for name in ["content", "checksum", "decrypt", "local_follow"] {
         args.remove(name);
     }
     args.extend(own.clone());
@@ -147,8 +142,11 @@ fn directory(
         dest.push(file_name(source));
     }
     let mut parts = Vec::new();
-    if !only_content || args.get("directory_mode").is_some_and(|mode| !mode.is_null()) {
-        parts.push(make_directory(args, &dest, source));
+    let says_mode = args.get("directory_mode").is_some_and(|mode| !mode.is_null());
+    match only_content && !says_mode {
+        // Where only what is in the directory is copied, the one that it goes to just has to be there.
+        true => parts.push(make_directory(&Map::new(), &dest, source)),
+        false => parts.push(make_directory(args, &dest, source)),
     }
     add_directory(args, source, &dest, contents, &mut parts)?;
     Ok(parts)
@@ -255,6 +253,9 @@ mod tests {
                 (part.module, text(&part.args, "dest").or(text(&part.args, "path")).unwrap_or_default())
             })
             .collect();
-        assert_eq!(shown, [("copy", "/srv/b.txt"), ("file", "/srv/sub"), ("copy", "/srv/sub/a.txt")]);
+        assert_eq!(
+            shown,
+            [("file", "/srv"), ("copy", "/srv/b.txt"), ("file", "/srv/sub"), ("copy", "/srv/sub/a.txt")]
+        );
     }
 }

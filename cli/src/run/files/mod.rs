@@ -8,5 +8,5 @@ mod template;
 
 pub(crate) use copy::{Part, copy_parts};
 pub(crate) use fetch::{Fetched, destination, write as write_fetched};
-pub(crate) use script::script_parts;
+pub(crate) use script::script_part;
 pub(crate) use template::{RenderFailure, render};

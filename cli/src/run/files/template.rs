@@ -34,7 +34,6 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
     let content = contents.add_bytes(with_line_ends(args, &rendered).as_bytes());
     let mut sent = args.clone();
     let of_the_controller = [
-        "src",
         "newline_sequence",
         "block_start_string",
         "block_end_string",
@@ -47,11 +46,6 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
         "output_encoding",
     ];
     sent.retain(|name, _| !of_the_controller.contains(&name.as_str()));
-    let base = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if dest.ends_with('/') {
-        sent.insert("dest".into(), format!("{dest}{base}").into());
-    }
-    sent.insert("_original_basename".into(), base.into());
     Ok(Part { module: "template", args: sent, content: Some(content) })
 }
 
