@@ -7,11 +7,12 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 pub(super) fn interfaces(view: &View<'_>) -> Map<String, Value> {
-    let links = ask(&["-j", "address"], view);
-    let (v4, v6) = (
-        ask(&["-j", "-4", "route", "show", "default"], view),
-        ask(&["-j", "-6", "route", "show", "default"], view),
-    );
+    let (links, v4, v6) = if view.program("ip").is_some() {
+        let route = |family| ask(&["-j", family, "route", "show", "default"], view);
+        (ask(&["-j", "address"], view), route("-4"), route("-6"))
+    } else {
+        (links_of_kernel(view), routes_of_kernel(&view.text("/proc/net/route")), Vec::new())
+    };
     let mut facts = told(&links, &v4, &v6);
     for link in &links {
         let Some(name) = link["ifname"].as_str() else { continue };
@@ -27,6 +28,47 @@ fn ask(words: &[&str], view: &View<'_>) -> Vec<Value> {
     let ran = view.ask("ip", words);
     let text = ran.ok().filter(|ran| ran.is_fine()).map(|ran| ran.out()).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// What `ip` would say of interfaces, on a host without it.
+fn links_of_kernel(view: &View<'_>) -> Vec<Value> {
+    let addresses = crate::host::own_addresses().unwrap_or_default();
+    let names = view.list(Path::new("/sys/class/net")).unwrap_or_default();
+    let names = names.into_iter().map(|name| name.to_string_lossy().into_owned());
+    names
+        .map(|name| {
+            let read = |file: &str| view.text(&format!("/sys/class/net/{name}/{file}")).trim().to_owned();
+            let own = addresses.iter().filter(|address| address.interface == name);
+            let told = own.map(|own| {
+                let family = if own.address.is_ipv4() { "inet" } else { "inet6" };
+                json!({"family": family, "local": own.address.to_string(), "prefixlen": own.prefix, "scope": "global"})
+            });
+            // ARPHRD_LOOPBACK of if_arp.h.
+            let kind = if read("type") == "772" { "loopback" } else { "ether" };
+            json!({
+                "ifname": name,
+                "link_type": kind,
+                "address": read("address"),
+                "mtu": read("mtu").parse::<u64>().unwrap_or(0),
+                "flags": if read("operstate") == "down" { json!([]) } else { json!(["UP"]) },
+                "addr_info": told.collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}
+
+/// The default routes of /proc/net/route: addresses there are words of the host's byte order, in hexadecimal.
+fn routes_of_kernel(table: &str) -> Vec<Value> {
+    let address =
+        |word: &str| u32::from_str_radix(word, 16).ok().map(|word| Ipv4Addr::from(word.to_ne_bytes()));
+    let routes = table.lines().skip(1).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [interface, destination, gateway, _, _, _, metric, mask] = words.first_chunk::<8>()?;
+        let is_default = *destination == "00000000" && *mask == "00000000";
+        let metric = metric.parse::<u64>().unwrap_or(0);
+        is_default.then(|| json!({"dev": interface, "gateway": address(gateway).map(|to| to.to_string()), "metric": metric}))
+    });
+    routes.collect()
 }
 
 /// A fact's name has no characters that a variable cannot have.
@@ -239,6 +281,15 @@ mod tests {
             (&json!(["192.0.2.7"]), &json!({}))
         );
         assert_eq!(facts["br_1"]["ipv6"][0]["prefix"], "64");
+    }
+
+    #[test]
+    fn default_route_is_read_from_the_kernels_table() {
+        let gateway = u32::from_ne_bytes([192, 0, 2, 1]);
+        let table = format!(
+            "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\neth0 00000000 {gateway:08X} 0003 0 0 100 00000000 0 0 0\n"
+        );
+        assert_eq!(routes_of_kernel(&table), [json!({"dev": "eth0", "gateway": "192.0.2.1", "metric": 100})]);
     }
 
     #[test]

@@ -498,6 +498,16 @@ fn refused(complaint: &str, view: &View<'_>) -> Failure {
         return Failure::new(format!("apt-get refuses: {}", line.trim_start_matches("E:").trim()))
             .with("stderr", complaint);
     };
+    if let Some((package, version)) = name.split_once('=') {
+        let asked = view.ask(
+            "apt-cache",
+            &["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy", package],
+        );
+        let candidate = asked.ok().and_then(|ran| parse_policy(&ran.out()).pop());
+        let newest = candidate.map_or_else(String::new, |(_, newest)| format!("; the newest is {newest}"));
+        return Failure::new(format!("package `{package}` has no version `{version}`{newest}"))
+            .with("stderr", complaint);
+    }
     let known = known_names(view);
     let hint = match nearest::nearest(bare(&name), known.iter().map(String::as_str)) {
         Some(near) if near != bare(&name) => format!("; did you mean `{near}`?"),

@@ -28,7 +28,7 @@ impl Module for BlockInFile {
             (true, false, true) => "Block removed",
             (true, false, false) => "Block inserted",
         };
-        Ok(placing::place(&before, new.into_bytes(), args, view)?.with("msg", msg))
+        Ok(placing::place_with_folders(&before, new.into_bytes(), args, view)?.with("msg", msg))
     }
 }
 

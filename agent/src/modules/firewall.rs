@@ -25,8 +25,8 @@ trait InCharge {
     fn name(&self) -> &'static str;
     /// Whether the port is open now and at the next start.
     fn is_open(&self, port: &Port) -> Result<bool, Failure>;
-    /// What opens or closes it.
-    fn operations(&self, port: &Port, open: bool) -> Result<Vec<Operation>, Failure>;
+    /// What opens or closes these ports; the last operation runs a command.
+    fn operations(&self, ports: &[&Port], open: bool) -> Result<Vec<Operation>, Failure>;
     /// What a person should know about it.
     fn warning(&self) -> Option<String> {
         None
@@ -38,26 +38,30 @@ impl Module for Firewall {
         let open = args.text("state") != Some("absent");
         let ports = args.list("ports").unwrap_or_default();
         let ports = ports.iter().map(|port| Port::parse(port)).collect::<Result<Vec<_>, _>>()?;
+        if view.overlay().unit("nftables.service").active.is_some() {
+            let why =
+                "nftables would be started or stopped by an earlier step: what it lets through is known then";
+            return Ok(Check::unknown(why));
+        }
         let Some(firewall) = in_charge(args, view)? else {
             let msg = "no firewall is in charge of this host: every port is open";
             return Ok(Check::unchanged().with("firewall", "none").with("msg", msg));
         };
-        let mut outcome = Outcome::default();
-        let mut operations = Vec::new();
+        let is_open =
+            |port: &Port| view.overlay().port(&port.text('-')).map_or_else(|| firewall.is_open(port), Ok);
+        let mut wrong = Vec::new();
         for port in &ports {
-            let text = port.text('-');
-            let is_open = view.overlay().port(&text).map_or_else(|| firewall.is_open(port), Ok)?;
-            if is_open != open {
-                operations.extend(
-                    firewall
-                        .operations(port, open)?
-                        .into_iter()
-                        .map(|operation| remember(operation, &text, open)),
-                );
-                outcome.diffs.push(diff(&text, open));
+            if is_open(port)? != open {
+                wrong.push(port);
             }
         }
-        outcome.changed = !operations.is_empty();
+        let mut outcome = Outcome { changed: !wrong.is_empty(), ..Outcome::default() };
+        outcome.diffs = wrong.iter().map(|port| diff(&port.text('-'), open)).collect();
+        let mut operations = Vec::new();
+        if outcome.changed {
+            operations = firewall.operations(&wrong, open)?;
+            remember(&mut operations, &wrong, open);
+        }
         outcome.warnings.extend(firewall.warning().filter(|_| outcome.changed));
         let check = Check { outcome, operations, ..Check::default() };
         Ok(check
@@ -66,11 +70,11 @@ impl Module for Firewall {
     }
 }
 
-fn remember(mut operation: Operation, port: &str, is_open: bool) -> Operation {
-    if let Operation::Run { brings, .. } = &mut operation {
-        brings.push(Prediction::Port { port: port.to_owned(), is_open });
+/// The last command leaves all of the ports as they shall be.
+fn remember(operations: &mut [Operation], ports: &[&Port], is_open: bool) {
+    if let Some(Operation::Run { brings, .. }) = operations.last_mut() {
+        brings.extend(ports.iter().map(|port| Prediction::Port { port: port.text('-'), is_open }));
     }
-    operation
 }
 
 fn diff(port: &str, open: bool) -> Diff {

@@ -31,7 +31,7 @@ impl Module for LineInFile {
         if is_new {
             return Ok(Check::unchanged().with("msg", ""));
         }
-        let check = placing::place(&before, lines.concat().into_bytes(), args, view)?;
+        let check = placing::place_with_folders(&before, lines.concat().into_bytes(), args, view)?;
         Ok(told(check, msg))
     }
 }
@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn missing_file_is_refused_unless_it_shall_be_created() {
         let trial = Trial::new("lineinfile");
-        let path = trial.path("f");
+        let path = trial.path("new/f");
         assert!(trial.refuse(json!({"path": path, "line": "x"})).contains("there is no file"));
         trial.changes_once(json!({"path": path, "line": "x", "create": true, "mode": "0600"}));
-        assert_eq!(trial.text("f"), "x\n");
+        assert_eq!(trial.text("new/f"), "x\n");
     }
 
     #[test]

@@ -79,6 +79,26 @@ pub(super) fn place_as(
     Ok(check)
 }
 
+/// The folders that are missing are made first, where the task says `create`.
+pub(super) fn place_with_folders(
+    before: &Before,
+    content: Vec<u8>,
+    args: &Args<'_>,
+    view: &View<'_>,
+) -> Result<Check, Failure> {
+    let folder = before.path.parent().unwrap_or(Path::new("/"));
+    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !view.exists(above)).collect();
+    if missing.is_empty() {
+        return place(before, content, args, view);
+    }
+    let wanted = Wanted::of(args, view)?;
+    let mut check = write(before, content.into(), &wanted, args, view);
+    let make = missing.into_iter().rev().map(|path| Operation::MakeDirectory { path: path.to_owned() });
+    check.operations.splice(0..0, make);
+    check.report = Report::File(before.path.clone());
+    Ok(check)
+}
+
 /// A folder that is missing is an error, unless a package of an earlier step of this plan can bring it.
 fn check_folder(path: &Path, view: &View<'_>) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("/"));

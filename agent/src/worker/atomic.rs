@@ -96,7 +96,10 @@ fn validate(line: &str, temporary: &Path, path: &Path) -> Result<(), PutError> {
     if ran.is_fine() {
         return Ok(());
     }
-    let complaint = ran.complaint();
+    let complaint = match ran.complaint() {
+        said if said.is_empty() => "it said nothing".to_owned(),
+        said => said,
+    };
     Err(PutError::Refused { path: path.to_owned(), line: line.to_owned(), rc: ran.rc, complaint })
 }
 

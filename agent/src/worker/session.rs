@@ -14,6 +14,7 @@ use std::sync::mpsc::Receiver;
 /// Serves until goodbye or the end of stdin.
 pub(super) fn serve() -> io::Result<()> {
     step::umask();
+    step::report_faults();
     let Inbox { messages, contents } = wire::listen(controller_went_away);
     let Ok(ToWorker::Hello { protocol, run, check }) = messages.recv() else {
         return refuse("the first message must be a hello");

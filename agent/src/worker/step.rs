@@ -3,11 +3,13 @@
 use super::hands::Hands;
 use super::overlay::Overlay;
 use super::view::{Controller, Scope, View};
+use super::wire;
 use crate::modules::{self, Args, Check, Failure, Module};
+use muster_api::frame::FromWorker;
 use muster_api::outcome::Outcome;
 use muster_api::step::Step;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Does the step and says what it came to.
@@ -15,6 +17,7 @@ pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controlle
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));
     };
+    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((step.id, step.module.clone()));
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
     let scope = Scope { step, deadline, umask: umask(), controller };
     let guarded = catch_unwind(AssertUnwindSafe(|| check_and_apply(module, &scope, overlay)));
@@ -77,6 +80,26 @@ fn doubt(failure: Failure, overlay: &Overlay) -> Result<Outcome, Failure> {
 /// An outcome that says only why there is none.
 pub(super) fn failed(id: u64, msg: &str) -> Outcome {
     Outcome { id, ..Failure::new(msg).into_outcome() }
+}
+
+/// The step that runs now, for the report of a fault.
+static RUNNING: Mutex<Option<(u64, String)>> = Mutex::new(None);
+
+/// In a build that aborts at a fault, says what the step came to before the worker ends.
+pub(super) fn report_faults() {
+    if !cfg!(panic = "abort") {
+        return;
+    }
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        let running = RUNNING.try_lock().ok().and_then(|mut running| running.take());
+        if let Some((id, module)) = running {
+            let outcome = failed(id, &fault(&module, panic.payload()));
+            // The controller may be gone; stderr has the fault.
+            let _ = wire::say(&FromWorker::Done { outcome });
+        }
+    }));
 }
 
 fn fault(module: &str, panic: &(dyn std::any::Any + Send)) -> String {

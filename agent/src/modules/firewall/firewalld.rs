@@ -20,18 +20,18 @@ impl<'a> Firewalld<'a> {
         (runs || is_planned).then_some(Self { view, zone, is_planned })
     }
 
-    fn words(&self, permanent: bool, verb: &str, port: &Port) -> Vec<String> {
+    fn words(&self, permanent: bool, verb: &str, ports: &[&Port]) -> Vec<String> {
         let mut words = Vec::new();
         if permanent {
             words.push("--permanent".to_owned());
         }
         words.extend(self.zone.iter().map(|zone| format!("--zone={zone}")));
-        words.push(format!("--{verb}-port={}", port.text('-')));
+        words.extend(ports.iter().map(|port| format!("--{verb}-port={}", port.text('-'))));
         words
     }
 
     fn query(&self, permanent: bool, port: &Port) -> Result<bool, Failure> {
-        let words = self.words(permanent, "query", port);
+        let words = self.words(permanent, "query", &[port]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let ran = self.view.ask("firewall-cmd", &words);
         let ran = ran.map_err(|error| Failure::new(format!("cannot run `firewall-cmd`: {error}")))?;
@@ -53,11 +53,11 @@ impl InCharge for Firewalld<'_> {
         Ok(!self.is_planned && self.query(false, port)? && self.query(true, port)?)
     }
 
-    fn operations(&self, port: &Port, open: bool) -> Result<Vec<Operation>, Failure> {
+    fn operations(&self, ports: &[&Port], open: bool) -> Result<Vec<Operation>, Failure> {
         let verb = if open { "add" } else { "remove" };
         let run = |permanent| {
             let mut command = Command::new("firewall-cmd", &["--quiet"]);
-            command.arguments.extend(self.words(permanent, verb, port).into_iter().map(Into::into));
+            command.arguments.extend(self.words(permanent, verb, ports).into_iter().map(Into::into));
             Operation::Run { command, brings: Vec::new() }
         };
         Ok(vec![run(true), run(false)])

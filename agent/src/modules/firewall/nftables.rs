@@ -51,26 +51,39 @@ impl<'a> Nftables<'a> {
         )
     }
 
-    /// The rule's line in our file, and the file's place in the host's configuration.
-    fn keep(&self, port: &Port, open: bool) -> Vec<Operation> {
+    /// Whether our rule is loaded at the next start, as far as anything is.
+    fn is_kept(&self, port: &Port) -> bool {
+        let is_in_file = || self.view.text(RULES).contains(&self.rule(port));
+        self.configuration
+            .as_ref()
+            .is_none_or(|configuration| is_in_file() && self.is_included(configuration))
+    }
+
+    fn is_included(&self, configuration: &Path) -> bool {
+        let is_ours = |line: &str| {
+            line.starts_with("include") && (line.contains("/etc/nftables.d/*") || line.contains(RULES))
+        };
+        self.view.text(&configuration.to_string_lossy()).lines().any(|line| is_ours(line.trim()))
+    }
+
+    /// The rules' lines in our file, and the file's place in the host's configuration.
+    fn keep(&self, ports: &[&Port], open: bool) -> Vec<Operation> {
         let Some(configuration) = &self.configuration else { return Vec::new() };
         let text = self.view.text(RULES);
-        let rule = self.rule(port);
-        let mut kept: String = text.split_inclusive('\n').filter(|line| *line != rule).collect();
+        let rules: Vec<String> = ports.iter().map(|port| self.rule(port)).collect();
+        let is_other = |line: &&str| !rules.iter().any(|rule| rule == line);
+        let mut kept: String = text.split_inclusive('\n').filter(is_other).collect();
         if open {
-            kept.push_str(&rule);
+            kept.extend(rules);
         }
         let mut operations = Vec::new();
-        let folder = Path::new("/etc/nftables.d");
+        let folder = Path::new(RULES).parent().unwrap_or(Path::new("/"));
         if !self.view.exists(folder) {
             operations.push(Operation::MakeDirectory { path: folder.to_owned() });
         }
         operations.push(put(RULES.into(), &kept));
-        let own = self.view.text(&configuration.to_string_lossy());
-        let includes = |line: &str| {
-            line.starts_with("include") && (line.contains("/etc/nftables.d/*") || line.contains(RULES))
-        };
-        if !own.lines().any(|line| includes(line.trim())) {
+        if !self.is_included(configuration) {
+            let own = self.view.text(&configuration.to_string_lossy());
             let end = if own.is_empty() || own.ends_with('\n') { "" } else { "\n" };
             operations.push(put(configuration.clone(), &format!("{own}{end}include \"{RULES}\"\n")));
         }
@@ -94,12 +107,19 @@ impl InCharge for Nftables<'_> {
     }
 
     fn is_open(&self, port: &Port) -> Result<bool, Failure> {
-        Ok(rules_of(&self.ruleset, &self.chain).any(|rule| accepts(rule, port)))
+        let comment = format!("muster {}", port.text('-'));
+        let mut accepting =
+            rules_of(&self.ruleset, &self.chain).filter(|rule| accepts(rule, port)).peekable();
+        // A rule of the administrator's own is kept by the administrator.
+        let is_open = accepting.peek().is_some();
+        let is_ours = accepting.all(|rule| rule["comment"] == comment);
+        Ok(is_open && (!is_ours || self.is_kept(port)))
     }
 
-    fn operations(&self, port: &Port, open: bool) -> Result<Vec<Operation>, Failure> {
-        let script = if open { self.rule(port) } else { self.removal(port)? };
-        let mut operations = self.keep(port, open);
+    fn operations(&self, ports: &[&Port], open: bool) -> Result<Vec<Operation>, Failure> {
+        let lines = ports.iter().map(|port| if open { Ok(self.rule(port)) } else { self.removal(port) });
+        let script = lines.collect::<Result<String, Failure>>()?;
+        let mut operations = self.keep(ports, open);
         operations.push(Operation::Run {
             command: Command::new("nft", &["-f", "-"]).fed(script),
             brings: Vec::new(),

@@ -42,10 +42,13 @@ impl InCharge for Ufw {
         Ok(self.added.iter().any(|line| *line == rule || line.starts_with(&format!("{rule} comment"))))
     }
 
-    fn operations(&self, port: &Port, open: bool) -> Result<Vec<Operation>, Failure> {
-        let rule = port.text(':');
-        let words: &[&str] = if open { &["allow", &rule] } else { &["delete", "allow", &rule] };
-        Ok(vec![Operation::Run { command: Command::new("ufw", words), brings: Vec::new() }])
+    fn operations(&self, ports: &[&Port], open: bool) -> Result<Vec<Operation>, Failure> {
+        let run = |port: &&Port| {
+            let rule = port.text(':');
+            let words: &[&str] = if open { &["allow", &rule] } else { &["delete", "allow", &rule] };
+            Operation::Run { command: Command::new("ufw", words), brings: Vec::new() }
+        };
+        Ok(ports.iter().map(run).collect())
     }
 }
 
