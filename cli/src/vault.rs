@@ -147,6 +147,11 @@ pub(crate) fn encrypt(
     Ok(seal(content, password, id, &salt))
 }
 
+/// The same with a salt that is given, so that the same content gives the same text.
+pub(crate) fn encrypt_with_salt(content: &[u8], password: &Secret, id: Option<&str>, salt: &[u8]) -> String {
+    seal(content, password, id, salt)
+}
+
 fn seal(content: &[u8], password: &Secret, id: Option<&str>, salt: &[u8]) -> String {
     let keys = Keys::derive(password, salt);
     let padding = BLOCK - content.len() % BLOCK;

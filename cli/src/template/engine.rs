@@ -1,22 +1,18 @@
 //! Runs templates: prepares each text once, evaluates it with a host's variables, and tells in the author's terms
 //! what failed.
 
-use std::collections::HashMap;
-use std::ops::Range;
-use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use super::cache::Cache;
 use super::dialect::{self, Prepared, Shape, Used, UsedKind};
-use super::error::carry;
-use super::error::{FailureKind, SyntaxProblem, TemplateError, carried};
-use super::trace::{self, Frame, Miss};
-use super::value::{check, complete, is_omit, unknown};
-use super::{filters, functions, hooks, lookups, methods, python, tests};
+use super::error::{FailureKind, SyntaxProblem, TemplateError};
+use super::trace::{self, Frame};
+use super::value::{check, complete, is_omit};
+use super::{failure, filters, functions, hooks, lookups, methods, python, tests};
 use crate::suggest::nearest;
-use crate::vars::Data;
 use crate::vars::Scope;
 
 /// The template engine of a run: all filters, tests and functions, and every text that was prepared so far.
@@ -225,65 +221,31 @@ impl Renderer {
             });
         }
         let value = first.map(|(value, _)| value).unwrap_or_default();
-        let value = check(value).map_err(|err| plain_failure(&err, &prepared.source))?;
+        let value = check(value).map_err(|err| failure::plain_failure(&err, &prepared.source))?;
         let gone = value.is_undefined() || (!frame.misses.is_empty() && holds_undefined(&value));
         if gone {
-            return Err(undefined(&frame, None, &prepared.source, &whole_expression(prepared)));
+            return Err(failure::undefined(
+                &frame,
+                None,
+                &prepared.source,
+                &failure::whole_expression(prepared),
+            ));
         }
         Ok(value)
     }
 
     /// What failed, in the author's text.
     fn failure(&self, err: &Error, frame: &Frame, key: &str) -> TemplateError {
-        let inner = innermost(err);
+        let inner = failure::innermost(err);
         let name = inner.name().unwrap_or(key);
         let Some(prepared) = self.cache.get(name).or_else(|| self.cache.get(key)) else {
-            return plain_failure(err, &"".into());
+            return failure::plain_failure(err, &"".into());
         };
         let range = inner.range().and_then(|range| prepared.locate(range));
-        let err = self.describe(err, inner, frame, &prepared, name, range);
+        let err = failure::describe(err, inner, frame, &prepared, name, range);
         match (&err.file, self.cache.file(name)) {
             (None, Some(file)) => err.in_file(&file),
             _ => err,
-        }
-    }
-
-    fn describe(
-        &self,
-        err: &Error,
-        inner: &Error,
-        frame: &Frame,
-        prepared: &Prepared,
-        name: &str,
-        range: Option<Range<usize>>,
-    ) -> TemplateError {
-        if let Some(cause) = carried(err) {
-            return because(cause, &prepared.source, range);
-        }
-        // Operators that minijinja has no undefined check for name the type instead.
-        let of_undefined = inner.detail().is_some_and(|detail| detail.contains("undefined"));
-        match inner.kind() {
-            ErrorKind::InvalidOperation if !of_undefined => {
-                let mut failed = plain_failure(inner, &prepared.source);
-                failed.range = range;
-                failed
-            }
-            ErrorKind::UndefinedError | ErrorKind::InvalidOperation => {
-                let whole = range.unwrap_or_else(|| whole_expression(prepared));
-                undefined(frame, Some(name), &prepared.source, &whole)
-            }
-            ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
-                no_such_name(inner, prepared, range, frame)
-            }
-            ErrorKind::TemplateNotFound => {
-                let detail = inner.detail().unwrap_or("a template does not exist").to_owned();
-                TemplateError::new(FailureKind::NoSuchFile, detail).at(&prepared.source, range)
-            }
-            _ => {
-                let mut failed = plain_failure(inner, &prepared.source);
-                failed.range = range;
-                failed
-            }
         }
     }
 }
@@ -291,195 +253,4 @@ impl Renderer {
 /// Whether something in a list or mapping is undefined.
 fn holds_undefined(value: &Value) -> bool {
     complete(value).is_err_and(|err| err.kind() == ErrorKind::UndefinedError)
-}
-
-/// The error at the bottom: minijinja wraps those of included files and blocks.
-fn innermost(err: &Error) -> &Error {
-    let mut found = err;
-    while let Some(next) = std::error::Error::source(found).and_then(|next| next.downcast_ref::<Error>()) {
-        if next.name().is_none() && next.range().is_none() {
-            break;
-        }
-        found = next;
-    }
-    found
-}
-
-/// The failure of a variable that this text needs, or of one of our own filters in it.
-fn because(cause: &TemplateError, text: &Arc<str>, range: Option<Range<usize>>) -> TemplateError {
-    let mut err = cause.clone();
-    if cause.text.is_empty() && cause.cause.is_none() {
-        return err.at(text, range);
-    }
-    err.cause = Some(Box::new(cause.clone()));
-    err.file = None;
-    err.node = None;
-    err.at(text, range)
-}
-
-fn plain_failure(err: &Error, text: &Arc<str>) -> TemplateError {
-    if let Some(cause) = carried(err) {
-        return because(cause, text, None);
-    }
-    let detail = err.detail().map_or_else(|| err.kind().to_string(), str::to_owned);
-    TemplateError::new(FailureKind::Failed, detail).at(text, None)
-}
-
-fn no_such_name(
-    err: &Error,
-    prepared: &Prepared,
-    range: Option<Range<usize>>,
-    frame: &Frame,
-) -> TemplateError {
-    let used = prepared.uses.iter().filter_map(unknown_name).next();
-    if let (Some(problem), true) = (used, err.kind() != ErrorKind::UnknownFunction) {
-        let mut failed = TemplateError::syntax(&prepared.source, problem);
-        failed.kind = FailureKind::NoSuchName;
-        return failed;
-    }
-    let detail = err.detail().unwrap_or_default();
-    let name = detail.trim_end_matches(" is unknown").rsplit(' ').next().unwrap_or_default();
-    let what = match err.kind() {
-        ErrorKind::UnknownFilter => "filter",
-        ErrorKind::UnknownTest => "test",
-        _ => "function",
-    };
-    let failed = TemplateError::new(FailureKind::NoSuchName, format!("there is no {what} `{name}`"));
-    let failed = failed.at(&prepared.source, range);
-    let names = frame.scope.names();
-    let known = functions::NAMES.iter().copied().chain(names.iter().map(|name| &**name));
-    match nearest(name, known) {
-        Some(near) if what == "function" => failed.with_hint(format!("did you mean `{near}`?")),
-        _ => failed,
-    }
-}
-
-/// The failure of an expression that came to nothing: the access in it that found nothing.
-fn undefined(frame: &Frame, template: Option<&str>, text: &Arc<str>, whole: &Range<usize>) -> TemplateError {
-    let inside = |miss: &&Miss| {
-        template.is_none_or(|name| miss.template == name)
-            && whole.start <= miss.at.start
-            && miss.at.end <= whole.end
-    };
-    let miss = frame.misses.iter().rev().find(inside).or(frame.misses.last());
-    match miss {
-        Some(miss) => missing(miss, frame, text),
-        None => nothing(text, whole),
-    }
-}
-
-fn missing(miss: &Miss, frame: &Frame, text: &Arc<str>) -> TemplateError {
-    if let Some(cause) = &miss.cause {
-        return because(cause, text, Some(miss.at.clone()));
-    }
-    let name = text.get(miss.at.clone()).unwrap_or_default().trim().to_owned();
-    let message = match &miss.of {
-        None => format!("`{name}` is undefined"),
-        Some((of, key)) => {
-            let key = python::repr(key);
-            format!("`{name}` is undefined: there is no {key} in this {}", python::type_name(of))
-        }
-    };
-    let err = TemplateError::new(FailureKind::Undefined { name: name.clone() }, message);
-    let err = err.at(text, Some(miss.at.clone()));
-    match suggestion(&name, miss, frame) {
-        Some(near) => err.with_hint(format!("did you mean `{near}`?")),
-        None => err,
-    }
-}
-
-fn suggestion(name: &str, miss: &Miss, frame: &Frame) -> Option<String> {
-    let Some((of, key)) = &miss.of else {
-        let names = frame.scope.names();
-        return nearest(name, names.iter().map(|name| &**name)).map(str::to_owned);
-    };
-    let keys = super::value::pairs(of).into_iter().map(|(key, _)| python::text(&key)).collect::<Vec<_>>();
-    nearest(key.as_str()?, keys.iter().map(String::as_str)).map(str::to_owned)
-}
-
-/// A filter gave nothing: the first item of an empty list.
-fn nothing(text: &Arc<str>, whole: &Range<usize>) -> TemplateError {
-    if let Some(cause) = &trace::last_pending() {
-        return because(cause, text, Some(whole.clone()));
-    }
-    let name = text.get(whole.clone()).unwrap_or_default();
-    let name = name.trim_start_matches("{{").trim_end_matches("}}").trim().to_owned();
-    let message = format!("`{name}` gives nothing");
-    TemplateError::new(FailureKind::Undefined { name }, message).at(text, Some(whole.clone()))
-}
-
-fn whole_expression(prepared: &Prepared) -> Range<usize> {
-    0..prepared.source.len()
-}
-
-/// The value of a variable or entry whose own template failed. Undefined and unknown pass on; the rest fails when
-/// it is touched.
-pub(crate) fn read_failed(key: &str, err: &TemplateError) -> Value {
-    match &err.kind {
-        FailureKind::Undefined { .. } => {
-            trace::pend(key, err.clone());
-            Value::UNDEFINED
-        }
-        FailureKind::Unknown { reason } => unknown(reason),
-        _ => Value::from(carry(err.clone())),
-    }
-}
-
-/// The failure of a value that was to be complete.
-pub(crate) fn from_error(err: &Error, data: &Data) -> TemplateError {
-    let text: Arc<str> = match data {
-        Data::Text(node) => node.as_str().unwrap_or_default().into(),
-        _ => "".into(),
-    };
-    let mut failed = match (carried(err), err.kind()) {
-        (Some(cause), _) => cause.clone(),
-        (None, ErrorKind::UndefinedError) => nothing(&text, &(0..text.len())),
-        (None, _) => plain_failure(err, &text),
-    };
-    if failed.text.is_empty() {
-        failed.text = text;
-    }
-    if let (Data::Text(node), None) = (data, &failed.node) {
-        failed.node = Some(node.clone());
-    }
-    failed
-}
-
-/// Prepared templates by the name that minijinja knows them by, and the files that they are.
-#[derive(Debug, Default)]
-pub(super) struct Cache(RwLock<HashMap<String, (Arc<Prepared>, Option<Arc<Path>>)>>);
-
-impl Cache {
-    pub(super) fn get(&self, key: &str) -> Option<Arc<Prepared>> {
-        self.read().get(key).map(|(prepared, _)| prepared.clone())
-    }
-
-    pub(super) fn file(&self, key: &str) -> Option<Arc<Path>> {
-        self.read().get(key).and_then(|(_, file)| file.clone())
-    }
-
-    pub(super) fn put(&self, key: &str, prepared: Prepared, file: Option<Arc<Path>>) -> Arc<Prepared> {
-        let prepared = Arc::new(prepared);
-        self.write().insert(key.to_owned(), (prepared.clone(), file));
-        prepared
-    }
-
-    fn get_or_prepare(
-        &self,
-        key: &str,
-        prepare: impl FnOnce() -> Result<Prepared, SyntaxProblem>,
-    ) -> Result<Arc<Prepared>, SyntaxProblem> {
-        match self.get(key) {
-            Some(prepared) => Ok(prepared),
-            None => Ok(self.put(key, prepare()?, None)),
-        }
-    }
-
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<String, (Arc<Prepared>, Option<Arc<Path>>)>> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<String, (Arc<Prepared>, Option<Arc<Path>>)>> {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
 }

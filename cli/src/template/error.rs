@@ -145,7 +145,11 @@ fn clip(source: &str, range: Range<usize>) -> Range<usize> {
 
 /// A template that could not be rendered for one host.
 #[derive(Debug, Clone)]
-pub(crate) struct TemplateError {
+pub(crate) struct TemplateError(Box<Failure>);
+
+/// What is known about a failed template.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
     /// What failed, for those who react to it.
     pub(crate) kind: FailureKind,
     /// The sentence: lower case, no full stop, values in backticks.
@@ -161,7 +165,7 @@ pub(crate) struct TemplateError {
     /// What to do about it.
     pub(crate) hint: Option<String>,
     /// The variable whose own template failed, and how.
-    pub(crate) cause: Option<Box<TemplateError>>,
+    pub(crate) cause: Option<TemplateError>,
 }
 
 /// Why a template failed.
@@ -196,7 +200,7 @@ pub(crate) enum FailureKind {
 impl TemplateError {
     /// A failure of the whole text.
     pub(crate) fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Failure {
             kind,
             message: message.into(),
             text: "".into(),
@@ -205,7 +209,7 @@ impl TemplateError {
             node: None,
             hint: None,
             cause: None,
-        }
+        }))
     }
 
     /// The failure of a text that cannot be parsed.
@@ -248,7 +252,7 @@ impl TemplateError {
 
     /// The innermost failure: that of the variable that all others needed.
     pub(crate) fn root(&self) -> &Self {
-        self.cause.as_deref().map_or(self, Self::root)
+        self.cause.as_ref().map_or(self, Self::root)
     }
 
     /// The failing part in the YAML or INI file that the text stands in.
@@ -267,6 +271,20 @@ impl TemplateError {
     }
 }
 
+impl std::ops::Deref for TemplateError {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for TemplateError {
+    fn deref_mut(&mut self) -> &mut Failure {
+        &mut self.0
+    }
+}
+
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -275,7 +293,7 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause.as_deref().map(|cause| cause as _)
+        self.cause.as_ref().map(|cause| cause as _)
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, RwLock};
 use minijinja::Value;
 use minijinja::syntax::SyntaxConfig;
 
+use super::cache::Cache;
 use super::dialect;
-use super::engine::{Cache, Engine, Output, Renderer, environment};
+use super::engine::{Engine, Output, Renderer, environment};
 use super::error::{FailureKind, SyntaxProblem, TemplateError, carry};
 use crate::suggest::nearest;
 use crate::vars::Scope;

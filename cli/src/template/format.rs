@@ -218,7 +218,7 @@ impl Spec {
         let Some(separator) = self.group else { return digits.to_owned() };
         let mut out = String::new();
         for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index) % 3 == 0 {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
                 out.push(separator);
             }
             out.push(digit);
@@ -263,9 +263,9 @@ mod tests {
 
     #[test]
     fn fields_are_aligned_and_rounded_as_python_does() {
-        let values = [Value::from("a"), Value::from("b"), Value::from(3.14159), Value::from(1_234_567)];
+        let values = [Value::from("a"), Value::from("b"), Value::from(3.149), Value::from(1_234_567)];
         let text = format("{:>5}|{1:<5}|{2:05.2f}|{3:,}|{{}}|{0!r:^7}", &values, &[]);
-        assert_eq!(text.unwrap(), "    a|b    |03.14|1,234,567|{}|  'a'  ");
+        assert_eq!(text.unwrap(), "    a|b    |03.15|1,234,567|{}|  'a'  ");
     }
 
     #[test]

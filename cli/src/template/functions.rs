@@ -26,7 +26,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_function("range", functions::range);
     env.add_function("dict", |args: Rest<ValueOrKwargs>| dict(args.into_values()));
     env.add_function("namespace", functions::namespace);
-    env.add_function("cycler", minijinja_contrib::globals::cycler);
+    env.add_function("cycler", |items: Rest<Value>| minijinja_contrib::globals::cycler(items.0));
     env.add_function("joiner", minijinja_contrib::globals::joiner);
 }
 

@@ -6,7 +6,7 @@ use minijinja::{Environment, Error, State, Value};
 use super::dialect::hooks;
 use super::error::carry;
 use super::value::{check, mutable, unknown_error, unknown_reason};
-use super::{percent, python, trace};
+use super::{order, percent, python, trace};
 
 /// Adds all hooks to an environment.
 pub(crate) fn install(env: &mut Environment<'static>) {
@@ -24,6 +24,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_filter(hooks::CALL, call);
     env.add_filter(hooks::PERCENT, |left: Value, right: Value| percent::percent(&left, &right));
     env.add_filter(hooks::MINUS, |left: Value, right: Value| percent::minus(&left, &right));
+    env.add_filter(hooks::ORDER, |left: Value, right: Value, sign: &str| order::ordered(&left, &right, sign));
     env.add_filter(hooks::CONCAT, |left: Value, right: Value| {
         let left = super::value::complete(&left)?;
         let right = super::value::complete(&right)?;

@@ -13,9 +13,11 @@
 //! in minijinja; a list is changed in place (`append`) only if the template itself made it with `{% set x = [] %}`.
 
 mod args;
+mod cache;
 mod dialect;
 mod engine;
 mod error;
+mod failure;
 mod file;
 mod filters;
 mod format;
@@ -23,16 +25,19 @@ mod functions;
 mod hooks;
 mod lookups;
 mod methods;
+mod order;
 mod percent;
 mod python;
+mod report;
 mod tests;
 mod trace;
 mod value;
 
 #[allow(unused_imports, reason = "until the commands are wired to them")]
-pub(crate) use engine::{Engine, check_expression, check_template, from_error, read_failed, variables};
+pub(crate) use engine::{Engine, check_expression, check_template, variables};
 #[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
+pub(crate) use failure::{from_error, read_failed};
 #[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables};
 pub(crate) use python::{text as text_of, type_name};
@@ -43,3 +48,12 @@ pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown, unkno
 /// A value of the template language.
 #[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use minijinja::Value;
+
+#[cfg(test)]
+pub(crate) mod examples;
+#[cfg(test)]
+mod file_tests;
+#[cfg(test)]
+mod native_tests;
+#[cfg(test)]
+mod undefined_tests;

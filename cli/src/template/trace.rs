@@ -43,6 +43,11 @@ pub(crate) struct Frame {
 /// How deep variables may need each other.
 const DEPTH: usize = 100;
 
+/// From this depth on, evaluation goes on in a thread of its own: each level takes tens of kilobytes of stack, and
+/// the threads of a pool have two megabytes.
+const SHALLOW: usize = 16;
+const DEEP_STACK: usize = 32 << 20;
+
 thread_local! {
     static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
     static PENDING: RefCell<Option<(String, TemplateError)>> = const { RefCell::new(None) };
@@ -51,7 +56,11 @@ thread_local! {
 
 /// Runs an evaluation inside a new frame and returns both its result and what it left behind. `None` if
 /// evaluations are nested too deep.
-pub(crate) fn evaluate<R>(scope: &Scope, native: bool, run: impl FnOnce() -> R) -> Option<(R, Frame)> {
+pub(crate) fn evaluate<R: Send>(
+    scope: &Scope,
+    native: bool,
+    run: impl FnOnce() -> R + Send,
+) -> Option<(R, Frame)> {
     let frame = Frame { scope: scope.clone(), native, misses: Vec::new(), emitted: 0, first: None };
     let depth = FRAMES.with_borrow_mut(|frames| {
         frames.push(frame);
@@ -61,10 +70,36 @@ pub(crate) fn evaluate<R>(scope: &Scope, native: bool, run: impl FnOnce() -> R) 
         PENDING.set(None);
     }
     let popped = Pop;
-    let result = (depth <= DEPTH).then(run);
+    let result = match depth {
+        SHALLOW => deep(run),
+        depth => (depth <= DEPTH).then(run),
+    };
     let frame = FRAMES.with_borrow_mut(Vec::pop);
     std::mem::forget(popped);
     Some((result?, frame?))
+}
+
+/// Runs in a thread with a large stack that takes over what this one knows. None if there can be no such thread.
+fn deep<R: Send>(run: impl FnOnce() -> R + Send) -> Option<R> {
+    let known = (FRAMES.take(), READING.take(), PENDING.take());
+    let (result, known) = std::thread::scope(|threads| {
+        let thread = std::thread::Builder::new().stack_size(DEEP_STACK);
+        let handle = thread.spawn_scoped(threads, move || {
+            FRAMES.set(known.0);
+            READING.set(known.1);
+            PENDING.set(known.2);
+            let result = run();
+            (result, (FRAMES.take(), READING.take(), PENDING.take()))
+        });
+        match handle.ok()?.join() {
+            Ok(done) => Some(done),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })?;
+    FRAMES.set(known.0);
+    READING.set(known.1);
+    PENDING.set(known.2);
+    Some(result)
 }
 
 /// Removes the frame when an evaluation panics.

@@ -86,8 +86,9 @@ pub(crate) fn check(value: Value) -> Result<Value, Error> {
     if value.kind() != ValueKind::Invalid {
         return Ok(value);
     }
-    // Asking an invalid value for anything gives its error.
-    Err(value.get_attr("").err().unwrap_or_else(|| Error::from(minijinja::ErrorKind::InvalidOperation)))
+    // Only an iteration that checks its items takes the error out.
+    let mut items = Value::from(vec![value]).try_iter()?.checked();
+    items.next().unwrap_or_else(|| Err(Error::from(minijinja::ErrorKind::InvalidOperation)))
 }
 
 /// Makes a value complete: no variable left to be templated, nothing undefined, nothing omitted, no tuples.

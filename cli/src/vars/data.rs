@@ -22,9 +22,9 @@ pub(crate) enum Data {
     /// Encrypted text, with its place. It is decrypted when it is needed, and never templated.
     Sealed(Node),
     /// A list with a template somewhere in it.
-    List(Arc<Vec<Data>>),
+    List(Arc<Vec<Self>>),
     /// A mapping with a template in one of its values.
-    Map(Arc<IndexMap<Value, Data>>),
+    Map(Arc<IndexMap<Value, Self>>),
 }
 
 impl Data {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 
+use super::scope::WeakScope;
 use super::{Data, Scope};
 use crate::template::{TemplateError, read_failed};
 
@@ -17,12 +18,12 @@ pub(super) fn value(data: &Data, scope: &Scope) -> Result<Value, TemplateError> 
         Data::Text(node) => scope.render_text(node),
         Data::Sealed(node) => scope.unseal(node),
         Data::List(items) => Ok(Value::from_object(LazyList {
-            scope: scope.clone(),
+            scope: scope.downgrade(),
             items: items.clone(),
             read: items.iter().map(|_| OnceLock::new()).collect(),
         })),
         Data::Map(entries) => Ok(Value::from_object(LazyMap {
-            scope: scope.clone(),
+            scope: scope.downgrade(),
             entries: entries.clone(),
             read: entries.iter().map(|_| OnceLock::new()).collect(),
         })),
@@ -31,8 +32,8 @@ pub(super) fn value(data: &Data, scope: &Scope) -> Result<Value, TemplateError> 
 
 type Read = OnceLock<Result<Value, TemplateError>>;
 
-fn read(key: &Value, cell: &Read, data: &Data, scope: &Scope) -> Value {
-    match cell.get_or_init(|| value(data, scope)) {
+fn read(key: &Value, cell: &Read, data: &Data, scope: &WeakScope) -> Value {
+    match cell.get_or_init(|| value(data, &scope.upgrade()?)) {
         Ok(value) => value.clone(),
         Err(err) => read_failed(&crate::template::text_of(key), err),
     }
@@ -41,7 +42,8 @@ fn read(key: &Value, cell: &Read, data: &Data, scope: &Scope) -> Value {
 /// A list with a template in it.
 #[derive(Debug)]
 struct LazyList {
-    scope: Scope,
+    /// Weak, because the scope keeps what it gave.
+    scope: WeakScope,
     items: Arc<Vec<Data>>,
     read: Vec<Read>,
 }
@@ -64,7 +66,8 @@ impl Object for LazyList {
 /// A mapping with a template in one of its values.
 #[derive(Debug)]
 struct LazyMap {
-    scope: Scope,
+    /// Weak, because the scope keeps what it gave.
+    scope: WeakScope,
     entries: Arc<IndexMap<Value, Data>>,
     read: Vec<Read>,
 }

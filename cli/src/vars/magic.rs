@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object};
 
-use super::scope::ScopeData;
-use super::{Scope, Store};
+use super::Scope;
+use super::scope::{ScopeData, WeakScope};
 use crate::template::omit;
 
 /// The release of ansible-core whose behaviour is followed, for playbooks that ask `ansible_version`.
@@ -120,8 +120,8 @@ pub(super) fn lookup(scope: &Scope, name: &str) -> Option<Value> {
     Some(match name {
         "omit" => omit(),
         "groups" => groups(play),
-        "hostvars" => Value::from_object(AllHostVars(scope.clone())),
-        "vars" => scope.context(),
+        "hostvars" => Value::from_object(AllHostVars(scope.downgrade())),
+        "vars" => Value::from_object(Itself(scope.downgrade())),
         "playbook_dir" => path(&play.playbook_dir),
         "ansible_play_name" => Value::from(play.name.as_str()),
         "play_hosts" | "ansible_play_batch" => list(&play.batch),
@@ -205,16 +205,34 @@ fn version() -> Value {
 }
 
 /// `hostvars`: the variables of every host, each templated with that host's own.
+///
+/// Weak, as is [`Itself`]: a variable may hold it, and a scope keeps its variables.
 #[derive(Debug)]
-struct AllHostVars(Scope);
+struct AllHostVars(WeakScope);
 
 impl Object for AllHostVars {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Some(self.0.of_host(key.as_str()?)?.context())
+        Some(self.0.upgrade().ok()?.of_host(key.as_str()?)?.context())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let store: &Store = &self.0.data().store;
-        Enumerator::Values(store.hosts().iter().map(|name| Value::from(&**name)).collect())
+        let hosts = self.0.upgrade().map(|scope| scope.data().store.hosts()).unwrap_or_default();
+        Enumerator::Values(hosts.iter().map(|name| Value::from(&**name)).collect())
+    }
+}
+
+/// `vars`: the variables by name.
+#[derive(Debug)]
+struct Itself(WeakScope);
+
+impl Object for Itself {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.upgrade().ok()?.context().get_item(key).ok().filter(|value| !value.is_undefined())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.0.upgrade().map(|scope| scope.all_names()).unwrap_or_default();
+        let listed = names.into_iter().filter(|name| !matches!(name.as_str(), "vars" | "hostvars" | "omit"));
+        Enumerator::Values(listed.map(Value::from).collect())
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod precedence;
 mod scope;
 mod secrets;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use data::{Data, Var, Vars};
 #[allow(unused_imports, reason = "until the commands are wired to them")]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ValueKind};
@@ -40,6 +40,22 @@ pub(crate) struct ScopeInputs<'s> {
 /// The variables that one task on one host sees. Cheap to clone; values are kept once they were templated.
 #[derive(Clone)]
 pub(crate) struct Scope(Arc<ScopeData>);
+
+/// A scope that may be gone.
+#[derive(Debug)]
+pub(super) struct WeakScope(Weak<ScopeData>);
+
+impl WeakScope {
+    /// The scope while a template runs with it; its values do not outlive that.
+    pub(super) fn upgrade(&self) -> Result<Scope, TemplateError> {
+        self.0.upgrade().map(Scope).ok_or_else(|| {
+            TemplateError::new(
+                FailureKind::Failed,
+                "a value was used after the variables that it needs were dropped",
+            )
+        })
+    }
+}
 
 /// The parts of a scope.
 pub(super) struct ScopeData {
@@ -320,6 +336,7 @@ impl Scope {
             return known;
         }
         if let Some(value) = magic::lookup(self, name) {
+            self.keep(name, Ok(value.clone()));
             return Some(Ok(value));
         }
         let found = self.definition(name);
@@ -334,9 +351,18 @@ impl Scope {
             return Some(Ok(value.clone()));
         }
         let value = self.template(name, &var.data);
-        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.insert(name.to_owned(), value.clone());
+        self.keep(name, value.clone());
         Some(value)
+    }
+
+    /// Keeps what a variable gave. It must not hold the scope, which would then never be freed.
+    fn keep(&self, name: &str, value: Result<Value, TemplateError>) {
+        self.0.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), value);
+    }
+
+    /// The scope for values that it keeps itself.
+    pub(super) fn downgrade(&self) -> WeakScope {
+        WeakScope(Arc::downgrade(&self.0))
     }
 
     fn template(&self, name: &str, data: &Data) -> Result<Value, TemplateError> {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 use super::Table;
 use crate::template::args::Args;
 use crate::template::python;
+use crate::vault::{Keyring, Secret};
 
 mod crypt;
 
@@ -22,6 +23,8 @@ pub(super) const TABLE: Table = &[
     ("password_hash", password_hash),
     ("sha1", sha1),
     ("to_uuid", to_uuid),
+    ("unvault", unvault),
+    ("vault", vault),
 ];
 
 /// How text and bytes belong together.
@@ -141,6 +144,43 @@ fn sha1(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     Ok(Value::from(digest("sha1", args.operand_text()?.as_bytes())))
 }
 
+/// The ID of what `vault` encrypts when none is given.
+const VAULT_ID: &str = "filter_default";
+
+/// A text as Ansible's vault has it.
+fn vault(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let content = args.operand_text()?;
+    let secret = Secret::new(args.need_text("secret")?);
+    let salt = args.text("salt")?.filter(|salt| !salt.is_empty());
+    let id = args.take("vault_id").or_else(|| args.named("vaultid")).map(|id| python::text(&id));
+    let id = id.unwrap_or_else(|| VAULT_ID.into());
+    // The result is text either way; there are no objects to wrap it in.
+    args.take("wrap_object");
+    let id = (id != "default").then_some(id.as_str());
+    let sealed = match salt {
+        Some(salt) => Ok(crate::vault::encrypt_with_salt(content.as_bytes(), &secret, id, salt.as_bytes())),
+        None => crate::vault::encrypt(content.as_bytes(), &secret, id),
+    };
+    sealed.map(Value::from).map_err(|err| args.refuse(format!("the system gives no random bytes: {err}")))
+}
+
+/// What a vaulted text holds; other text is itself.
+fn unvault(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let sealed = args.operand_text()?;
+    let secret = Secret::new(args.need_text("secret")?);
+    let id = args.take("vault_id").or_else(|| args.named("vaultid")).map(|id| python::text(&id));
+    if !crate::vault::is_vault(&sealed) {
+        return Ok(Value::from(sealed));
+    }
+    let mut keyring = Keyring::default();
+    keyring.add(id.unwrap_or_else(|| VAULT_ID.into()), secret);
+    let opened = keyring.decrypt(&sealed).map_err(|problem| args.refuse(problem))?;
+    if let Some(scope) = crate::template::trace::scope() {
+        scope.secrets().add(opened.expose());
+    }
+    Ok(Value::from(opened.expose()))
+}
+
 /// What Ansible uses when no namespace is given.
 const NAMESPACE: &str = "361E6D51-FAEC-444A-9079-341386DA8E2E";
 
@@ -188,6 +228,11 @@ pub(crate) fn random_salt() -> Result<String, String> {
 }
 
 /// A password as `/etc/shadow` has it.
-pub(crate) fn crypt(password: &str, scheme: &str, salt: Option<&str>) -> Result<String, String> {
-    crypt::password_hash(password, scheme, salt, None)
+pub(crate) fn crypt(
+    password: &str,
+    scheme: &str,
+    salt: Option<&str>,
+    rounds: Option<i64>,
+) -> Result<String, String> {
+    crypt::password_hash(password, scheme, salt, rounds)
 }

@@ -10,21 +10,15 @@ use crate::template::python;
 use crate::template::value::check;
 
 /// Filters that minijinja has as Jinja has them.
-pub(super) const BUILTIN_NAMES: [&str; 33] = [
+pub(super) const BUILTIN_NAMES: [&str; 22] = [
     "abs",
     "attr",
-    "batch",
     "capitalize",
     "count",
-    "d",
-    "default",
-    "dictsort",
     "e",
     "escape",
     "first",
     "format",
-    "groupby",
-    "indent",
     "items",
     "join",
     "last",
@@ -32,17 +26,12 @@ pub(super) const BUILTIN_NAMES: [&str; 33] = [
     "list",
     "lower",
     "map",
-    "pprint",
-    "replace",
     "reverse",
     "safe",
-    "slice",
-    "sort",
     "striptags",
     "sum",
     "title",
     "tojson",
-    "trim",
     "upper",
 ];
 
@@ -54,33 +43,23 @@ fn builtin(name: &str) -> Value {
     match name {
         "abs" => Value::from_function(filters::abs),
         "attr" => Value::from_function(filters::attr),
-        "batch" => Value::from_function(filters::batch),
         "capitalize" => Value::from_function(filters::capitalize),
         "count" | "length" => Value::from_function(filters::length),
-        "d" | "default" => Value::from_function(filters::default),
-        "dictsort" => Value::from_function(filters::dictsort),
         "e" | "escape" => Value::from_function(filters::escape),
         "first" => Value::from_function(filters::first),
         "format" => Value::from_function(filters::format),
-        "groupby" => Value::from_function(filters::groupby),
-        "indent" => Value::from_function(filters::indent),
         "items" => Value::from_function(filters::items),
         "join" => Value::from_function(filters::join),
         "last" => Value::from_function(filters::last),
         "list" => Value::from_function(filters::list),
         "lower" => Value::from_function(filters::lower),
         "map" => Value::from_function(filters::map),
-        "pprint" => Value::from_function(filters::pprint),
-        "replace" => Value::from_function(filters::replace),
         "reverse" => Value::from_function(filters::reverse),
         "safe" => Value::from_function(filters::safe),
-        "slice" => Value::from_function(filters::slice),
-        "sort" => Value::from_function(filters::sort),
         "striptags" => Value::from_function(minijinja_contrib::filters::striptags),
         "sum" => Value::from_function(filters::sum),
         "title" => Value::from_function(filters::title),
         "tojson" => Value::from_function(filters::tojson),
-        "trim" => Value::from_function(filters::trim),
         "upper" => Value::from_function(filters::upper),
         other => unreachable!("`{other}` is in the list of builtins and not in this match"),
     }
@@ -88,6 +67,12 @@ fn builtin(name: &str) -> Value {
 
 /// Filters in which minijinja differs.
 pub(super) const TABLE: Table = &[
+    ("d", default),
+    ("default", default),
+    ("indent", indent),
+    ("pprint", pretty_print),
+    ("replace", replace),
+    ("trim", trim),
     ("reject", reject),
     ("rejectattr", reject_attribute),
     ("select", select),
@@ -97,6 +82,58 @@ pub(super) const TABLE: Table = &[
 
 fn string(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     Ok(Value::from(python::text(&args.operand()?)))
+}
+
+fn default(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let value = args.operand()?;
+    let default = args.take("default_value").unwrap_or_else(|| Value::from(""));
+    let also_false = args.flag("boolean", false);
+    Ok(if value.is_undefined() || (also_false && !value.is_true()) { default } else { value })
+}
+
+fn indent(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let text = args.operand_text()?;
+    let width = args.take("width").unwrap_or_else(|| Value::from(4));
+    let also_first = args.flag("first", false);
+    let also_blank = args.flag("blank", false);
+    let indent = match width.as_str() {
+        Some(indent) => indent.to_owned(),
+        None => " ".repeat(args.as_integer("width", &width)?.max(0) as usize),
+    };
+    let mut out = String::with_capacity(text.len());
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let is_blank = line.trim_end_matches(['\n', '\r']).is_empty();
+        if (index > 0 || also_first) && (!is_blank || also_blank) {
+            out.push_str(&indent);
+        }
+        out.push_str(line);
+    }
+    Ok(Value::from(out))
+}
+
+fn pretty_print(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    Ok(Value::from(super::arrange::pretty(&super::collections::whole(args)?, 0)))
+}
+
+fn replace(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let text = args.operand_text()?;
+    let old = args.need_text("old")?;
+    let new = args.need_text("new")?;
+    let count = args.integer("count")?.unwrap_or(-1);
+    let replaced = match usize::try_from(count) {
+        Ok(count) => text.replacen(&old, &new, count),
+        Err(_) => text.replace(&old, &new),
+    };
+    Ok(Value::from(replaced))
+}
+
+fn trim(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    let text = args.operand_text()?;
+    let chars = args.text("chars")?;
+    Ok(Value::from(match chars {
+        Some(chars) => text.trim_matches(|char| chars.contains(char)),
+        None => text.trim(),
+    }))
 }
 
 fn select(state: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {

@@ -115,9 +115,11 @@ fn round(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let value = args.operand()?;
     let precision = args.integer("precision")?.unwrap_or(0);
     let method = args.text("method")?.unwrap_or_else(|| "common".into());
+    // Python rounds whole numbers to whole numbers.
+    let is_whole = value.is_integer() && method == "common";
     let value = number(&value, args)?;
     let scale = 10f64.powi(precision as i32);
-    Ok(Value::from(match method.as_str() {
+    let rounded = match method.as_str() {
         "ceil" => (value * scale).ceil() / scale,
         "floor" => (value * scale).floor() / scale,
         "common" if precision >= 0 => {
@@ -126,7 +128,8 @@ fn round(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
         }
         "common" => (value * scale).round_ties_even() / scale,
         other => return Err(args.refuse(format!("`method` is common, ceil or floor, not `{other}`"))),
-    }))
+    };
+    Ok(if is_whole { Value::from(rounded as i64) } else { Value::from(rounded) })
 }
 
 fn log(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {

@@ -1,6 +1,7 @@
 //! The filters: Jinja's, those of Ansible, and one rule for all of them: an undefined operand or argument is passed
 //! on, and `default` and `mandatory` decide what it means.
 
+mod arrange;
 mod collections;
 pub(crate) mod encoding;
 mod jinja;
@@ -27,7 +28,8 @@ pub(crate) type Filter = fn(&mut State<'_, '_>, &mut Args) -> Result<Value, Erro
 /// Names and filters of one file.
 pub(crate) type Table = &'static [(&'static str, Filter)];
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
+    arrange::TABLE,
     collections::TABLE,
     encoding::TABLE,
     jinja::TABLE,

@@ -27,7 +27,8 @@ pub(crate) struct Options {
 }
 
 /// Expressions that were compiled before: a filter in a loop compiles once.
-static COMPILED: Mutex<Option<HashMap<(String, Options), Arc<Regex>>>> = Mutex::new(None);
+static COMPILED: Mutex<Option<Compiled>> = Mutex::new(None);
+type Compiled = HashMap<(String, Options), Arc<Regex>>;
 const MOST_COMPILED: usize = 500;
 /// Steps after which an expression is taken for one that never ends.
 const BACKTRACK_LIMIT: usize = 5_000_000;

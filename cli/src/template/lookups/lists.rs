@@ -121,6 +121,9 @@ fn subelements(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>
         [elements, key, ..] => (elements, python::text(key)),
         _ => return Err(args.refuse("a list or dictionary and the key of the inner list are needed")),
     };
+    if elements.get_attr("skipped").is_ok_and(|skipped| skipped.is_true()) {
+        return Ok(Vec::new());
+    }
     let skips_missing = terms
         .get(2)
         .is_some_and(|options| options.get_attr("skip_missing").is_ok_and(|value| value.is_true()));

@@ -26,9 +26,10 @@ type Table = &'static [(&'static str, Lookup)];
 const TABLES: [Table; 6] =
     [content::TABLE, lists::TABLE, password::TABLE, records::TABLE, sequence::TABLE, variables::TABLE];
 
-/// All names.
+/// All names, also of lookups that are refused when they are used.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    TABLES.into_iter().flatten().map(|(name, _)| *name)
+    let refused = REFUSED.into_iter().map(|(name, _)| name);
+    TABLES.into_iter().flatten().map(|(name, _)| *name).chain(refused)
 }
 
 /// Lookups of Ansible that muster does not have, and what to use.

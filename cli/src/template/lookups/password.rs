@@ -27,6 +27,8 @@ struct Wish {
     chars: Vec<String>,
     encrypt: Option<String>,
     seed: Option<Value>,
+    /// None for the usual ones.
+    rounds: Option<i64>,
 }
 
 fn password(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
@@ -52,6 +54,7 @@ fn password(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
             },
             encrypt: encrypt.as_ref().map(python::text),
             seed: seed.clone(),
+            rounds: None,
         };
         wish.read_term(&python::text(term)).map_err(|err| args.refuse(err))?;
         if wish.path.is_relative() {
@@ -141,7 +144,7 @@ impl Wish {
             write(&self.path, &content)?;
         }
         match &self.encrypt {
-            Some(scheme) => encoding::crypt(&plain, scheme, salt.as_deref()),
+            Some(scheme) => encoding::crypt(&plain, scheme, salt.as_deref(), self.rounds),
             None => Ok(plain),
         }
     }
@@ -185,8 +188,14 @@ mod tests {
     use super::*;
 
     fn wish(path: &Path, term: &str) -> Wish {
-        let mut wish =
-            Wish { path: PathBuf::new(), length: 20, chars: usual_sets(), encrypt: None, seed: None };
+        let mut wish = Wish {
+            path: PathBuf::new(),
+            length: 20,
+            chars: usual_sets(),
+            encrypt: None,
+            seed: None,
+            rounds: Some(1000),
+        };
         wish.read_term(&format!("{} {term}", path.display())).unwrap();
         wish
     }

@@ -160,9 +160,12 @@ fn ini(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Er
     Ok(found)
 }
 
-/// Sections in order, each with its keys in order.
+/// Keys in order; some files have keys without a value.
+type Keys = Vec<(String, Option<String>)>;
+
+/// Sections in order, each with its keys.
 struct Ini {
-    sections: Vec<(String, Vec<(String, Option<String>)>)>,
+    sections: Vec<(String, Keys)>,
     is_case_sensitive: bool,
     interpolates: bool,
 }

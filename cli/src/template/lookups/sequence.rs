@@ -109,7 +109,8 @@ impl Sequence {
             (None, None) => return Err("`end` or `count` is needed".into()),
             (Some(_), Some(_)) => return Err("`end` and `count` cannot be given both".into()),
             (None, Some(0)) => return Ok(Vec::new()),
-            (None, Some(count)) => self.start + count * self.stride - self.stride.signum(),
+            // Ansible's formula, also for strides below zero.
+            (None, Some(count)) => self.start + count * self.stride - 1,
             (Some(end), None) => end,
         };
         match self.stride {
