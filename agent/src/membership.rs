@@ -83,7 +83,11 @@ impl Membership {
     }
 
     async fn turn(&mut self) -> Result<(), String> {
-        self.rebind()?;
+        // The core takes a link for usable until it hears otherwise.
+        let _ = self.peers.rebind();
+        for link in self.peers.unbound_links() {
+            self.step(Input::LinkState { link, is_usable: false })?;
+        }
         self.step(Input::Tick)?;
         self.notify.ready();
         let mut alive_at = Instant::now();
@@ -103,7 +107,7 @@ impl Membership {
 
     async fn next_event(&mut self, alive_at: Instant) -> Event {
         let deadline = self.node.next_deadline().map(|deadline| self.clock.until(deadline));
-        let has_unbound_link = self.peers.has_unbound_link();
+        let has_unbound_link = !self.peers.unbound_links().is_empty();
         let has_watchdog = self.watchdog.is_some();
         tokio::select! {
             input = self.inputs.recv() => input.map_or(Event::Over, Event::Input),

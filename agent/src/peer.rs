@@ -117,9 +117,9 @@ impl Peers {
         changed
     }
 
-    /// Whether a link waits for its address.
-    pub(crate) fn has_unbound_link(&self) -> bool {
-        self.links.values().any(|link| link.socket.is_none())
+    /// The links that wait for their address.
+    pub(crate) fn unbound_links(&self) -> Vec<u8> {
+        self.links.iter().filter(|(_, link)| link.socket.is_none()).map(|(number, _)| *number).collect()
     }
 
     /// The next packet that says something; greetings are answered on the way.

@@ -43,6 +43,7 @@ pub struct Totem {
     /// `link_mode`.
     pub link_mode: LinkMode,
     /// `interface {}`, by `linknumber`; a link without one has the defaults.
+    #[serde(with = "by_link")]
     pub links: BTreeMap<u8, LinkOptions>,
 }
 
@@ -95,6 +96,7 @@ pub struct NodeEntry {
     /// `quorum_votes`.
     pub votes: u32,
     /// `ring0_addr` … `ring7_addr` by link number; addresses or host names as written.
+    #[serde(with = "by_link")]
     pub addresses: BTreeMap<u8, String>,
 }
 
@@ -181,6 +183,28 @@ impl ClusterConfig {
     /// A permanent attribute of a node.
     pub fn node_attribute(&self, node: &NodeName, attribute: &str) -> Option<&str> {
         self.node_attributes.get(node)?.get(attribute).map(String::as_str)
+    }
+}
+
+/// Link numbers as the text that JSON has for keys: serde reads numbers as keys only outside of tagged enums.
+mod by_link {
+    use alloc::collections::BTreeMap;
+    use alloc::string::{String, ToString};
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::{Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        map: &BTreeMap<u8, T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(map.iter().map(|(link, value)| (link.to_string(), value)))
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<u8, T>, D::Error> {
+        let map = BTreeMap::<String, T>::deserialize(deserializer)?;
+        map.into_iter().map(|(link, value)| Ok((link.parse().map_err(Error::custom)?, value))).collect()
     }
 }
 

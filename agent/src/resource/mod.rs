@@ -8,6 +8,7 @@ mod lsb;
 pub(crate) mod meta_data;
 mod native;
 mod ocf;
+mod systemctl;
 mod systemd;
 
 use agent::Surroundings;

@@ -1,10 +1,8 @@
 //! systemd units, over D-Bus: jobs are waited for by their signal, and a unit that ends by itself is noticed when it
-//! does.
-//!
-//! The connection is systemd's own socket where it may be used (nodes without a bus daemon have it too), else the
-//! system bus.
+//! does. On a node without a bus daemon `systemctl` does the same work, without the notice.
 
 use super::ended::Ended;
+use super::systemctl;
 use futures_util::StreamExt;
 use muster_api::history::{ResourceAction, rc};
 use std::time::Duration;
@@ -12,8 +10,7 @@ use tokio::sync::Mutex;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Variant, connection};
 
-const PRIVATE_SOCKET: &str = "unix:path=/run/systemd/private";
-const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
+const BUS_SOCKET: &str = "/run/dbus/system_bus_socket";
 const SERVICE: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
@@ -97,6 +94,9 @@ impl Systemd {
     }
 
     async fn watch(&self, unit: &str) -> Result<String, Failure> {
+        if !has_bus() {
+            return Err(String::from("there is no bus daemon on this node"));
+        }
         let connection = self.connection().await?;
         let path = self.unit_path(unit).await?;
         let rule = MatchRule::builder()
@@ -119,6 +119,10 @@ impl Systemd {
 
     /// Starts a job and waits for its end.
     async fn job(&self, method: &str, unit: &str) -> Result<String, Failure> {
+        if !has_bus() {
+            let verb = if method == "StartUnit" { "start" } else { "stop" };
+            return systemctl::job(verb, unit).await.map(|()| String::from("done"));
+        }
         let connection = self.connection().await?;
         let rule = MatchRule::builder()
             .msg_type(Type::Signal)
@@ -151,6 +155,9 @@ impl Systemd {
     }
 
     async fn property(&self, unit: &str, interface: &str, name: &str) -> Result<String, Failure> {
+        if !has_bus() {
+            return systemctl::property(unit, name).await;
+        }
         let connection = self.connection().await?;
         let path = self.unit_path(unit).await?;
         let reply = connection
@@ -187,7 +194,7 @@ impl Systemd {
             return Ok(connection.clone());
         }
         let connection = connect().await?;
-        // Without it the manager sends no signals over a bus; on its own socket it always does.
+        // Without it the manager sends no signals.
         let _ = connection.call_method(Some(SERVICE), MANAGER_PATH, Some(MANAGER), "Subscribe", &()).await;
         Ok(held.insert(connection).clone())
     }
@@ -199,15 +206,14 @@ pub(crate) fn unit_name(name: &str) -> String {
     if KINDS.iter().any(|kind| name.ends_with(kind)) { name.to_owned() } else { format!("{name}.service") }
 }
 
+/// Whether there is a bus daemon on this node.
+fn has_bus() -> bool {
+    std::path::Path::new(BUS_SOCKET).exists()
+}
+
 async fn connect() -> Result<Connection, Failure> {
-    let private = connection::Builder::address(PRIVATE_SOCKET).p2p().build().await;
-    match private {
-        Ok(connection) => Ok(connection),
-        Err(_) => connection::Builder::address(SYSTEM_BUS)
-            .build()
-            .await
-            .map_err(|error| format!("cannot reach systemd over D-Bus: {error}")),
-    }
+    let connection = connection::Builder::address(format!("unix:path={BUS_SOCKET}").as_str()).build().await;
+    connection.map_err(|error| format!("cannot reach systemd over D-Bus: {error}"))
 }
 
 fn said(error: impl std::fmt::Display) -> Failure {

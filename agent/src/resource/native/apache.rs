@@ -190,7 +190,7 @@ impl Apache {
         if let Some(main) = self.main_process() {
             main.signal(Signal::TERM);
             main.ended().await;
-            self.end_group(main.pid()).await;
+            self.end_group(main.pid(), CHILDREN_MERCY).await;
         } else {
             self.end_orphans().await;
         }
@@ -200,21 +200,22 @@ impl Apache {
     /// Ends what is left of a server whose main process was killed: its children still hold the port.
     async fn end_orphans(&self) {
         if let Some(group) = read_pid_file(&self.httpd.pid_file) {
-            self.end_group(group).await;
+            // Without their parent they do not heed anything else.
+            self.end_group(group, Duration::ZERO).await;
             // A file that names a process of the past would hide a failed start.
             let _ = std::fs::remove_file(&self.httpd.pid_file);
         }
     }
 
     /// Returns when no process of the server is left in the group that its main process led.
-    async fn end_group(&self, group: Pid) {
+    async fn end_group(&self, group: Pid, mercy: Duration) {
         let mut waited = Duration::ZERO;
         loop {
             let members = group_members(group, self.httpd.program_name());
             if members.is_empty() {
                 return;
             }
-            let signal = if waited < CHILDREN_MERCY { Signal::TERM } else { Signal::KILL };
+            let signal = if waited < mercy { Signal::TERM } else { Signal::KILL };
             for member in members {
                 let _ = kill_process(member, signal);
             }

@@ -52,14 +52,23 @@ impl Httpd {
         let files = params.get("envfiles").map_or(ENVIRONMENT_FILES, String::as_str);
         let environment = environment(files).await.map_err(Missing::Config)?;
         let given = params.get("configfile").filter(|file| !file.is_empty()).map(PathBuf::from);
-        let built_in = BuiltIn::ask(&program, &environment).await;
-        let config = given.unwrap_or_else(|| built_in.path("SERVER_CONFIG_FILE", "conf/httpd.conf"));
+        // Asking the program costs as much as a monitor: only where the parameters leave it open.
+        let asked = if given.is_none() { Some(BuiltIn::ask(&program, &environment).await) } else { None };
+        let config = given
+            .or_else(|| asked.as_ref().map(|built_in| built_in.path("SERVER_CONFIG_FILE", "conf/httpd.conf")))
+            .unwrap_or_default();
         let settings = Settings::read(&config, &environment)
             .map_err(|error| Missing::Config(format!("cannot read {}: {error}", config.display())))?;
-        let root = settings.server_root.clone().unwrap_or_else(|| built_in.root());
-        let pid_file = match settings.pid_file {
-            Some(file) => root.join(file),
-            None => root.join(built_in.value("DEFAULT_PIDLOG").unwrap_or("logs/httpd.pid")),
+        let pid_file = match (&settings.server_root, &settings.pid_file) {
+            (_, Some(file)) if Path::new(file).is_absolute() => PathBuf::from(file),
+            (root, file) => {
+                let built_in = match asked {
+                    Some(built_in) => built_in,
+                    None => BuiltIn::ask(&program, &environment).await,
+                };
+                let file = file.as_deref().or(built_in.value("DEFAULT_PIDLOG")).unwrap_or("logs/httpd.pid");
+                root.clone().unwrap_or_else(|| built_in.root()).join(file)
+            }
         };
         Ok(Self { program, config, pid_file, environment, listen: settings.listen })
     }
