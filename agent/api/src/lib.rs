@@ -26,6 +26,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod cluster;
+pub mod cluster_diff;
 pub mod control;
 pub mod corosync_conf;
 pub mod diff;

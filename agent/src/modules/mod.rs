@@ -5,6 +5,7 @@ mod apt;
 mod attributes;
 mod blockinfile;
 mod checksum;
+mod cluster;
 mod command;
 mod copy;
 mod dnf;
@@ -39,6 +40,7 @@ mod wait_for;
 mod words;
 
 pub(crate) use checksum::{hex, sha256};
+pub(crate) use cluster::configure;
 
 use crate::worker::{Hands, Operation, View};
 use muster_api::diff::Diff;
@@ -67,6 +69,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
     Some(match canonical {
         "apt" => &apt::Apt,
         "blockinfile" => &blockinfile::BlockInFile,
+        "cluster" => &cluster::Cluster,
         "command" => &command::PROGRAM,
         "copy" | "template" => &copy::Copy,
         "dnf" => &dnf::Dnf,

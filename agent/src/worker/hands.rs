@@ -6,7 +6,7 @@ use super::operation::Operation;
 use super::overlay::Overlay;
 use super::process::{Command, Ran, controller_is_gone};
 use super::view::{Scope, View};
-use crate::modules::Failure;
+use crate::modules::{self, Failure};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 use std::io;
 use std::path::Path;
@@ -107,6 +107,9 @@ impl<'a> Hands<'a> {
             }
             Operation::SetTimes { path, accessed, modified } => set_times(path, *accessed, *modified)
                 .map_err(|error| failed("set the times of", path, &error)),
+            Operation::Configure { config, expected_generation } => {
+                modules::configure(config, *expected_generation)
+            }
             Operation::Run { command, .. } => {
                 Err(Failure::new(format!("`{}` is not a change of a file", command.line())))
             }

@@ -5,6 +5,7 @@ use super::accounts::{Group, User};
 use super::file::Time;
 use super::overlay::UnitStart;
 use super::process::Command;
+use muster_api::cluster::ClusterConfig;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub(crate) enum Operation {
     Set { path: PathBuf, attributes: Attributes },
     /// Sets times; `None` leaves one as it is.
     SetTimes { path: PathBuf, accessed: Option<Time>, modified: Option<Time> },
+    /// Replaces the cluster's configuration, if it still is of that generation.
+    Configure { config: Box<ClusterConfig>, expected_generation: u64 },
     /// Runs one of the host's own tools, after which these things hold.
     Run { command: Command, brings: Vec<Prediction> },
 }
