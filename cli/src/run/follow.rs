@@ -69,12 +69,19 @@ impl Follow<'_> {
                 self.fail(&one.host, &one.result);
                 return;
             }
-            _ => self.included_end(&one.host, includes),
+            _ => match self.included_end(&one.host, includes) {
+                Some(end) => end,
+                None => return,
+            },
         };
         lock(&self.conductor.run).finish(&one.host, end);
     }
 
-    fn included_end(&self, host: &str, includes: &[(Vec<String>, u32, Result<Included, String>)]) -> End {
+    fn included_end(
+        &self,
+        host: &str,
+        includes: &[(Vec<String>, u32, Result<Included, String>)],
+    ) -> Option<End> {
         let mine = includes.iter().filter(|(hosts, ..)| hosts.iter().any(|name| name == host));
         let mut blocks = Vec::new();
         for (_, ordinal, included) in mine {
@@ -82,13 +89,15 @@ impl Follow<'_> {
                 Ok(included) => blocks.push((*ordinal, included.block.clone())),
                 Err(why) => {
                     let result = TaskResult::failed(why.clone());
-                    let (host, task) = (host.to_owned(), String::new());
-                    self.conductor.room.events.tell(Event::Done { host, task, result: Box::new(result) });
-                    return End::Failed;
+                    let (name, host, task) = (host, host.to_owned(), String::new());
+                    let event = Event::Done { host, task, result: Box::new(result.clone()) };
+                    self.conductor.room.events.tell(event);
+                    self.fail(name, &result);
+                    return None;
                 }
             }
         }
-        if blocks.is_empty() { End::Done } else { End::Include(blocks) }
+        Some(if blocks.is_empty() { End::Done } else { End::Include(blocks) })
     }
 
     fn fail(&self, host: &str, result: &TaskResult) {
@@ -122,8 +131,13 @@ impl Follow<'_> {
             let end = match Conductor::is_bad(&first.result) {
                 true => End::Failed,
                 false => {
-                    let of_first = self.included_end(&first.host, includes);
-                    if let End::Include(blocks) = of_first { End::Include(blocks) } else { End::Done }
+                    let mine = includes.iter().filter(|(hosts, ..)| hosts.contains(&first.host));
+                    let blocks: Vec<_> = mine
+                        .filter_map(|(_, ordinal, included)| {
+                            Some((*ordinal, included.as_ref().ok()?.block.clone()))
+                        })
+                        .collect();
+                    if blocks.is_empty() { End::Done } else { End::Include(blocks) }
                 }
             };
             lock(&self.conductor.run).finish(host, end);

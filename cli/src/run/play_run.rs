@@ -2,10 +2,12 @@
 //! the play in step (`linear`) or each on its own (`free`).
 
 use super::cursor::{Course, Cursor, Fate, Position, Program};
+use super::ssh::known_hosts::matches_pattern;
 use super::tags::{TagFilter, tags_of};
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Block, Task};
 use indexmap::IndexMap;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// The hosts of a play, or of one batch of it.
@@ -20,6 +22,8 @@ pub(crate) struct PlayRun {
 struct HostRun {
     cursor: Cursor,
     state: HostState,
+    /// The task of `--start-at-task` is still ahead.
+    is_waiting: Cell<bool>,
 }
 
 /// Whether a host goes on.
@@ -36,6 +40,8 @@ pub(crate) enum HostState {
 /// Which tasks run.
 struct Selection {
     tags: TagFilter,
+    /// `--start-at-task`, where its task was not found yet.
+    start_at: Option<String>,
 }
 
 /// Hosts that have the same task before them.
@@ -66,20 +72,33 @@ pub(crate) enum End {
 
 impl PlayRun {
     /// At the start of a play.
-    pub(crate) fn new(program: Program, hosts: &[String], handlers: Vec<Arc<Task>>, tags: TagFilter) -> Self {
+    pub(crate) fn new(
+        program: Program,
+        hosts: &[String],
+        handlers: Vec<Arc<Task>>,
+        tags: TagFilter,
+        start_at: Option<String>,
+    ) -> Self {
         let program = Arc::new(program);
         let host = |name: &String| {
-            (name.clone(), HostRun { cursor: Cursor::new(&program), state: HostState::Active })
+            (
+                name.clone(),
+                HostRun {
+                    cursor: Cursor::new(&program),
+                    state: HostState::Active,
+                    is_waiting: Cell::new(start_at.is_some()),
+                },
+            )
         };
-        Self { hosts: hosts.iter().map(host).collect(), handlers, selection: Selection { tags } }
+        Self { hosts: hosts.iter().map(host).collect(), handlers, selection: Selection { tags, start_at } }
     }
 
     /// The hosts that come first in the playbook's order, with their task; none at the end.
     pub(crate) fn next_batch(&mut self) -> Option<Batch> {
         let mut batch: Option<Batch> = None;
-        let is_selected = |task: &Task| self.selection.selects(task);
-        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
         for (name, host) in &mut self.hosts {
+            let is_selected = |task: &Task| self.selection.selects(task, &host.is_waiting);
+            let course = Course { handlers: &self.handlers, is_selected: &is_selected };
             let position = host.cursor.current(&course);
             host.note_failure();
             let Some(position) = position else { continue };
@@ -94,9 +113,9 @@ impl PlayRun {
 
     /// The next task of one host.
     pub(crate) fn next_of(&mut self, host: &str) -> Option<Position> {
-        let is_selected = |task: &Task| self.selection.selects(task);
-        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
         let run = self.hosts.get_mut(host)?;
+        let is_selected = |task: &Task| self.selection.selects(task, &run.is_waiting);
+        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
         let position = run.cursor.current(&course);
         run.note_failure();
         position
@@ -104,9 +123,9 @@ impl PlayRun {
 
     /// Takes what a task came to on a host. Says where a failure leads.
     pub(crate) fn finish(&mut self, host: &str, end: End) -> Option<Fate> {
-        let is_selected = |task: &Task| self.selection.selects(task);
-        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
         let run = self.hosts.get_mut(host)?;
+        let is_selected = |task: &Task| self.selection.selects(task, &run.is_waiting);
+        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
         match end {
             End::Done => run.cursor.advance(),
             End::Include(blocks) => run.cursor.include(blocks),
@@ -174,6 +193,11 @@ impl PlayRun {
         self.hosts.get(host).is_none_or(|host| host.cursor.is_finished())
     }
 
+    /// Whether the task of `--start-at-task` was not found on any host.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.hosts.values().all(|host| host.is_waiting.get())
+    }
+
     /// All hosts.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &String> {
         self.hosts.keys()
@@ -195,9 +219,30 @@ impl HostRun {
 }
 
 impl Selection {
-    fn selects(&self, task: &Task) -> bool {
+    fn selects(&self, task: &Task, is_waiting: &Cell<bool>) -> bool {
+        if let Some(start) = self.start_at.as_ref().filter(|_| is_waiting.get()) {
+            // Facts are gathered all the same.
+            if !is_setup(task) {
+                is_waiting.set(!is_start(task, start));
+                if is_waiting.get() {
+                    return false;
+                }
+            }
+        }
         self.tags.selects(&tags_of(task))
     }
+}
+
+fn is_setup(task: &Task) -> bool {
+    task.module.bare() == "setup" && task.name().and_then(|name| name.as_str()) == Some("Gathering Facts")
+}
+
+/// The name as it is written, with or without the role; `*` and `?` match.
+fn is_start(task: &Task, start: &str) -> bool {
+    let Some(name) = task.name().and_then(|name| name.as_str()) else { return false };
+    let with_role = task.role().map(|role| format!("{} : {name}", role.name));
+    let matches = |name: &str| matches_pattern(start, &name.to_ascii_lowercase());
+    matches(name) || with_role.is_some_and(|name| matches(&name))
 }
 
 /// A handler's name may come with its role: `role : name`.

@@ -118,6 +118,7 @@ impl PlaybookRun {
             batch,
             play.handlers.clone(),
             room.options.tags.clone(),
+            lock(&room.start_at).clone(),
         );
         let conductor = Arc::new(Conductor {
             room: room.clone(),
@@ -138,6 +139,9 @@ impl PlaybookRun {
         });
         let verdict = conductor.lead().await;
         let run = lock(&conductor.run);
+        if !run.is_waiting() {
+            *lock(&room.start_at) = None;
+        }
         let failed = run.hosts_in(HostState::Failed);
         let unreachable = run.hosts_in(HostState::Unreachable).len();
         let are_all_lost = failed.len() + unreachable == batch.len();

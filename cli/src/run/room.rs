@@ -30,6 +30,8 @@ pub(crate) struct Room {
     pub(crate) stats: Mutex<IndexMap<String, Stats>>,
     /// Hosts on which something failed or that could not be reached: later plays leave them out.
     pub(crate) lost: Mutex<Lost>,
+    /// `--start-at-task`, until its task was found.
+    pub(crate) start_at: Mutex<Option<String>>,
     /// How many hosts are worked on at the same time.
     pub(crate) slots: Arc<Semaphore>,
     /// Ctrl-C: finish what runs, start nothing more.
@@ -80,6 +82,7 @@ impl Room {
     pub(crate) fn new(parts: Parts) -> Self {
         let slots = Arc::new(Semaphore::new(parts.options.forks.max(1)));
         Self {
+            start_at: Mutex::new(parts.options.start_at.clone()),
             engine: parts.engine,
             store: parts.store,
             inventory: RwLock::new(parts.inventory),

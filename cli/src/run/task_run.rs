@@ -240,7 +240,7 @@ impl TaskRun {
         match self.wants_retry(&result) {
             Ok(Some(time)) => {
                 self.attempt += 1;
-                let attempts_left = self.attempts().saturating_sub(self.attempt) + 1;
+                let attempts_left = (self.attempts() + 2).saturating_sub(self.attempt);
                 Demand::Wait { time, attempts_left: Some(attempts_left) }
             }
             Ok(None) => {
