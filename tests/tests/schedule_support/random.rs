@@ -63,10 +63,13 @@ fn attributes<const N: usize>(
     often: usize,
     all: [(&str, &[&str]); N],
 ) -> BTreeMap<String, String> {
-    let chosen = all.into_iter().filter_map(|(name, values)| {
-        dice.one_in(often).then(|| (name.to_string(), (*dice.pick(values)).to_string()))
-    });
-    chosen.collect()
+    let mut chosen = BTreeMap::new();
+    for (name, values) in all {
+        if dice.one_in(often) {
+            chosen.insert(name.to_string(), (*dice.pick(values)).to_string());
+        }
+    }
+    chosen
 }
 
 fn config(dice: &mut Dice, nodes: &[NodeName]) -> ClusterConfig {
@@ -247,29 +250,33 @@ fn history(dice: &mut Dice, config: &ClusterConfig, nodes: &[NodeName]) -> Histo
     history
 }
 
+const START: (&str, u64, OpStatus, Option<u8>) = ("start", 0, OpStatus::Done, Some(0));
+const WATCHED: (&str, u64, OpStatus, Option<u8>) = ("monitor", 10_000, OpStatus::Done, Some(0));
+
+/// Operation, interval, how it ended, exit code: one after the other.
+type Story = &'static [(&'static str, u64, OpStatus, Option<u8>)];
+
 /// What may have been left behind: nothing, not running, running, failed in one way or another.
 fn records(dice: &mut Dice, primitive: &Primitive, is_home: bool, call: &mut u64) -> Vec<OpRecord> {
-    let start = ("start", 0, OpStatus::Done, Some(0));
-    let watched = ("monitor", 10_000, OpStatus::Done, Some(0));
-    let elsewhere: [&[(&str, u64, OpStatus, Option<u8>)]; 5] = [
+    let elsewhere: [Story; 5] = [
         &[],
         &[("monitor", 0, OpStatus::Done, Some(7))],
         &[("monitor", 0, OpStatus::Done, Some(7))],
         &[("monitor", 0, OpStatus::Done, Some(5))],
-        &[start, watched, ("stop", 0, OpStatus::Done, Some(0))],
+        &[START, WATCHED, ("stop", 0, OpStatus::Done, Some(0))],
     ];
-    let at_home: [&[(&str, u64, OpStatus, Option<u8>)]; 11] = [
+    let at_home: [Story; 11] = [
         &[],
         &[("monitor", 0, OpStatus::Done, Some(7))],
         &[("monitor", 0, OpStatus::Done, Some(0))],
-        &[start, watched],
-        &[start, watched],
-        &[start, ("monitor", 10_000, OpStatus::Done, Some(7))],
-        &[start, ("monitor", 10_000, OpStatus::TimedOut, None)],
+        &[START, WATCHED],
+        &[START, WATCHED],
+        &[START, ("monitor", 10_000, OpStatus::Done, Some(7))],
+        &[START, ("monitor", 10_000, OpStatus::TimedOut, None)],
         &[("start", 0, OpStatus::Done, Some(1))],
-        &[start, watched, ("stop", 0, OpStatus::Done, Some(1))],
-        &[start, ("monitor", 77_000, OpStatus::Done, Some(0))],
-        &[start, ("monitor", 10_000, OpStatus::Done, Some(7)), ("stop", 0, OpStatus::Done, Some(0))],
+        &[START, WATCHED, ("stop", 0, OpStatus::Done, Some(1))],
+        &[START, ("monitor", 77_000, OpStatus::Done, Some(0))],
+        &[START, ("monitor", 10_000, OpStatus::Done, Some(7)), ("stop", 0, OpStatus::Done, Some(0))],
     ];
     let story = if is_home { *dice.pick(&at_home) } else { *dice.pick(&elsewhere) };
     let is_old = dice.one_in(8);

@@ -1,0 +1,249 @@
+//! Properties, defaults, primitives and groups.
+
+use super::agents;
+use super::names::{
+    self, META, META_NOT_YET, ON_FAIL, ON_FAIL_NOT_YET, OPERATION_DEFAULTS, OPERATION_DEFAULTS_NOT_YET,
+    PROPERTIES, PROPERTIES_NOT_YET,
+};
+use super::value::Reader;
+use crate::suggest::did_you_mean;
+use muster_api::cluster::{ClusterConfig, parse_bool};
+use muster_api::resource::{AgentClass, AgentName, Group, OnFail, Operation, Primitive, Resource};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+type Attributes = BTreeMap<String, String>;
+
+pub(super) fn read_properties(reader: &mut Reader, args: &Map<String, Value>) -> Attributes {
+    let read = |reader: &mut Reader, value: &Value| {
+        let properties = reader.texts(value);
+        for (name, value) in &properties {
+            names::check(reader, "cluster property", name, value, PROPERTIES, PROPERTIES_NOT_YET);
+        }
+        properties
+    };
+    reader.field(args, "properties", read).unwrap_or_default()
+}
+
+pub(super) fn read_meta(reader: &mut Reader, value: &Value) -> Attributes {
+    let meta = reader.texts(value);
+    for (name, value) in &meta {
+        names::check(reader, "meta attribute", name, value, META, META_NOT_YET);
+    }
+    meta
+}
+
+pub(super) fn read_operation_defaults(reader: &mut Reader, value: &Value) -> Attributes {
+    let defaults = reader.texts(value);
+    for (name, value) in &defaults {
+        names::check(
+            reader,
+            "operation default",
+            name,
+            value,
+            OPERATION_DEFAULTS,
+            OPERATION_DEFAULTS_NOT_YET,
+        );
+    }
+    defaults
+}
+
+/// Primitives, then groups, which take their members out of the list: a group stands where its first member stood.
+pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut ClusterConfig) {
+    let primitives = reader.field(args, "resources", |reader, value| reader.list(value, read_primitive));
+    let groups = reader.field(args, "groups", |reader, value| reader.list(value, read_group));
+    config.resources = primitives.unwrap_or_default().into_iter().map(Resource::Primitive).collect();
+    for (index, group) in groups.unwrap_or_default().into_iter().enumerate() {
+        reader.within("groups", |reader| reader.at(index, |reader| gather(reader, config, group)));
+    }
+}
+
+/// A group as it is written: its members by name.
+struct WrittenGroup {
+    id: String,
+    members: Vec<String>,
+    meta: Attributes,
+}
+
+fn read_group(reader: &mut Reader, value: &Value) -> Option<WrittenGroup> {
+    let map = reader.mapping(value)?;
+    reader.known_keys(map, &["id", "resources", "meta"], &[]);
+    let members = reader.field(map, "resources", Reader::names).unwrap_or_default();
+    if members.is_empty() && !reader.hides_something {
+        reader.problem("a group needs at least one resource in `resources`".to_string());
+    }
+    let meta = reader.field(map, "meta", read_meta).unwrap_or_default();
+    Some(WrittenGroup { id: reader.required_text(map, "id")?, members, meta })
+}
+
+fn gather(reader: &mut Reader, config: &mut ClusterConfig, written: WrittenGroup) {
+    let mut place = None;
+    let mut members = Vec::new();
+    for (index, name) in written.members.iter().enumerate() {
+        let found = config.resources.iter().position(
+            |resource| matches!(resource, Resource::Primitive(primitive) if primitive.id.as_str() == name),
+        );
+        let Some(found) = found else {
+            reader.within("resources", |reader| {
+                reader.at(index, |reader| missing_member(reader, config, name, &members))
+            });
+            continue;
+        };
+        if let Resource::Primitive(primitive) = config.resources.remove(found) {
+            members.push(primitive);
+        }
+        let before = place.get_or_insert(found);
+        *before -= usize::from(found < *before);
+    }
+    let group = Group { id: written.id.into(), members, meta: written.meta };
+    let place = place.unwrap_or(config.resources.len()).min(config.resources.len());
+    config.resources.insert(place, Resource::Group(group));
+}
+
+fn missing_member(reader: &mut Reader, config: &ClusterConfig, name: &str, members: &[Primitive]) {
+    if reader.hides_something {
+        return;
+    }
+    let is_taken =
+        config.primitives().any(|(primitive, group)| group.is_some() && primitive.id.as_str() == name);
+    if members.iter().any(|member| member.id.as_str() == name) || is_taken {
+        reader.problem(format!("`{name}` is in a group already; a resource is in one group, once"));
+    } else if config.resources.iter().any(|resource| resource.id().as_str() == name) {
+        reader.problem(format!("`{name}` is a group; a group holds primitives only"));
+    } else {
+        let ids: Vec<&str> = config.primitives().map(|(primitive, _)| primitive.id.as_str()).collect();
+        reader.problem_with_hint(
+            format!("there is no resource `{name}` in `resources`"),
+            did_you_mean(name, ids),
+        );
+    }
+}
+
+fn read_primitive(reader: &mut Reader, value: &Value) -> Option<Primitive> {
+    let map = reader.mapping(value)?;
+    reader.known_keys(map, &["id", "agent", "options", "meta", "operations"], &[]);
+    let id = reader.required_text(map, "id");
+    let is_hidden = map.get("options").and_then(Value::as_str).is_some_and(|text| reader.is_template(text));
+    let params = reader.field(map, "options", Reader::texts).unwrap_or_default();
+    let agent = reader.required_text(map, "agent").and_then(|text| read_agent(reader, &text));
+    if let Some(agent) = &agent {
+        agents::check(reader, agent, (!is_hidden).then_some(&params));
+    }
+    let meta = reader.field(map, "meta", read_meta).unwrap_or_default();
+    let operations = reader.field(map, "operations", |reader, value| reader.list(value, read_operation));
+    let operations = operations.unwrap_or_default();
+    refuse_twice(reader, &operations);
+    Some(Primitive { id: id?.into(), agent: agent?, params, meta, operations })
+}
+
+fn read_agent(reader: &mut Reader, text: &str) -> Option<AgentName> {
+    match AgentName::parse(text) {
+        Ok(agent) => Some(agent),
+        Err(_) if text.starts_with("stonith:") => {
+            let sentence = format!("`{text}` is a fence device: declare it under `fence_devices`");
+            reader.within("agent", |reader| reader.problem(sentence));
+            None
+        }
+        Err(sentence) => {
+            reader.within("agent", |reader| reader.problem(sentence));
+            None
+        }
+    }
+    .filter(|agent| agent.class != AgentClass::Stonith)
+}
+
+fn refuse_twice(reader: &mut Reader, operations: &[Operation]) {
+    for (index, operation) in operations.iter().enumerate() {
+        let is_same =
+            |other: &Operation| other.name == operation.name && other.interval_ms == operation.interval_ms;
+        if operations[..index].iter().any(is_same) {
+            let sentence = format!("`{}` with this interval is declared above", operation.name);
+            reader.within("operations", |reader| reader.at(index, |reader| reader.problem(sentence)));
+        }
+    }
+}
+
+const OPERATION_KEYS: &[&str] = &["name", "interval", "timeout", "on-fail", "on_fail", "role", "enabled"];
+
+const OPERATION_KEYS_NOT_YET: &[&str] = &["start-delay", "interval-origin", "record-pending", "requires"];
+
+fn read_operation(reader: &mut Reader, value: &Value) -> Option<Operation> {
+    let map = reader.mapping(value)?;
+    for key in OPERATION_KEYS_NOT_YET {
+        if map.contains_key(*key) {
+            reader.bad_key(key, format!("`{key}` of an operation is not supported"), []);
+        }
+    }
+    reader.known_keys(map, OPERATION_KEYS, OPERATION_KEYS_NOT_YET);
+    let name = reader.required_text(map, "name");
+    let interval_ms = reader.field(map, "interval", Reader::duration).flatten().unwrap_or(0);
+    let timeout_ms = reader.field(map, "timeout", Reader::duration).flatten();
+    let on_fail =
+        ["on-fail", "on_fail"].into_iter().find_map(|key| reader.field(map, key, read_on_fail).flatten());
+    reader.field(map, "role", refuse_role);
+    let enabled = reader.field(map, "enabled", read_bool).flatten().unwrap_or(true);
+    let name = name?;
+    check_operation_name(reader, &name, interval_ms);
+    Some(Operation { name, interval_ms, timeout_ms, on_fail, role: None, enabled })
+}
+
+fn check_operation_name(reader: &mut Reader, name: &str, interval_ms: u64) {
+    let known = ["start", "stop", "monitor"];
+    let not_yet = [
+        "promote",
+        "demote",
+        "notify",
+        "migrate_to",
+        "migrate_from",
+        "reload",
+        "reload-agent",
+        "validate-all",
+    ];
+    if not_yet.contains(&name) {
+        reader.within("name", |reader| reader.problem(format!("muster does not run `{name}` yet")));
+    } else if !known.contains(&name) {
+        let hint = did_you_mean(name, known);
+        let sentence = format!("`{name}` is not an operation; expected `start`, `stop` or `monitor`");
+        reader.within("name", |reader| reader.problem_with_hint(sentence, hint));
+    } else if name != "monitor" && interval_ms > 0 {
+        reader.within("interval", |reader| {
+            reader.problem(format!("`{name}` is not repeated; only `monitor` has an interval"))
+        });
+    }
+}
+
+fn read_bool(reader: &mut Reader, value: &Value) -> Option<bool> {
+    let text = reader.text(value)?;
+    let flag = parse_bool(&text);
+    if flag.is_none() {
+        reader.problem(format!("`{text}` is not `true` or `false`"));
+    }
+    flag
+}
+
+fn refuse_role(reader: &mut Reader, value: &Value) {
+    if let Some(role) = reader.text(value).filter(|role| !role.eq_ignore_ascii_case("started")) {
+        reader.problem(format!("operations for the role `{role}` are not supported; leave `role` out"));
+    }
+}
+
+fn read_on_fail(reader: &mut Reader, value: &Value) -> Option<OnFail> {
+    let text = reader.text(value)?;
+    let on_fail = match text.as_str() {
+        "ignore" => Some(OnFail::Ignore),
+        "block" => Some(OnFail::Block),
+        "stop" => Some(OnFail::Stop),
+        "restart" => Some(OnFail::Restart),
+        "fence" => Some(OnFail::Fence),
+        "standby" => Some(OnFail::Standby),
+        _ => None,
+    };
+    if ON_FAIL_NOT_YET.contains(&text.as_str()) {
+        reader.problem(format!("`on-fail` = `{text}` is Pacemaker's; muster does not have it yet"));
+    } else if on_fail.is_none() {
+        let listed = ON_FAIL.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ");
+        let hint = did_you_mean(&text, ON_FAIL.iter().copied());
+        reader.problem_with_hint(format!("`{text}` is not one of {listed}"), hint);
+    }
+    on_fail
+}

@@ -1,0 +1,140 @@
+//! The form: what is read, what is refused and how.
+
+use super::*;
+use serde_json::json;
+
+fn nodes() -> Vec<NodeName> {
+    vec!["n1".into(), "n2".into()]
+}
+
+fn args(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().expect("the arguments are a mapping")
+}
+
+fn web_cluster() -> Value {
+    json!({
+        "name": "webcluster",
+        "properties": {"stonith-enabled": true},
+        "resource_defaults": {"resource-stickiness": 100},
+        "operation_defaults": {"timeout": "30s"},
+        "resources": [
+            {"id": "other", "agent": "systemd:other"},
+            {"id": "vip", "agent": "ocf:heartbeat:IPaddr2", "options": {"ip": "10.0.0.9", "cidr_netmask": 24},
+             "operations": [{"name": "monitor", "interval": "30s", "timeout": 20}]},
+            {"id": "apache", "agent": "ocf:heartbeat:apache"},
+        ],
+        "groups": [{"id": "web", "resources": ["vip", "apache"], "meta": {"priority": 10}}],
+        "constraints": {
+            "location": [{"resource": "web", "node": "n1", "score": 50}],
+            "colocation": [{"resource": "other", "with": "web", "score": "-INFINITY"}],
+            "order": [{"first": "web", "then": "other", "kind": "Optional"}],
+        },
+        "fence_devices": [
+            {"id": "fence-n1", "agent": "fence_redfish", "options": {"ip": "10.0.0.1"}, "targets": ["n1"]},
+        ],
+        "fence_levels": [{"target": "n1", "level": 1, "devices": ["fence-n1"]}],
+        "wait": "90s",
+    })
+}
+
+fn problems(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut value = web_cluster();
+    change(&mut value);
+    let problems = read(&args(value), &nodes()).err().unwrap_or_default();
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_web_cluster_is_read_and_written_back_the_same() {
+    let declared = read(&args(web_cluster()), &nodes()).expect("the form has no mistakes");
+    assert_eq!(declared.name, "webcluster");
+    assert_eq!(declared.wait_ms, Some(90_000));
+    assert_eq!(declared.config.fence_devices[0].params["pcmk_host_list"], "n1");
+    let ids: Vec<&str> = declared.config.resources.iter().map(|resource| resource.id().as_str()).collect();
+    assert_eq!(ids, ["other", "web"], "the group stands where its first member stood");
+    let written = write(&declared.name, &declared.config);
+    let again = read(&written, &nodes()).expect("what is written can be read");
+    assert_eq!(again.config, declared.config);
+}
+
+#[test]
+fn misspelt_names_get_the_nearest_known_one() {
+    let found = problems(|value| {
+        value["propertis"] = json!({});
+        value["properties"]["stonith-enabeld"] = json!(true);
+        value["resources"][1]["options"]["cidr_netmsk"] = json!(24);
+        value["resources"][1]["meta"] = json!({"resource-stickyness": 1});
+        value["constraints"]["location"][0]["node"] = json!("n3");
+        value["constraints"]["colocation"][0]["with"] = json!("wbe");
+        value["groups"][0]["resources"] = json!(["vip", "apahce"]);
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn what_pacemaker_has_and_muster_has_not_is_refused_by_name() {
+    let found = problems(|value| {
+        value["properties"]["placement-strategy"] = json!("balanced");
+        value["resources"][0]["meta"] = json!({"allow-migrate": true});
+        value["resources"][0]["operations"] =
+            json!([{"name": "promote"}, {"name": "monitor", "on-fail": "demote"}]);
+        value["clones"] = json!([{"id": "c", "resource": "other"}]);
+        value["constraints"]["ticket"] = json!([{"ticket": "t"}]);
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn wrong_values_name_what_was_expected() {
+    let found = problems(|value| {
+        value["properties"]["no-quorum-policy"] = json!("freze");
+        value["resources"][1]["operations"][0]["interval"] = json!("30 parsecs");
+        value["resources"][2]["agent"] = json!("heartbeat:apache");
+        value["constraints"]["location"][0]["score"] = json!("INFINTY");
+        value["fence_levels"][0]["level"] = json!(12);
+        value["resources"][0] = json!({"id": "web", "agent": "systemd:other", "options": {"x": 1}});
+        value["groups"][0]["resources"] = json!([]);
+        value["wait"] = json!("soon");
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_cluster_without_a_fence_device_says_what_to_write() {
+    let found = problems(|value| {
+        value["fence_devices"] = json!([]);
+        value["fence_levels"] = json!([]);
+    });
+    insta::assert_snapshot!(found.join("\n"));
+    let accepted = problems(|value| {
+        value["fence_devices"] = json!([]);
+        value["fence_levels"] = json!([]);
+        value["properties"]["stonith-enabled"] = json!(false);
+    });
+    assert_eq!(accepted, [""; 0]);
+}
+
+#[test]
+fn orders_in_a_circle_are_shown_as_a_circle() {
+    let found = problems(|value| {
+        value["constraints"]["order"] =
+            json!([{"first": "vip", "then": "other"}, {"first": "other", "then": "web"}]);
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn templates_that_are_not_rendered_yet_are_passed_over() {
+    let mut value = web_cluster();
+    value["resources"][1]["options"]["ip"] = json!("{{ cluster_vip }}");
+    value["fence_devices"] = json!("{{ cluster_fence_devices }}");
+    value["constraints"] = json!("{{ cluster_constraints }}");
+    value["properties"]["stonith-enabled"] = json!("{{ fencing }}");
+    assert_eq!(check_unrendered(&args(value.clone()), None), []);
+    value["resources"][1]["options"]["nics"] = json!("{{ interface }}");
+    let found = check_unrendered(&args(value), None);
+    assert_eq!(
+        found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["resources[1].options.nics: `ocf:heartbeat:IPaddr2` has no parameter `nics` (did you mean `nic`?)"]
+    );
+}
