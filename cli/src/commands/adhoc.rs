@@ -115,8 +115,10 @@ fn playbook(args: &AdHocArgs, folder: &Path, loader: &Loader) -> Result<Playbook
         quoted(&args.module_name),
         args.module_name,
     );
-    // The name tells where a mistake is: in what was typed. The folder is where files are looked for.
-    loader.playbook_text(&SourceFile::new(folder.join("(command line)"), text))
+    // The name tells where a mistake is: in what was typed. Its folder is where files are looked for.
+    let name = Path::new("(command line)");
+    let path = if args.playbook_dir.is_some() { folder.join(name) } else { name.to_owned() };
+    loader.playbook_text(&SourceFile::new(path, text))
 }
 
 fn bare(module: &str) -> &str {

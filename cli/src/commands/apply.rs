@@ -13,6 +13,7 @@ use crate::run::early::Early;
 use crate::run::hosts::Hosts;
 use crate::run::interrupt;
 use crate::run::playbook_run::PlaybookRun;
+use crate::run::refused::refused;
 use crate::run::room::{Gathering, Options, Parts, Room, lock};
 use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
@@ -145,6 +146,7 @@ fn playbooks(paths: &[PathBuf], loader: &Loader) -> Result<Vec<Playbook>> {
     let mut mistakes = Diagnostics::default();
     let playbooks: Vec<Playbook> =
         paths.iter().filter_map(|path| mistakes.collect(loader.playbook(path))).collect();
+    mistakes.append(refused(&playbooks));
     mistakes.or_value(playbooks)
 }
 

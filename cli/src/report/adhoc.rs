@@ -39,7 +39,8 @@ impl AdHoc {
             Some(rc) => format!("{host} | {state} | rc={rc} >>\n{}", said(result)),
             None => {
                 let state = if result.status == Status::Failed { "FAILED!" } else { state };
-                let shown = result.shown();
+                let shown =
+                    if result.is_talk && !result.no_log { result.result.clone() } else { result.shown() };
                 let body = if self.one_line { one_line(&shown) } else { indented(&shown) };
                 format!("{host} | {state} => {body}")
             }

@@ -28,6 +28,7 @@ mod play_run;
 pub(crate) mod playbook_run;
 pub(crate) mod process;
 mod program;
+pub(crate) mod refused;
 pub(crate) mod result;
 pub(crate) mod room;
 mod serial;

@@ -164,9 +164,12 @@ impl TaskResult {
         map
     }
 
-    /// What may be shown of it.
+    /// What may be shown of it, by name.
     pub(crate) fn shown(&self) -> Map<String, Json> {
-        let mut map = self.registered();
+        let mut entries: Vec<(String, Json)> = self.registered().into_iter().collect();
+        entries.retain(|(name, value)| name != "failed" || *value == Json::Bool(true));
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut map: Map<String, Json> = entries.into_iter().collect();
         if self.no_log {
             map.retain(|key, _| matches!(key.as_str(), "changed" | "failed" | "skipped" | "unreachable"));
             map.insert("censored".into(), CENSORED.into());

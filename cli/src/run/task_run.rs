@@ -5,6 +5,7 @@ use super::arguments::{self, ArgumentsError};
 use super::keywords::{Lookup, first_false};
 use super::known::partly_known;
 use super::loop_items::Items;
+use super::refused::refusal;
 use super::result::{Effect, Status, TaskResult};
 use super::unreachable::Unreachable;
 use crate::playbook::Task;
@@ -175,6 +176,9 @@ impl TaskRun {
         if let Some(err) = self.items_error.take() {
             return Err(Stop::Template(err));
         }
+        if let Some(why) = refusal(&task) {
+            return Err(Stop::Refused(why));
+        }
         self.delegate_to = self.lookup().text(Keyword::DelegateTo)?;
         let name = module_name(&task, &self.scope)?;
         if let Some(effect) = self.own_effect(&name)? {
@@ -186,6 +190,7 @@ impl TaskRun {
             Err(err) if is_expression_module(spec) => ignore_expression(err)?,
             other => other?,
         };
+        hide_secrets(spec, &args, &self.scope);
         let lookup = self.lookup();
         let timeout = lookup.seconds(Keyword::Timeout)?.or(self.mode.timeout.map(Duration::from_secs));
         Ok(Asked::Request(Request {
@@ -495,6 +500,15 @@ fn ignore_expression(err: ArgumentsError) -> Result<Map<String, Json>, Stop> {
     match err {
         ArgumentsError::Template(_) => Ok(Map::new()),
         ArgumentsError::Refused(why) => Err(Stop::Refused(why)),
+    }
+}
+
+/// What the module's table marks as secret is masked in every report.
+fn hide_secrets(spec: &ModuleSpec, args: &Map<String, Json>, scope: &Scope) {
+    for arg in spec.args.iter().filter(|arg| arg.secret) {
+        if let Some(text) = args.get(arg.name).and_then(Json::as_str) {
+            scope.secrets().add(text);
+        }
     }
 }
 

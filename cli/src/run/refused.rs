@@ -1,0 +1,54 @@
+//! Keywords that playbooks may have and that are not carried out yet: they are refused before any host is touched,
+//! never ignored.
+
+use crate::error::{Diagnostic, Diagnostics};
+use crate::playbook::keyword::Keyword;
+use crate::playbook::{Item, Play, Playbook, Task};
+use crate::yaml::Node;
+
+/// All refusals in the playbooks.
+pub(crate) fn refused(playbooks: &[Playbook]) -> Diagnostics {
+    let mut mistakes = Diagnostics::default();
+    for play in playbooks.iter().flat_map(|playbook| &playbook.plays) {
+        for task in tasks(play) {
+            in_task(task, &mut mistakes);
+        }
+    }
+    mistakes
+}
+
+/// Why a task cannot be carried out, for tasks that came with an include.
+pub(crate) fn refusal(task: &Task) -> Option<String> {
+    let mut mistakes = Diagnostics::default();
+    in_task(task, &mut mistakes);
+    mistakes.iter().next().map(|mistake| mistake.title().to_owned())
+}
+
+fn in_task(task: &Task, mistakes: &mut Diagnostics) {
+    if let Some(node) = task.scope.keywords.get(Keyword::Async).filter(|node| !is_zero(node)) {
+        mistakes.push(
+            Diagnostic::error("`async` is not supported yet")
+                .at(&node.span, "the task would run beside the others")
+                .hint("leave it out, and bound the task's time with `timeout: SECONDS`"),
+        );
+    }
+    let debugger = task.keyword(Keyword::Debugger).filter(|node| node.as_str() != Some("never"));
+    if let Some(node) = debugger {
+        mistakes.push(
+            Diagnostic::error("`debugger` is not supported")
+                .at(&node.span, "a shell would open here")
+                .hint("`-vv` shows all results, `--start-at-task` begins at a task"),
+        );
+    }
+}
+
+fn is_zero(node: &Node) -> bool {
+    node.scalar_text().is_some_and(|text| text == "0")
+}
+
+fn tasks(play: &Play) -> Vec<&Task> {
+    let sections = [&play.pre_tasks, &play.tasks, &play.post_tasks];
+    let own = sections.into_iter().flatten().flat_map(Item::tasks);
+    let of_roles = play.roles.iter().flat_map(|block| block.tasks());
+    own.chain(of_roles).chain(&play.handlers).map(AsRef::as_ref).collect()
+}
