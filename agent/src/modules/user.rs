@@ -4,7 +4,7 @@ use super::group::{next_gid, number};
 use super::{Args, Check, Failure, Module};
 use crate::worker::accounts::{Group, User as Account};
 use crate::worker::process::Command;
-use crate::worker::{Operation, Prediction, View};
+use crate::worker::{Attributes, Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -48,14 +48,11 @@ fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Check {
             command = command.argument(option);
         }
     }
-    let mut operations = vec![Operation::Run {
-        command: command.argument(&user.name),
-        brings: vec![Prediction::NoUser(user.name.clone())],
-    }];
-    if args.flag("remove") && view.is_check() && view.exists(Path::new(&user.home)) {
-        // In a plan the command does not run: what it removes is said apart.
-        operations.push(Operation::Remove { path: user.home.clone().into() });
+    let mut brings = vec![Prediction::NoUser(user.name.clone())];
+    if args.flag("remove") && view.exists(Path::new(&user.home)) {
+        brings.push(Prediction::Also(Box::new(Operation::Remove { path: user.home.clone().into() })));
     }
+    let operations = vec![Operation::Run { command: command.argument(&user.name), brings }];
     let change = Change::Presence { before: "present".into(), after: "absent".into() };
     Check::change(diff(&user.name, vec![change]), operations)
 }
@@ -132,16 +129,24 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
     if args.text("group").is_none() && view.group(name).is_none() {
         brings.push(Prediction::Group(Group { name: name.to_owned(), gid, members: Vec::new() }));
     }
+    if args.choice("create_home") != Some(false) && !view.exists(Path::new(&user.home)) {
+        brings.extend(new_home(&user));
+    }
     let mut operations = vec![Operation::Run { command: command.argument(name), brings }];
     operations.extend(password_operations(name, args, None)?);
     operations.extend(aging(name, args, None));
-    if view.is_check() && args.choice("create_home") != Some(false) && !view.exists(Path::new(&user.home)) {
-        operations.push(Operation::MakeDirectory { path: user.home.clone().into() });
-    }
     let change = Change::Presence { before: "absent".into(), after: "present".into() };
     let check = Check::change(diff(name, vec![change]), operations)
         .with("create_home", args.choice("create_home") != Some(false));
     Ok((check, Some(user)))
+}
+
+/// The home directory that comes with the user.
+fn new_home(user: &Account) -> [Prediction; 2] {
+    let path = PathBuf::from(&user.home);
+    let attributes = Attributes { uid: Some(user.uid), gid: Some(user.gid), mode: None };
+    let make = Operation::MakeDirectory { path: path.clone() };
+    [make, Operation::Set { path, attributes }].map(|operation| Prediction::Also(Box::new(operation)))
 }
 
 /// What `useradd` will most likely take.
@@ -232,6 +237,10 @@ fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Opt
         command.arguments.extend(found.options.iter().map(Into::into));
         let mut brings = vec![Prediction::User(found.after.clone())];
         brings.extend(joined);
+        if args.flag("move_home") && found.after.home != user.home {
+            brings.push(Prediction::Also(Box::new(Operation::Remove { path: user.home.clone().into() })));
+            brings.extend(new_home(&found.after));
+        }
         operations.push(Operation::Run { command: command.argument(&user.name), brings });
     }
     let mut changes = found.changes;

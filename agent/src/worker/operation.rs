@@ -84,4 +84,6 @@ pub(crate) enum Prediction {
     Port { port: String, is_open: bool },
     /// The host's name.
     Hostname(String),
+    /// The command also does this to the host's files.
+    Also(Box<Operation>),
 }

@@ -245,13 +245,12 @@ impl Overlay {
             // The cluster is asked once in a play: nothing later looks at what it would have said.
             Operation::Configure { .. } => Ok(()),
             Operation::Run { brings, .. } => {
-                brings.iter().for_each(|prediction| self.expect(prediction));
-                Ok(())
+                brings.iter().try_for_each(|prediction| self.expect(prediction, umask))
             }
         }
     }
 
-    fn expect(&mut self, prediction: &Prediction) {
+    fn expect(&mut self, prediction: &Prediction, umask: u32) -> io::Result<()> {
         match prediction.clone() {
             Prediction::Installed { name, version } => {
                 self.packages.insert(name, Package::Installed(version));
@@ -282,7 +281,9 @@ impl Overlay {
                 self.ports.insert(port, is_open);
             }
             Prediction::Hostname(name) => self.hostname = Some(name),
+            Prediction::Also(operation) => return self.predict(&operation, umask),
         }
+        Ok(())
     }
 
     fn put(&mut self, path: &Path, stat: Stat, content: Content) -> io::Result<()> {
