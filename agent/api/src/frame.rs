@@ -49,7 +49,10 @@ pub enum ToWorker {
 /// From the worker to the controller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
-#[expect(clippy::large_enum_variant, reason = "a message is read or written and dropped; none is kept in numbers")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a message is read or written and dropped; none is kept in numbers"
+)]
 pub enum FromWorker {
     /// Answer to `Hello`.
     Hello {

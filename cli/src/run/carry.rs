@@ -2,6 +2,7 @@
 //! controller has to do with the outcome.
 
 use super::arguments::text;
+use super::cluster_step::cluster_part;
 use super::control::{Answer, Control, Pause, paused};
 use super::files::{self, Part};
 use super::hosts::{Errand, StepFailure};
@@ -164,6 +165,7 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
         "script" => {
             files::script_part(request, &room.contents).map(|part| Work::Parts(vec![part])).map_err(failed)
         }
+        "cluster" => cluster_part(request).map(|part| Work::Parts(vec![part])).map_err(failed),
         "fetch" => Ok(Work::Fetch),
         name => Ok(Work::Parts(vec![Part { module: name, args: request.args.clone(), content: None }])),
     }

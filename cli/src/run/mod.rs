@@ -5,6 +5,7 @@
 pub(crate) mod agents;
 mod arguments;
 mod carry;
+mod cluster_step;
 pub(crate) mod conduct;
 pub(crate) mod content;
 mod control;

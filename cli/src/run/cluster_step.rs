@@ -1,0 +1,35 @@
+//! The step of a `cluster` task: its arguments become the one configuration that agent, scheduler and CIB share.
+
+use super::files::Part;
+use super::task_run::Request;
+use crate::cluster::playbook_form;
+use crate::template::to_json;
+use muster_api::id::NodeName;
+use serde_json::{Map, Value as Json};
+
+/// The step, for a cluster whose nodes are the hosts of the play.
+///
+/// # Errors
+///
+/// All mistakes in the arguments, a line each.
+pub(crate) fn cluster_part(request: &Request) -> Result<Part, String> {
+    let declared = playbook_form::read(&request.args, &nodes(request)?).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })?;
+    let config = serde_json::to_value(&declared.config)
+        .map_err(|cause| format!("the configuration cannot be sent: {cause}"))?;
+    let args = Map::from_iter([
+        ("cluster_name".to_owned(), Json::from(declared.name)),
+        ("config".to_owned(), config),
+        ("wait_ms".to_owned(), Json::from(declared.wait_ms)),
+    ]);
+    Ok(Part { module: "cluster", args, content: None })
+}
+
+/// All hosts of the play, also those that failed: a node that is down is still a node.
+fn nodes(request: &Request) -> Result<Vec<NodeName>, String> {
+    let hosts = request.scope.get("ansible_play_hosts_all").map_err(|cause| cause.to_string())?;
+    let Some(Json::Array(hosts)) = hosts.map(|hosts| to_json(&hosts)) else { return Ok(Vec::new()) };
+    Ok(hosts.iter().filter_map(Json::as_str).map(NodeName::from).collect())
+}
