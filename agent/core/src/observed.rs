@@ -393,3 +393,99 @@ fn rc_meaning(code: u8) -> &'static str {
         _ => "failed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules<'static> {
+        Rules {
+            primitive: None,
+            default_on_fail: None,
+            is_managed: true,
+            is_fencing_enabled: true,
+            is_online: true,
+            can_fence: true,
+            failure_timeout_ms: 0,
+            has_fresh_fail_count: false,
+            now_ms: 1_000_000,
+        }
+    }
+
+    fn record(operation: &str, interval_ms: u64, call: u64, status: OpStatus, rc: Option<u8>) -> OpRecord {
+        OpRecord {
+            operation: operation.into(),
+            interval_ms,
+            call,
+            status,
+            rc,
+            reason: String::new(),
+            at_ms: 1000,
+            took_ms: 1,
+            digest: 1,
+            agent: AgentName::parse("ocf:muster:Dummy").unwrap(),
+            params: BTreeMap::new(),
+        }
+    }
+
+    fn done(operation: &str, interval_ms: u64, call: u64, rc: u8) -> OpRecord {
+        record(operation, interval_ms, call, OpStatus::Done, Some(rc))
+    }
+
+    #[test]
+    fn a_failed_start_counts_as_active_until_it_was_stopped() {
+        let mut records = alloc::vec![done("start", 0, 1, rc::ERROR)];
+        let observed = observe(&records, &rules());
+        assert_eq!((observed.state, observed.response), (Sighting::Started, Response::Restart));
+        remember(&mut records, done("stop", 0, 2, rc::OK));
+        let observed = observe(&records, &rules());
+        assert_eq!((observed.state, observed.response), (Sighting::Stopped, Response::Ignore));
+    }
+
+    #[test]
+    fn records_are_read_by_call_and_a_pending_one_last() {
+        let records = [
+            done("stop", 0, 9, rc::OK),
+            done("start", 0, 3, rc::OK),
+            record("start", 0, 2, OpStatus::Pending, None),
+        ];
+        let observed = observe(&records, &rules());
+        assert!(observed.is_start_pending);
+        assert_eq!(observed.state, Sighting::Started);
+    }
+
+    #[test]
+    fn a_probe_that_finds_nothing_or_nothing_installed_is_stopped() {
+        assert_eq!(observe(&[done("monitor", 0, 1, rc::NOT_RUNNING)], &rules()).state, Sighting::Stopped);
+        let missing = observe(&[done("monitor", 0, 1, rc::INSTALLED)], &rules());
+        assert_eq!(missing.state, Sighting::Stopped);
+        assert!(missing.ban_here.is_some());
+    }
+
+    #[test]
+    fn a_failed_stop_asks_for_fencing_and_without_fencing_blocks() {
+        let records = [done("start", 0, 1, rc::OK), done("stop", 0, 2, rc::ERROR)];
+        assert_eq!(observe(&records, &rules()).response, Response::Fence);
+        let without = Rules { is_fencing_enabled: false, ..rules() };
+        assert_eq!(observe(&records, &without).response, Response::Block);
+    }
+
+    #[test]
+    fn a_failure_that_has_aged_out_asks_for_nothing() {
+        let records = [done("start", 0, 1, rc::OK), done("monitor", 10_000, 2, rc::NOT_RUNNING)];
+        let aged = Rules { failure_timeout_ms: 60_000, ..rules() };
+        let observed = observe(&records, &aged);
+        assert_eq!((observed.state, observed.response), (Sighting::Started, Response::Ignore));
+        let fresh = Rules { has_fresh_fail_count: true, ..aged };
+        assert_eq!(observe(&records, &fresh).response, Response::Restart);
+    }
+
+    #[test]
+    fn the_last_failure_is_remembered_over_later_successes() {
+        let mut records = alloc::vec![done("start", 0, 1, rc::OK), done("monitor", 10_000, 2, rc::ERROR)];
+        remember(&mut records, done("monitor", 10_000, 3, rc::OK));
+        remember(&mut records, done("monitor", 10_000, 4, rc::OK));
+        let calls: Vec<u64> = records.iter().map(|record| record.call).collect();
+        assert_eq!(calls, [1, 2, 4]);
+    }
+}

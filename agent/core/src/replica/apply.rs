@@ -91,11 +91,8 @@ impl State {
         if let Some(counts) = self.history.failures.get_mut(node) {
             counts.remove(resource);
         }
-        let records = records(&mut self.history, node, resource);
         // What is known only by a failure is not known once that is forgotten: it is looked at anew.
-        if records.iter().any(is_failure) {
-            records.retain(|record| record.status == OpStatus::Pending);
-        }
+        records(&mut self.history, node, resource).retain(|record| !is_failure(record));
     }
 
     /// A confirmed fencing makes the absent node's fact; a member's is made when its view ends.
@@ -135,13 +132,16 @@ pub(crate) fn pending(action: &ResourceAction, call: u64, at_ms: u64) -> OpRecor
     }
 }
 
-/// Puts a record in: it replaces the older one of the same operation and interval; a stop that went well ends
-/// the monitors.
+/// Puts a record in: it replaces the older one of the same operation and interval; a stop that went well ends the
+/// monitors. The last failure stays: `on-fail` may ask for more than the next success undoes (`stop`, `standby`).
 pub(crate) fn put(records: &mut Vec<OpRecord>, record: OpRecord) {
     let is_stopped = record.operation == "stop" && record.rc == Some(rc::OK);
+    let last_failure = records.iter().filter(|known| is_failure(known)).map(|known| known.call).max();
     records.retain(|known| {
         let is_same = known.operation == record.operation && known.interval_ms == record.interval_ms;
-        !(is_same || is_stopped && known.interval_ms > 0)
+        let is_outdone = is_same || is_stopped && known.interval_ms > 0;
+        let is_last_failure = Some(known.call) == last_failure && known.call != record.call;
+        !is_outdone || is_last_failure && !is_failure(&record)
     });
     let place = records.iter().position(|known| known.call > record.call).unwrap_or(records.len());
     records.insert(place, record);

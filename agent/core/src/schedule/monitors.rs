@@ -12,16 +12,18 @@ use muster_api::resource::Operation;
 pub(crate) fn missing_probes(world: &World<'_>) -> Vec<(RscIx, NodeIx)> {
     let mut probes = Vec::new();
     for node in world.node_indexes() {
-        let there = &world[node];
-        if !there.is_online || there.is_pending || there.unclean.is_some() {
-            continue;
-        }
-        let unknown = world.runnables().into_iter().filter(|rsc| {
-            !world[*rsc].is_orphan() && !world[*rsc].is_fence_device() && !world[*rsc].is_known_on(node)
-        });
-        probes.extend(unknown.filter(|rsc| !is_under_way(world, *rsc, node)).map(|rsc| (rsc, node)));
+        let unknown = world.runnables().into_iter().filter(|rsc| needs_probe(world, *rsc, node));
+        probes.extend(unknown.map(|rsc| (rsc, node)));
     }
     probes
+}
+
+/// Whether nobody knows if the resource runs on that member.
+pub(crate) fn needs_probe(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
+    let there = &world[node];
+    let can_look = there.is_online && !there.is_pending && there.unclean.is_none();
+    let is_probed = !world[rsc].is_orphan() && !world[rsc].is_fence_device();
+    can_look && is_probed && !world[rsc].is_known_on(node) && !is_under_way(world, rsc, node)
 }
 
 fn is_under_way(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {

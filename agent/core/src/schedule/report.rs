@@ -97,7 +97,7 @@ fn state(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceState {
     } else if is_due(Task::Stop) {
         ResourceState::Stopping
     } else if one.running_on.is_empty() {
-        let is_unknown = monitors::missing_probes(world).iter().any(|(unknown, _)| *unknown == rsc);
+        let is_unknown = world.node_indexes().any(|node| monitors::needs_probe(world, rsc, node));
         if is_unknown { ResourceState::Unknown } else { ResourceState::Stopped }
     } else if one.running_on.iter().all(is_lost) {
         ResourceState::Unknown

@@ -96,3 +96,6 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
     nodes::add_base_scores(configuration, imported);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

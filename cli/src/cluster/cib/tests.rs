@@ -1,0 +1,77 @@
+//! What a CIB is read as, and what is refused.
+
+use super::*;
+use muster_api::resource::{Constraint, Score};
+
+fn cib(configuration: &str, status: &str) -> String {
+    format!(
+        r#"<cib have-quorum="1"><configuration>
+<crm_config><cluster_property_set id="p"><nvpair id="a" name="fencing-enabled" value="false"/></cluster_property_set></crm_config>
+<nodes><node id="1" uname="n1"/><node id="2" uname="n2"/></nodes>
+{configuration}</configuration><status>{status}</status></cib>"#
+    )
+}
+
+const DUMMY: &str =
+    r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"/></resources>"#;
+
+#[test]
+fn a_rule_on_the_name_of_a_node_is_a_location() {
+    let constraints = r##"<constraints><rsc_location id="l" rsc="d"><rule id="r" score="-INFINITY">
+        <expression id="e" attribute="#uname" operation="eq" value="n2"/></rule></rsc_location></constraints>"##;
+    let imported = read(&cib(&format!("{DUMMY}{constraints}"), "")).expect("it can be read");
+    let [Constraint::Location { node, score, .. }] = imported.config.constraints.as_slice() else {
+        panic!("one location, found {:?}", imported.config.constraints);
+    };
+    assert_eq!((node.as_str(), *score), ("n2", Score::MINUS_INFINITY));
+    assert!(!imported.config.is_fencing_enabled(), "the new name of the property counts");
+}
+
+#[test]
+fn what_the_model_has_not_is_named_with_its_line() {
+    let error = |configuration: &str| match read(&cib(configuration, "")) {
+        Ok(_) => panic!("it was read"),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(
+        error(r#"<resources><clone id="c"/></resources>"#),
+        "`<clone>` is not supported (line 4); nothing was decided"
+    );
+    let migrate = r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
+        <nvpair id="x" name="allow-migrate" value="true"/></meta_attributes></primitive></resources>"#;
+    assert_eq!(
+        error(migrate),
+        "the meta attribute `allow-migrate` = `true` is not supported (line 4); nothing was decided"
+    );
+}
+
+#[test]
+fn a_node_that_was_never_in_the_status_is_unseen_and_one_that_fell_out_is_unclean() {
+    let with_fencing = cib(
+        DUMMY,
+        r#"<node_state id="1" uname="n1" in_ccm="false" crmd="offline" join="down" expected="member"/>"#,
+    )
+    .replace(r#"value="false""#, r#"value="true""#);
+    let imported = read(&with_fencing).expect("it can be read");
+    assert!(imported.states[&"n1".into()].unclean.is_some());
+    assert!(imported.states[&"n2".into()].is_unseen);
+}
+
+#[test]
+fn fail_counts_of_all_operations_add_up_and_history_keeps_its_order() {
+    let status = r##"<node_state id="1" uname="n1" in_ccm="true" crmd="online" join="member" expected="member">
+        <transient_attributes id="1"><instance_attributes id="i">
+        <nvpair id="a" name="fail-count-d#monitor_10000" value="2"/>
+        <nvpair id="b" name="fail-count-d#start_0" value="INFINITY"/>
+        <nvpair id="c" name="last-failure-d#start_0" value="77"/></instance_attributes></transient_attributes>
+        <lrm id="1"><lrm_resources><lrm_resource id="d" class="ocf" provider="pacemaker" type="Dummy">
+        <lrm_rsc_op id="d_last_0" operation="stop" call-id="9" rc-code="0" op-status="0" interval="0"/>
+        <lrm_rsc_op id="d_x" operation="start" call-id="3" rc-code="0" op-status="0" interval="0"/>
+        </lrm_resource></lrm_resources></lrm></node_state>"##;
+    let imported = read(&cib(DUMMY, status)).expect("it can be read");
+    let failures = &imported.history.failures[&"n1".into()][&"d".into()];
+    assert_eq!((failures.count, failures.last_ms), (1_000_000, 77_000));
+    let records = &imported.history.nodes[&"n1".into()][&"d".into()];
+    let operations: Vec<&str> = records.iter().map(|record| record.operation.as_str()).collect();
+    assert_eq!(operations, ["start", "stop"]);
+}
