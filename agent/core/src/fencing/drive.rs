@@ -109,9 +109,12 @@ impl Node {
         has_acted
     }
 
-    /// Without quorum nobody is fenced, whatever was under way before.
+    /// Without quorum nobody is fenced, whatever was under way before; and not by those who all leave themselves.
     fn may_fence(&self) -> bool {
-        self.membership.view.as_ref().is_some_and(|view| view.standing.may_fence())
+        self.membership.view.as_ref().is_some_and(|view| {
+            let stays = view.members.iter().any(|member| !self.replica.leaving.contains(&member.id));
+            view.standing.may_fence() && stays
+        })
     }
 
     fn drive_one(&mut self, now: Now, entry: FenceEntry) -> bool {

@@ -208,7 +208,7 @@ impl Node {
                     let fact = NodeFact { fact: Fact::Member, session: member.session, is_fresh: true };
                     state.facts.insert(node.id, fact);
                 }
-                None if state.is_confirmed_off(&node.name, known.session) && known.fact != Fact::Left => {
+                None if state.is_confirmed_off(&node.name, known.session) => {
                     state.set_fenced(&node.name, node.id, known.session);
                 }
                 None if matches!(known.fact, Fact::Member | Fact::Leaving) => {

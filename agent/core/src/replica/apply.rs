@@ -101,7 +101,7 @@ impl State {
             return;
         };
         let known = self.fact(id);
-        let is_absent = matches!(known.fact, Fact::Lost | Fact::NeverSeen);
+        let is_absent = matches!(known.fact, Fact::Lost | Fact::NeverSeen | Fact::Left);
         if is_absent && known.session == session && self.is_confirmed_off(target, session) {
             self.set_fenced(target, id, session);
         }
