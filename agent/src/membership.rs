@@ -11,6 +11,7 @@ use muster_api::status::ClusterStatus;
 use muster_core::effect::Effect;
 use muster_core::input::Input;
 use muster_core::node::Node;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::watch;
@@ -31,6 +32,7 @@ pub(crate) struct Membership {
     suites: UnboundedReceiver<Suite>,
     effects: UnboundedSender<Effect>,
     address_changes: watch::Receiver<u64>,
+    fence_agents: watch::Sender<BTreeSet<String>>,
     notify: Notify,
     watchdog: Option<Duration>,
     last_status: String,
@@ -46,15 +48,16 @@ enum Event {
 }
 
 impl Membership {
-    /// A loop that has not started.
+    /// A loop that has not started; `fence_agents` is kept at the agents of the configured fence devices.
     pub(crate) fn new(
         start: Start,
         inputs: UnboundedReceiver<Input>,
         suites: UnboundedReceiver<Suite>,
         effects: UnboundedSender<Effect>,
         address_changes: watch::Receiver<u64>,
+        fence_agents: watch::Sender<BTreeSet<String>>,
     ) -> Self {
-        let Start { node, clock, peers, store } = start;
+        let Start { node, clock, peers, store, .. } = start;
         Self {
             node,
             clock,
@@ -64,6 +67,7 @@ impl Membership {
             suites,
             effects,
             address_changes,
+            fence_agents,
             notify: Notify::from_environment(),
             watchdog: notify::watchdog_interval(),
             last_status: String::new(),
@@ -164,11 +168,18 @@ impl Membership {
     }
 
     fn tell_status(&mut self) {
-        let line = status_line(&self.node.status(self.clock.now()));
+        let status = self.node.status(self.clock.now());
+        let line = status_line(&status);
         if line != self.last_status {
             self.notify.status(&line);
             self.last_status = line;
         }
+        let agents = status.fence_devices.into_iter().map(|device| device.agent).collect();
+        self.fence_agents.send_if_modified(|known| {
+            let is_changed = *known != agents;
+            *known = agents;
+            is_changed
+        });
     }
 }
 

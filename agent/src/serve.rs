@@ -23,9 +23,11 @@ use crate::store::Store;
 use crate::{host, log};
 use muster_api::cluster::{Cipher, Corosync};
 use muster_api::corosync_conf;
+use muster_api::id::NodeId;
 use muster_core::effect::Effect;
 use muster_core::input::Input;
 use muster_core::node::{Boot, Node};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -101,12 +103,16 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
         .map_err(|source| StartError::System { what: "watch this host's addresses", source })?;
     let (suites, new_suites) = unbounded_channel();
     let start = boot(&places, &corosync)?;
-    let membership = Membership::new(start, queue, new_suites, effects, address_changes.clone());
+    let me = start.me;
+    let (fence_agents, new_fence_agents) = tokio::sync::watch::channel(BTreeSet::new());
+    tokio::spawn(crate::fence::get_acquainted(new_fence_agents));
+    let membership =
+        Membership::new(start, queue, new_suites, effects, address_changes.clone(), fence_agents);
     let thread = std::thread::Builder::new().name("membership".into()).stack_size(2 * STACK_SIZE);
     thread
         .spawn(move || membership.run())
         .map_err(|source| StartError::System { what: "start the membership thread", source })?;
-    let reload = reloader(places, inputs.clone(), suites);
+    let reload = reloader(me, places, inputs.clone(), suites);
     let events = Arc::new(Events::new());
     let control = Control::new(events.clone(), inputs.clone(), Box::new(reload.clone()));
     tokio::spawn(control.clone().serve(listener));
@@ -186,6 +192,8 @@ impl Hands {
 
 /// What the membership thread starts with.
 pub(crate) struct Start {
+    /// Which entry of the nodelist this node is.
+    pub(crate) me: NodeId,
     /// The core.
     pub(crate) node: Node,
     /// Its clock.
@@ -220,7 +228,7 @@ fn boot(places: &Places, corosync: &Corosync) -> Result<Start, StartError> {
         version: env!("CARGO_PKG_VERSION").into(),
     };
     let node = Node::new(clock.now(), boot)?;
-    Ok(Start { node, clock, peers: Peers::new(me, corosync, seal), store })
+    Ok(Start { me, node, clock, peers: Peers::new(me, corosync, seal), store })
 }
 
 fn read_config(path: &Path) -> Result<Corosync, StartError> {
@@ -235,12 +243,19 @@ fn open_socket(path: &Path) -> Result<UnixListener, StartError> {
 
 /// Reads corosync.conf and the key again and hands them over, or changes nothing and says what is wrong.
 fn reloader(
+    me: NodeId,
     places: Places,
     inputs: UnboundedSender<Input>,
     suites: UnboundedSender<crate::seal::Suite>,
 ) -> impl Fn() -> Result<(), String> + Clone + Send + Sync {
     move || {
         let corosync = read_config(&places.config).map_err(|error| error.to_string())?;
+        let own = host::own_addresses().map_err(|error| error.to_string())?;
+        if find_local(&corosync, &own, &host::name())? != me {
+            return Err(format!(
+                "this host would be another node than {me}: that needs a restart of the agent"
+            ));
+        }
         let keyring = Keyring::read(&corosync, &places.key).map_err(|error| error.to_string())?;
         let is_gone = || "the agent is exiting".to_owned();
         suites.send(keyring.suite()).map_err(|_| is_gone())?;

@@ -181,8 +181,11 @@ fn failures(status: &ClusterStatus, paint: Paint) -> String {
 
 fn failure_sentence(failure: &FailureStatus) -> String {
     let count = &failure.fail_count;
-    let times =
-        if count.count >= 1_000_000 { "for good".to_owned() } else { format!("{} times", count.count) };
+    let times = match count.count {
+        1 => "once".to_owned(),
+        1_000_000.. => "for good".to_owned(),
+        count => format!("{count} times"),
+    };
     let reason = if count.reason.is_empty() { "the agent gave no reason" } else { &count.reason };
     format!(
         "{} on {}: {} failed {times}, last {}: {reason}",

@@ -16,8 +16,10 @@ use muster_api::fencing::{FenceAction, FenceDevice};
 use muster_api::id::{NodeId, NodeName};
 use muster_core::input::{AttemptId, Input};
 use program::Program;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -61,6 +63,19 @@ impl Fencer {
                 switch_on(&device, &order).await;
             }
         })
+    }
+}
+
+/// Asks the programs of fence agents what they can do before it is needed: some take a second to say so, and that
+/// second would be one of an outage.
+pub(crate) async fn get_acquainted(mut agents: watch::Receiver<BTreeSet<String>>) {
+    while agents.changed().await.is_ok() {
+        let names = agents.borrow_and_update().clone();
+        for program in names.iter().filter_map(|name| Program::find(name)) {
+            if let Err(why) = program.meta_data().await {
+                log::warning(format!("fencing: {why}"));
+            }
+        }
     }
 }
 

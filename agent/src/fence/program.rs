@@ -8,7 +8,8 @@ use crate::resource::meta_data::MetaData;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 use tokio::process::Command;
 
 const FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
@@ -54,8 +55,21 @@ impl Program {
         Ok(self)
     }
 
-    /// What the program says about itself.
+    /// What the program says about itself; asked once, and again when the program was changed.
     pub(crate) async fn meta_data(&self) -> Result<MetaData, String> {
+        static ASKED: Mutex<BTreeMap<(PathBuf, SystemTime), MetaData>> = Mutex::new(BTreeMap::new());
+        let changed = std::fs::metadata(&self.path).and_then(|file| file.modified());
+        let key = (self.path.clone(), changed.map_err(|error| format!("{}: {error}", self.path.display()))?);
+        let known = ASKED.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let meta_data = self.ask_meta_data().await?;
+        ASKED.lock().unwrap_or_else(PoisonError::into_inner).insert(key, meta_data.clone());
+        Ok(meta_data)
+    }
+
+    async fn ask_meta_data(&self) -> Result<MetaData, String> {
         let finished = process::run(Command::new(&self.path), b"action=metadata\n", META_DATA_TIMEOUT)
             .await
             .map_err(|error| error.to_string())?;
