@@ -98,6 +98,31 @@ impl Device {
     }
 }
 
+/// Refuses parameters that the agent does not have, and `pcmk_…` ones that there are not.
+pub(crate) async fn check(agent: &str, params: &BTreeMap<String, String>) -> Result<(), String> {
+    if let Some(unknown) = params.keys().find(|name| name.starts_with("pcmk_") && !is_cluster_parameter(name))
+    {
+        return Err(format!("there is no parameter `{unknown}`"));
+    }
+    match Program::find(agent) {
+        Some(program) if agent != "redfish" => program.check(params).await,
+        _ if matches!(agent, "redfish" | "fence_redfish") => Redfish::parse(params, "").map(drop),
+        _ => Ok(()),
+    }
+}
+
+/// The parameters that are the cluster's and not the agent's.
+fn is_cluster_parameter(name: &str) -> bool {
+    const WHOLE: [&str; 7] =
+        ["host_argument", "host_map", "host_list", "host_check", "delay_max", "delay_base", "action_limit"];
+    const ACTIONS: [&str; 6] = ["reboot", "off", "on", "list", "monitor", "status"];
+    let Some(name) = name.strip_prefix("pcmk_") else { return false };
+    let of_action = name.split_once('_').is_some_and(|(action, rest)| {
+        ACTIONS.contains(&action) && ["action", "timeout", "retries"].contains(&rest)
+    });
+    WHOLE.contains(&name) || of_action
+}
+
 /// What runs an agent of that name here, for people.
 pub(crate) fn kind(agent: &str) -> &'static str {
     match (agent, Program::find(agent)) {
@@ -131,6 +156,12 @@ mod tests {
 
     fn params(map: &str) -> BTreeMap<String, String> {
         [("pcmk_host_map".to_owned(), map.to_owned())].into()
+    }
+
+    #[test]
+    fn the_clusters_own_parameters_are_known() {
+        assert!(is_cluster_parameter("pcmk_off_timeout") && is_cluster_parameter("pcmk_delay_base"));
+        assert!(!is_cluster_parameter("pcmk_off_tiemout") && !is_cluster_parameter("pcmk_delay"));
     }
 
     #[test]

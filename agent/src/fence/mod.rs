@@ -107,6 +107,13 @@ async fn switch_on(device: &Device, order: &Order) {
     }
 }
 
+/// Refuses a device whose parameters its agent does not have; a program that is not installed here says nothing.
+pub(crate) async fn check(device: &FenceDevice) -> Result<(), String> {
+    device::check(&device.agent, &device.params)
+        .await
+        .map_err(|why| format!("fence device `{}`: {why}", device.id))
+}
+
 /// Says in a status which fence agents are programs here and which are built in.
 pub(crate) fn complete(mut response: Response) -> Response {
     if let Response::Status { status } = &mut response {

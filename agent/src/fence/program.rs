@@ -5,6 +5,7 @@
 
 use crate::process::{self, last_line};
 use crate::resource::meta_data::MetaData;
+use muster_api::nearest::nearest;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,18 @@ impl Program {
             .map_err(|error| error.to_string())?;
         MetaData::parse(&finished.stdout)
             .map_err(|error| format!("{} prints metadata that is not XML: {error}", self.path.display()))
+    }
+
+    /// Refuses parameters that the program does not have; it takes `-` and `_` for the same.
+    pub(crate) async fn check(&self, params: &BTreeMap<String, String>) -> Result<(), String> {
+        let meta_data = self.meta_data().await?;
+        let known: Vec<String> =
+            meta_data.parameters.iter().map(|parameter| parameter.name.replace('-', "_")).collect();
+        let mut own = params.keys().filter(|name| !name.starts_with("pcmk_"));
+        let Some(unknown) = own.find(|name| !known.contains(&name.replace('-', "_"))) else { return Ok(()) };
+        let hint = nearest(unknown, known.iter().map(String::as_str));
+        let hint = hint.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+        Err(format!("{} has no parameter `{unknown}`{hint}", self.path.display()))
     }
 
     /// Whether the program has that action.

@@ -31,7 +31,8 @@ const TRUST_STORES: [&str; 3] =
 #[derive(Clone)]
 pub(crate) struct Redfish {
     authority: String,
-    address: SocketAddr,
+    host: String,
+    port: u16,
     authorization: String,
     verify: bool,
     service: String,
@@ -123,13 +124,15 @@ impl Redfish {
         if is_plain && (is_secure || is_insecure) {
             return Err("`ssl` is off, and `ssl_secure` or `ssl_insecure` says how to use it".into());
         }
-        let ip = host::resolve(&host)
-            .ok_or_else(|| format!("`{host}` is neither an address nor a name in /etc/hosts"))?;
         let scheme = if is_plain { "http" } else { "https" };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        let authority = match host.contains(':') {
+            true => format!("{scheme}://[{host}]:{port}"),
+            false => format!("{scheme}://{host}:{port}"),
+        };
         Ok(Self {
-            authority: format!("{scheme}://{host}:{port}"),
-            address: SocketAddr::new(ip, port),
+            authority,
+            host,
+            port,
             authorization: format!("Basic {}", BASE64.encode(format!("{username}:{password}"))),
             verify: !is_insecure,
             service,
@@ -165,6 +168,8 @@ impl Redfish {
     }
 
     fn agent(&self) -> Result<ureq::Agent, String> {
+        let address = host::resolve(&self.host)
+            .ok_or_else(|| format!("`{}` is neither an address nor a name in /etc/hosts", self.host))?;
         let roots = if self.verify && self.authority.starts_with("https") { trusted()? } else { Vec::new() };
         let tls = TlsConfig::builder()
             .disable_verification(!self.verify)
@@ -177,7 +182,11 @@ impl Redfish {
             .max_redirects(0)
             .user_agent(concat!("musterd/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(ureq::Agent::with_parts(config, DefaultConnector::default(), Fixed(self.address)))
+        Ok(ureq::Agent::with_parts(
+            config,
+            DefaultConnector::default(),
+            Fixed(SocketAddr::new(address, self.port)),
+        ))
     }
 }
 

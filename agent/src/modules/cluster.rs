@@ -4,6 +4,7 @@
 use super::{Args, Check, Failure, Module};
 use crate::control::client::{Client, ClientError};
 use crate::worker::{Hands, Operation, View};
+use crate::{fence, resource};
 use muster_api::cluster::{ClusterConfig, Corosync};
 use muster_api::cluster_diff::{config_diff, merge};
 use muster_api::control::{Request, Response, SOCKET, Snapshot};
@@ -32,6 +33,7 @@ impl Module for Cluster {
         refuse_other_cluster(args, &now.corosync)?;
         let config = merge(&desired(args)?, &now.config);
         let diffs = config_diff(&now.config, &config);
+        refuse_bad_parameters(&config, &now.config, view)?;
         let mut check = Check::unchanged().with("generation", now.config.generation);
         if diffs.is_empty() {
             return Ok(check);
@@ -141,6 +143,32 @@ fn refuse_other_cluster(args: &Args<'_>, corosync: &Corosync) -> Result<(), Fail
     Err(Failure::new(format!(
         "this host belongs to cluster `{found}`, the task is for `{wanted}`: `name` must be `cluster_name` of {COROSYNC_CONF}"
     )))
+}
+
+/// Holds what is new or changed against what the agents on this host say about themselves.
+fn refuse_bad_parameters(
+    config: &ClusterConfig,
+    before: &ClusterConfig,
+    view: &View<'_>,
+) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start a runtime: {error}")))?;
+    // A step before this one may bring the scripts, and they have more parameters than what is built in.
+    let may_ask_built_in = !view.overlay().packages().keys().any(|name| name.starts_with("resource-agents"));
+    runtime.block_on(async {
+        for (primitive, _) in config.primitives() {
+            if before.primitive(&primitive.id) != Some(primitive) {
+                resource::parameters::check(primitive, may_ask_built_in).await.map_err(Failure::new)?;
+            }
+        }
+        for device in config.fence_devices.iter().filter(|device| !before.fence_devices.contains(device)) {
+            let comes_later = view.overlay().packages().keys().any(|name| name.starts_with("fence-agents"));
+            if !comes_later {
+                fence::check(device).await.map_err(Failure::new)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 fn consequences(config: &ClusterConfig, now: &Snapshot) -> Vec<String> {

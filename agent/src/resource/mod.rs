@@ -8,6 +8,7 @@ mod lsb;
 pub(crate) mod meta_data;
 mod native;
 mod ocf;
+pub(crate) mod parameters;
 mod systemctl;
 mod systemd;
 
