@@ -23,6 +23,9 @@ pub(crate) struct Control<'a> {
     pub(crate) is_check: bool,
 }
 
+/// An argument by its name, and what it was rendered to.
+type Given = (String, Result<Value, TemplateError>);
+
 /// What carrying one out came to.
 pub(crate) enum Answer {
     /// It is done.
@@ -172,8 +175,8 @@ impl Control<'_> {
     }
 
     /// The named arguments, each rendered on its own: values keep their types, and one may be unknown.
-    fn given(&self, request: &Request) -> Result<Vec<(String, Result<Value, TemplateError>)>, TemplateError> {
-        let mut given: Vec<(String, Result<Value, TemplateError>)> = Vec::new();
+    fn given(&self, request: &Request) -> Result<Vec<Given>, TemplateError> {
+        let mut given: Vec<Given> = Vec::new();
         if request.task.args.template.is_some() {
             match arguments::rendered(&request.task, request.spec, &request.scope) {
                 Ok(args) => given.extend(args.into_iter().map(|(name, value)| (name, Ok(value)))),
@@ -233,7 +236,7 @@ impl Control<'_> {
 
     fn add_host(request: &Request) -> TaskResult {
         let name = text(&request.args, "name").unwrap_or_default().to_owned();
-        let groups = texts(&request.args, "groups")
+        let groups: Vec<String> = texts(&request.args, "groups")
             .iter()
             .flat_map(|group| group.split(','))
             .map(|group| group.trim().to_owned())
@@ -284,7 +287,7 @@ impl Control<'_> {
     }
 }
 
-fn groups_json(groups: &Vec<String>) -> Json {
+fn groups_json(groups: &[String]) -> Json {
     groups.iter().map(String::as_str).collect::<Vec<_>>().into()
 }
 

@@ -276,8 +276,8 @@ impl Follow<'_> {
             let end = match what {
                 None | Some("noop") => End::Done,
                 Some("flush_handlers") => End::Flush,
-                Some("end_host") => End::EndHost,
-                Some("end_role") => End::EndRole,
+                Some("end_host") => End::Host,
+                Some("end_role") => End::Role,
                 Some("end_play") => {
                     lock(&self.conductor.run).end_all();
                     return Verdict::Through;

@@ -21,9 +21,12 @@ pub(crate) struct Hosts {
     contents: Arc<Contents>,
     /// Who runs what from where.
     run: String,
-    links: Mutex<HashMap<String, Vec<(Way, Arc<Link>)>>>,
+    links: Mutex<HashMap<String, Links>>,
     pushed: Mutex<HashMap<String, PushedAgent>>,
 }
+
+/// One host, reached in all its ways.
+type Links = Vec<(Way, Arc<Link>)>;
 
 /// One host, reached one way.
 #[derive(Default)]

@@ -18,11 +18,14 @@ pub(crate) struct OfTask {
     pub(crate) search: Arc<[PathBuf]>,
 }
 
+/// A task and what it sees.
+type Kept = (Arc<Task>, Arc<OfTask>);
+
 /// Keeps what was put together for a task: every host asks for the same.
 #[derive(Debug, Default)]
 pub(crate) struct LayerBook {
     /// With the task, so that its address is not given to another one.
-    by_task: Mutex<HashMap<usize, (Arc<Task>, Arc<OfTask>)>>,
+    by_task: Mutex<HashMap<usize, Kept>>,
     /// Roles whose variables all later tasks see: those of `roles:`, and includes that say `public`.
     exported: Mutex<Vec<Arc<Role>>>,
 }

@@ -65,9 +65,9 @@ pub(crate) enum End {
     /// `meta: flush_handlers`
     Flush,
     /// `meta: end_host` and `end_play`
-    EndHost,
+    Host,
     /// `meta: end_role`
-    EndRole,
+    Role,
 }
 
 impl PlayRun {
@@ -130,8 +130,8 @@ impl PlayRun {
             End::Done => run.cursor.advance(),
             End::Include(blocks) => run.cursor.include(blocks),
             End::Flush => run.cursor.flush_now(&course),
-            End::EndHost => run.cursor.end(),
-            End::EndRole => run.cursor.end_role(),
+            End::Host => run.cursor.end(),
+            End::Role => run.cursor.end_role(),
             End::Unreachable => {
                 run.cursor.end();
                 run.state = HostState::Unreachable;
@@ -163,7 +163,9 @@ impl PlayRun {
         let by_topic = self.handlers.iter().enumerate().filter(|(_, task)| listens(task, name));
         let found: Vec<usize> = by_name.into_iter().chain(by_topic.map(|(index, _)| index)).collect();
         if let Some(run) = self.hosts.get_mut(host) {
-            found.iter().for_each(|handler| drop(run.cursor.notify(*handler)));
+            for handler in &found {
+                run.cursor.notify(*handler);
+            }
         }
         !found.is_empty()
     }
@@ -285,7 +287,13 @@ mod tests {
             names.iter().map(|name| Entry::Item(Item::Task(task(name, &[])))).collect();
         entries.push(Entry::Flush);
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        PlayRun::new(Program { entries, force_handlers: false }, &hosts, handlers, TagFilter::new(&[], &[]))
+        PlayRun::new(
+            Program { entries, force_handlers: false },
+            &hosts,
+            handlers,
+            TagFilter::new(&[], &[]),
+            None,
+        )
     }
 
     fn shown(batch: Option<Batch>) -> String {

@@ -63,7 +63,7 @@ pub(crate) struct TaskResult {
     pub(crate) notify: Vec<String>,
     /// The single results of a loop.
     #[serde(skip)]
-    pub(crate) items: Vec<TaskResult>,
+    pub(crate) items: Vec<Self>,
     /// Seconds that it took.
     pub(crate) seconds: f64,
 }

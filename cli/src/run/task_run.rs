@@ -157,8 +157,8 @@ impl TaskRun {
             return self.begin_item();
         }
         match self.request() {
-            Ok(Asked::Request(request)) => Demand::Run(Box::new(request)),
-            Ok(Asked::Answer(result)) => self.finish(result),
+            Ok(Asked::Request(request)) => Demand::Run(request),
+            Ok(Asked::Answer(result)) => self.finish(*result),
             Err(Stop::Template(err)) => {
                 let result = self.template_failure(&err);
                 self.finish_ignoring(result)
@@ -171,7 +171,7 @@ impl TaskRun {
         let task = self.task.clone();
         let conditions = task.scope.each(Keyword::When);
         if let Some(node) = first_false(&conditions, &self.scope)? {
-            return Ok(Asked::Answer(condition_is_false(node)));
+            return Ok(Asked::Answer(Box::new(condition_is_false(node))));
         }
         if let Some(err) = self.items_error.take() {
             return Err(Stop::Template(err));
@@ -182,7 +182,7 @@ impl TaskRun {
         self.delegate_to = self.lookup().text(Keyword::DelegateTo)?;
         let name = module_name(&task, &self.scope)?;
         if let Some(effect) = self.own_effect(&name)? {
-            return Ok(Asked::Answer(effect));
+            return Ok(Asked::Answer(Box::new(effect)));
         }
         let spec = muster_api::module::find(&name)
             .ok_or_else(|| Stop::Refused(format!("there is no module `{name}`")))?;
@@ -193,7 +193,7 @@ impl TaskRun {
         hide_secrets(spec, &args, &self.scope);
         let lookup = self.lookup();
         let timeout = lookup.seconds(Keyword::Timeout)?.or(self.mode.timeout.map(Duration::from_secs));
-        Ok(Asked::Request(Request {
+        Ok(Asked::Request(Box::new(Request {
             spec,
             args,
             check: lookup.truth(Keyword::CheckMode)?.unwrap_or(self.mode.check),
@@ -204,7 +204,7 @@ impl TaskRun {
             delegate_to: self.delegate_to.clone(),
             scope: self.scope.clone(),
             task,
-        }))
+        })))
     }
 
     /// What needs no module: includes and `meta`.
@@ -451,8 +451,8 @@ impl TaskRun {
 }
 
 enum Asked {
-    Request(Request),
-    Answer(TaskResult),
+    Request(Box<Request>),
+    Answer(Box<TaskResult>),
 }
 
 enum Stop {
