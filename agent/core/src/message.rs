@@ -19,6 +19,8 @@ pub const PACKET_SIZE_MAX: usize = 1380;
 pub(crate) const FRAGMENT_SIZE_MAX: usize = PACKET_SIZE_MAX - 60;
 /// The version of everything in this file.
 pub const PROTOCOL: u8 = 1;
+/// Of a message in a trace.
+const DESCRIPTION_MAX: usize = 200;
 const MAGIC: u8 = b'm';
 
 /// What one packet says. Sessions are the incarnations of sender and receiver, zero where the receiver's is not known.
@@ -161,6 +163,27 @@ pub(crate) enum Unread {
     Foreign,
     Version(u8),
     Malformed,
+}
+
+/// One line about a packet, for traces: what it is, and the message where one packet holds all of it.
+pub fn describe(bytes: &[u8]) -> String {
+    let Ok(packet) = Packet::decode(bytes) else { return alloc::format!("{} unreadable bytes", bytes.len()) };
+    match packet.body {
+        Body::Ping { .. } => "ping".into(),
+        Body::Pong { .. } => "pong".into(),
+        Body::Proof { .. } => "proof".into(),
+        Body::Ack { stream, next, .. } => alloc::format!("received {stream}/{next}"),
+        Body::Bye => "bye".into(),
+        Body::Data { stream, seq, is_last, bytes } => match Message::decode(&bytes).filter(|_| is_last) {
+            Some(message) => {
+                let mut text = alloc::format!("{stream}/{seq} {message:?}");
+                let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= DESCRIPTION_MAX).last();
+                text.truncate(end.unwrap_or(0));
+                text
+            }
+            None => alloc::format!("{stream}/{seq} part of {} bytes", bytes.len()),
+        },
+    }
 }
 
 impl Packet {

@@ -72,6 +72,8 @@ pub struct Inspection {
     pub generation: u64,
     /// The fencings by number: target, the life that it ends, whether it is confirmed, and the reason.
     pub fencings: Vec<(u64, NodeName, u64, bool, String)>,
+    /// One of them is neither confirmed nor withdrawn.
+    pub has_open_fencing: bool,
     /// The facts.
     pub facts: BTreeMap<NodeId, Fact>,
     /// Nothing is under way; always false where this node is not the coordinator.
@@ -511,6 +513,7 @@ impl Node {
             promised: self.membership.promised,
             generation: self.replica.config.generation,
             fencings: fencings.collect(),
+            has_open_fencing: self.replica.fencing.iter().any(crate::replica::state::FenceEntry::is_open),
             facts: self.replica.facts.iter().map(|(id, fact)| (*id, fact.fact)).collect(),
             is_idle: self.lead.as_ref().is_some_and(Lead::is_idle),
         }

@@ -1,0 +1,502 @@
+//! What can never happen. One function for each sentence of the design's table, named by its number; they are called
+//! after every step of a node, or when what they speak of has just been done.
+
+use crate::client::{Wish, markers_of};
+use crate::world::{Happening, World};
+use muster_api::cluster::ClusterConfig;
+use muster_api::control::Request;
+use muster_api::fencing::FenceAction;
+use muster_api::id::{NodeName, ResourceId};
+use muster_api::status::Fact;
+use muster_core::effect::Effect;
+use muster_core::node::{Boot, Inspection, Node};
+use muster_core::{Member, ViewId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// Its number.
+    pub invariant: &'static str,
+    /// What was seen.
+    pub what: String,
+    /// When.
+    pub at: Duration,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence =
+            SENTENCES.iter().find(|(number, _)| *number == self.invariant).map_or("", |(_, text)| text);
+        write!(
+            formatter,
+            "{} at {:.6} s: {}\n  {}",
+            self.invariant,
+            self.at.as_secs_f64(),
+            sentence,
+            self.what
+        )
+    }
+}
+
+/// The table of the design.
+pub const SENTENCES: &[(&str, &str)] = &[
+    (
+        "S1",
+        "a resource instance that may run once is never active on two nodes, as long as fencing is enabled and devices \
+         tell the truth",
+    ),
+    (
+        "S2",
+        "nothing that may be active on a lost node is started elsewhere before that node is confirmed off",
+    ),
+    ("S3", "two activated primary views never share a moment, unless no node of one is still powered"),
+    ("S4", "a committed command is held by every later primary view; the generation never goes back"),
+    ("S5", "a node obeys no order from a view other than its activated one"),
+    (
+        "S6",
+        "a view that is not primary starts, promotes and changes nothing; an inquorate one follows `no-quorum-policy` in \
+         bounded time",
+    ),
+    (
+        "S7",
+        "a node that left cleanly, is in standby, or restarted its agent within the token time is not fenced",
+    ),
+    (
+        "S8",
+        "each fencing has exactly one recorded reason, and none happens after the node is known to be off",
+    ),
+    ("S9", "a promise, an acknowledgement and a generation survive a crash at any point of the write"),
+    (
+        "L1",
+        "once faults stop, within a bounded simulated time all reachable nodes share one view and every resource that can \
+         run runs",
+    ),
+    ("L2", "after a single crash, recovery starts within token + consensus + fencing time"),
+    ("panic", "the core does not panic"),
+];
+
+/// What the invariants remember.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The members of every view that was activated anywhere.
+    views: BTreeMap<ViewId, Vec<Member>>,
+    /// Which machines activated which view.
+    activated: BTreeSet<(ViewId, usize)>,
+    /// The last view that each machine activated, in any of its lives.
+    last_view: BTreeMap<usize, ViewId>,
+    /// What was committed: in which epoch at most, with which generation and marker.
+    commits: Vec<(u64, u64, Option<String>)>,
+    /// When a device last switched a machine off.
+    pub(crate) fenced_at: BTreeMap<usize, Duration>,
+    /// Nodes that a person asked to fence.
+    pub(crate) asked_to_fence: BTreeSet<NodeName>,
+    /// When a resource was started last.
+    pub(crate) last_start: Option<Duration>,
+    /// Machines whose last view was primary.
+    pub(crate) was_primary: BTreeSet<usize>,
+    /// Fencings that were withdrawn: number and target.
+    withdrawn: BTreeSet<(u64, NodeName)>,
+    /// `maintenance-mode` was asked for: what runs may go on running.
+    pub(crate) was_in_maintenance: bool,
+    /// A crash whose recovery is timed.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// A single crash.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    machine: usize,
+    crashed: Duration,
+    deadline: Duration,
+    had_resources: bool,
+}
+
+/// Checks all that a step of a node can break. `before` is what was seen of it before the step.
+pub(crate) fn after_step(world: &mut World, index: usize, before: &Inspection, effects: &[Effect]) {
+    let Some(seen) = world.machines[index].seen().cloned() else { return };
+    if seen.view != before.view {
+        note_view(world, index, before, &seen);
+        s3_no_two_primary_views(world);
+        s4_commits_are_held(world, index, &seen);
+    } else if seen.is_primary != before.is_primary {
+        s3_no_two_primary_views(world);
+    }
+    if seen.is_primary && before.is_primary && seen.view == before.view && seen.generation < before.generation
+    {
+        world.violate("S4", format!("generation {} became {}", before.generation, seen.generation));
+    }
+    for effect in effects {
+        match effect {
+            Effect::Run { action, .. } => {
+                s5_orders_of_the_activated_view(world, index, before, &seen, &action.operation);
+                if action.operation == "start" {
+                    s6_only_primary_views_start(world, before, &seen, &action.resource);
+                    s2_no_start_beside_a_lost_node(world, &seen, &action.resource);
+                }
+            }
+            Effect::Fence { target, action: FenceAction::Off | FenceAction::Reboot, .. } => {
+                s6_only_quorate_views_fence(world, index, before, &seen, target);
+                s7_only_suspects_are_fenced(world, &seen, target);
+                s8_one_reason_and_not_after_it_is_off(world, &seen, target);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// S1: a resource instance that may run once is never active on two nodes, as long as fencing is enabled and devices
+/// tell the truth. Called when a start has begun.
+pub(crate) fn after_start(world: &mut World, resource: &ResourceId) {
+    if !world.plan.config.is_fencing_enabled() {
+        return;
+    }
+    let active = world.machines.iter().filter(|machine| machine.executor.active.contains(resource));
+    let names: Vec<String> = active.map(|machine| machine.name.to_string()).collect();
+    if names.len() > 1 {
+        world.violate("S1", format!("{resource} is active on {}", names.join(" and ")));
+    }
+}
+
+/// S2: nothing that may be active on a lost node is started elsewhere before that node is confirmed off.
+fn s2_no_start_beside_a_lost_node(world: &mut World, seen: &Inspection, resource: &ResourceId) {
+    if !world.plan.config.is_fencing_enabled() {
+        return;
+    }
+    let lost = seen.facts.iter().find(|(_, fact)| **fact == Fact::Lost).map(|(id, _)| *id);
+    if let Some(id) = lost {
+        world.violate("S2", format!("{resource} is started while n{id} is lost"));
+    }
+}
+
+/// S3: two activated primary views never share a moment, unless no node of one is still powered. A view counts while
+/// every member has activated it and left it for no other: only then can it commit anything.
+fn s3_no_two_primary_views(world: &mut World) {
+    let primary: BTreeSet<(ViewId, Vec<Member>)> = world
+        .machines
+        .iter()
+        .filter_map(|machine| machine.seen())
+        .filter(|seen| seen.is_primary)
+        .filter_map(|seen| Some((seen.view?, seen.members.clone())))
+        .collect();
+    let is_fenced = world.plan.config.is_fencing_enabled();
+    let whole: Vec<ViewId> = primary
+        .into_iter()
+        .filter(|(view, members)| is_whole(world, *view, members))
+        .map(|(view, _)| view)
+        .collect();
+    if let [one, other, ..] = whole.as_slice()
+        && is_fenced
+    {
+        world.violate("S3", format!("{one:?} and {other:?} are both primary"));
+    }
+}
+
+fn is_whole(world: &World, view: ViewId, members: &[Member]) -> bool {
+    members.iter().all(|member| {
+        let machine = world.machines.iter().find(|machine| machine.id == member.id);
+        machine.and_then(|machine| machine.seen()).is_some_and(|seen| seen.view == Some(view))
+    })
+}
+
+/// S4: a committed command is held by every later primary view; the generation never goes back.
+fn s4_commits_are_held(world: &mut World, index: usize, seen: &Inspection) {
+    if !world.plan.keeps_commits() {
+        return;
+    }
+    let Some(view) = seen.view.filter(|_| seen.is_primary) else { return };
+    let earlier = world.ledger.commits.iter().filter(|(epoch, ..)| *epoch < view.epoch);
+    let Some(most) = earlier.map(|(_, generation, _)| *generation).max() else { return };
+    if seen.generation < most {
+        let what = format!(
+            "generation {most} was committed, and {} is in primary view {} with generation {}",
+            world.machines[index].name, view.epoch, seen.generation
+        );
+        return world.violate("S4", what);
+    }
+    world.queue.plan(world.at, Happening::Audit);
+}
+
+impl World {
+    /// S4, for the content: every marker that was committed is there.
+    pub(crate) fn check_markers(&mut self, index: usize, config: &ClusterConfig) {
+        let is_fencing = self.plan.config.is_fencing_enabled();
+        let Some(seen) = self.machines[index].seen().filter(|seen| seen.is_primary && is_fencing) else {
+            return;
+        };
+        let Some(view) = seen.view else { return };
+        let held = markers_of(config);
+        let lost = self.ledger.commits.iter().find_map(|(epoch, _, marker)| {
+            marker.as_ref().filter(|marker| *epoch < view.epoch && !held.contains_key(*marker))
+        });
+        if let Some(marker) = lost.cloned() {
+            let name = self.machines[index].name.clone();
+            self.violate(
+                "S4",
+                format!("{marker} was committed, and {name} does not hold it in a primary view"),
+            );
+        }
+    }
+
+    /// A client was told that something is done: from now on it must hold.
+    pub(crate) fn note_commit(&mut self, index: usize, generation: u64, marker: Option<String>) {
+        let Some(seen) = self.machines[index].seen().cloned() else { return };
+        let epoch = seen
+            .view
+            .map_or(0, |view| view.epoch)
+            .max(self.ledger.last_view.get(&index).map_or(0, |view| view.epoch));
+        self.ledger.commits.push((epoch, generation, marker));
+        self.s9_commits_are_on_disk(&seen.members, generation);
+    }
+
+    /// S9: a promise, an acknowledgement and a generation survive a crash at any point of the write: whoever has
+    /// acknowledged a command finds it after a restart.
+    fn s9_commits_are_on_disk(&mut self, members: &[Member], generation: u64) {
+        for member in members {
+            let Some(machine) = self.machines.iter().find(|machine| machine.id == member.id) else {
+                continue;
+            };
+            let boot = Boot {
+                me: machine.id,
+                corosync: self.plan.corosync.clone(),
+                durable: machine.disk.content.clone(),
+                incarnation: 1,
+                version: String::new(),
+            };
+            let node =
+                Node::new(machine.clock.now(self.at), boot).expect("what a node saved, a node can read");
+            let held = node.inspect().generation;
+            if held < generation {
+                let name = machine.name.clone();
+                self.violate(
+                    "S9",
+                    format!("generation {generation} is committed, {name} has {held} on its disk"),
+                );
+                return;
+            }
+        }
+    }
+
+    /// The checks that are made from time to time.
+    pub(crate) fn audit(&mut self) {
+        let is_regular = self.at.subsec_nanos() == 0;
+        if is_regular {
+            self.queue.plan(self.at + Duration::from_secs(1), Happening::Audit);
+            self.s6_without_quorum_everything_stops();
+            self.l2_recovery_starts_in_time();
+        } else if let Some(index) = self.some_primary() {
+            self.ask(index, Wish::Audit, Request::Snapshot);
+        }
+    }
+
+    /// S6, the second half: an inquorate view follows `no-quorum-policy` in bounded time.
+    fn s6_without_quorum_everything_stops(&mut self) {
+        let at = self.at;
+        let is_stop =
+            self.plan.config.properties.get("no-quorum-policy").is_none_or(|policy| policy == "stop");
+        let is_smooth =
+            self.plan.trouble.stops == 0 && self.plan.trouble.hangs == 0 && !self.plan.has_slow_disks;
+        let bound = Duration::from_secs(20) + self.plan.consensus() * 2;
+        let mut broken = None;
+        for machine in &mut self.machines {
+            let Some(agent) = machine.agent.as_mut() else { continue };
+            let is_inquorate =
+                agent.seen.view.is_some() && !agent.seen.is_quorate && agent.frozen_until.is_none();
+            if !is_inquorate || !is_stop || !is_smooth {
+                agent.inquorate_since = None;
+                continue;
+            }
+            let since = *agent.inquorate_since.get_or_insert(at);
+            if at - since > bound && !machine.executor.active.is_empty() {
+                broken = Some(format!("{} still runs {:?}", machine.name, machine.executor.active));
+            }
+        }
+        if let Some(what) = broken.filter(|_| !self.ledger.was_in_maintenance) {
+            self.violate("S6", what);
+        }
+    }
+
+    /// Begins to time a recovery, where nothing else is wrong.
+    pub(crate) fn watch_recovery(&mut self, index: usize) {
+        self.ledger.watch = None;
+        let is_smooth = self.plan.trouble.stops == 0
+            && self.plan.trouble.hangs == 0
+            && self.plan.trouble.starts == 0
+            && self.plan.trouble.monitors == 0
+            && self.plan.trouble.lies == 0
+            && self.plan.quality.loss == 0
+            && self.plan.quality.spikes == 0
+            && !self.plan.has_slow_disks
+            && self.plan.devices.is_good();
+        let rest = self.machines.len() - 1;
+        let votes = |machine: usize| self.plan.corosync.nodes[machine].votes;
+        let total: u32 = (0..self.machines.len()).map(votes).sum();
+        let is_quorate =
+            (total - votes(index)) * 2 > total || (rest == 1 && self.plan.corosync.quorum.two_node);
+        if !is_smooth || !is_quorate || rest == 0 || !self.is_calm() || self.ledger.was_in_maintenance {
+            return;
+        }
+        // Devices act within 1.5 s, two supplies one after the other, and answer 0.2 s later.
+        let mut bound = self.plan.token() + self.plan.consensus() + Duration::from_millis(4500);
+        // Head starts and delays that were configured.
+        bound += Duration::from_secs(1 + 2 + 4);
+        self.ledger.watch = Some(Watch {
+            machine: index,
+            crashed: self.at,
+            deadline: self.at + bound,
+            had_resources: !self.machines[index].executor.active.is_empty(),
+        });
+    }
+
+    /// L2: after a single crash, recovery starts within token + consensus + fencing time.
+    fn l2_recovery_starts_in_time(&mut self) {
+        let Some(watch) = self.ledger.watch.take_if(|watch| watch.deadline <= self.at) else { return };
+        let is_fencing = self.plan.config.is_fencing_enabled();
+        let is_fenced = self.ledger.fenced_at.get(&watch.machine).is_some_and(|at| *at >= watch.crashed);
+        if !is_fenced && self.machines[watch.machine].is_on {
+            // It came back before its time was over.
+            return;
+        }
+        if is_fencing && !is_fenced {
+            let name = self.machines[watch.machine].name.clone();
+            return self.violate("L2", format!("{name} crashed at {:?} and is not fenced", watch.crashed));
+        }
+        let has_started = self.ledger.last_start.is_some_and(|at| at >= watch.crashed);
+        if watch.had_resources && !has_started {
+            let name = self.machines[watch.machine].name.clone();
+            return self
+                .violate("L2", format!("{name} crashed at {:?} and nothing was started", watch.crashed));
+        }
+        self.tally.count("recovered in time");
+        if watch.had_resources {
+            self.tally.count("failed over");
+        }
+    }
+}
+
+/// S5: a node obeys no order from a view other than its activated one: it is in one, and whoever coordinates it has
+/// activated it.
+fn s5_orders_of_the_activated_view(
+    world: &mut World,
+    index: usize,
+    before: &Inspection,
+    seen: &Inspection,
+    operation: &str,
+) {
+    let views = [before.view, seen.view];
+    let is_led = |view: ViewId| {
+        let coordinator = world.machines.iter().position(|machine| machine.id == view.coordinator);
+        coordinator.is_some_and(|coordinator| world.ledger.activated.contains(&(view, coordinator)))
+    };
+    if !views.into_iter().flatten().any(is_led) {
+        let name = world.machines[index].name.clone();
+        world.violate(
+            "S5",
+            format!("{name} runs a {operation} in {views:?}, which its coordinator has not activated"),
+        );
+    }
+}
+
+/// S6: a view that is not primary starts, promotes and changes nothing.
+fn s6_only_primary_views_start(
+    world: &mut World,
+    before: &Inspection,
+    seen: &Inspection,
+    resource: &ResourceId,
+) {
+    if !seen.is_primary && !before.is_primary {
+        world.violate("S6", format!("{resource} is started in {:?}, which is not primary", seen.view));
+    }
+}
+
+/// S6, as far as it is about fencing: without quorum nobody is fenced.
+fn s6_only_quorate_views_fence(
+    world: &mut World,
+    index: usize,
+    before: &Inspection,
+    seen: &Inspection,
+    target: &NodeName,
+) {
+    let ignores =
+        world.plan.config.properties.get("no-quorum-policy").is_some_and(|policy| policy == "ignore");
+    if !seen.is_quorate && !before.is_quorate && !ignores {
+        let name = world.machines[index].name.clone();
+        world.violate("S6", format!("{name} fences {target} in {:?}, which is not quorate", seen.view));
+    }
+}
+
+/// S7: a node that left cleanly, is in standby, or restarted its agent within the token time is not fenced. More than
+/// that: nobody is fenced while nothing was wrong with it, nor with any of those who fence it.
+fn s7_only_suspects_are_fenced(world: &mut World, seen: &Inspection, target: &NodeName) {
+    let Some(machine) = world.machines.iter().find(|machine| machine.name == *target) else { return };
+    let is_judge = |id| seen.members.iter().any(|member| member.id == id);
+    let mut judges = world.machines.iter().filter(|machine| is_judge(machine.id));
+    let has_reason = machine.suspicion.is_some() || judges.any(|judge| judge.suspicion.is_some());
+    let is_known_to_have_left = machine.has_left && machine.was_released && world.plan.keeps_commits();
+    let what = match (is_known_to_have_left, has_reason) {
+        (true, _) if !world.ledger.asked_to_fence.contains(target) => "it left cleanly",
+        (false, false) => "nothing was wrong",
+        _ => return,
+    };
+    world.violate("S7", format!("{target} is fenced, and {what}"));
+}
+
+/// S8: each fencing has exactly one recorded reason, and none happens after the node is known to be off.
+fn s8_one_reason_and_not_after_it_is_off(world: &mut World, seen: &Inspection, target: &NodeName) {
+    let of_target = seen.fencings.iter().filter(|(_, name, ..)| name == target);
+    let open: Vec<_> =
+        of_target.clone().filter(|(.., is_confirmed, reason)| !is_confirmed && !reason.is_empty()).collect();
+    let Some((_, _, session, ..)) = open.last() else {
+        return world.violate("S8", format!("{target} is fenced without a recorded reason"));
+    };
+    let mut ended = of_target.filter(|(_, _, life, is_confirmed, _)| *is_confirmed && life == session);
+    if ended.next().is_some() && !world.ledger.asked_to_fence.contains(target) {
+        world.violate("S8", format!("{target} is fenced again, and that life of it is confirmed to be over"));
+    }
+}
+
+/// S9: no view is formed twice, and no node goes back to an earlier one. Called once all that the node wrote until then is
+/// on its disk: what nobody has heard of may be forgotten.
+pub(crate) fn s9_views_are_never_repeated(world: &mut World, index: usize, seen: &Inspection) {
+    let Some(view) = seen.view else { return };
+    let members = world.ledger.views.entry(view).or_insert_with(|| seen.members.clone());
+    if *members != seen.members {
+        return world.violate("S9", format!("{view:?} has the members {:?} as well", seen.members));
+    }
+    let last = world.ledger.last_view.insert(index, view);
+    if last.is_some_and(|last| last.epoch >= view.epoch) {
+        world.violate("S9", format!("{} is in {view:?} after {last:?}", world.machines[index].name));
+    }
+}
+
+fn note_view(world: &mut World, index: usize, before: &Inspection, seen: &Inspection) {
+    let Some(view) = seen.view else { return };
+    world.ledger.activated.insert((view, index));
+    if seen.is_primary {
+        world.ledger.was_primary.insert(index);
+    } else {
+        world.ledger.was_primary.remove(&index);
+    }
+    if view.coordinator != world.machines[index].id {
+        return;
+    }
+    world.tally.count(match (seen.is_primary, seen.is_quorate) {
+        (true, _) => "primary view",
+        (false, true) => "quorate but not primary",
+        (false, false) => "view without quorum",
+    });
+    world.tally.count("view");
+    for (number, target, _, is_confirmed, _) in &seen.fencings {
+        let is_member = world.machines.iter().any(|machine| {
+            machine.name == *target && seen.members.iter().any(|member| member.id == machine.id)
+        });
+        if is_member && !is_confirmed && world.ledger.withdrawn.insert((*number, target.clone())) {
+            world.tally.count("fencing withdrawn");
+        }
+    }
+    if before.view.is_some_and(|former| former.coordinator != view.coordinator) {
+        world.tally.count("coordinator changed");
+    }
+}
