@@ -114,6 +114,8 @@ pub struct Node {
     pub(crate) losses: BTreeSet<NodeId>,
     pub(crate) loss_noticed: Option<Instant>,
     pub(crate) last_fenced: Option<(Instant, NodeName)>,
+    /// What was told of the last plan.
+    pub(crate) told_plan: Vec<String>,
     pub(crate) effects: Vec<Effect>,
     /// What must be on disk has changed in this step.
     pub(crate) is_dirty: bool,
@@ -163,6 +165,7 @@ impl Node {
             losses: BTreeSet::new(),
             loss_noticed: None,
             last_fenced: None,
+            told_plan: Vec::new(),
             effects: Vec::new(),
             // The new session must be on disk before anybody hears of it.
             is_dirty: true,
@@ -451,7 +454,8 @@ impl Node {
 
     /// Of what must be the same in every node's corosync.conf.
     pub(crate) fn config_digest(&self) -> u64 {
-        let mut text = self.corosync.totem.cluster_name.clone();
+        let totem = &self.corosync.totem;
+        let mut text = alloc::format!("{} {}", totem.cluster_name, totem.config_version);
         for node in &self.corosync.nodes {
             text.push_str(&alloc::format!(";{} {} {}", node.id, node.name, node.votes));
         }
@@ -485,7 +489,7 @@ impl Node {
 
     fn on_link_state(&mut self, now: Now, link: u8, is_usable: bool) {
         self.tell_link_state(now, link, is_usable);
-        self.links.set_usable(now.at, link);
+        self.links.set_usable(now.at, link, is_usable);
     }
 
     /// This node has left: nothing is done any more.

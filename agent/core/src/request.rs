@@ -234,6 +234,7 @@ impl Node {
                     state: FencingState::Pending,
                 },
                 session: self.replica.fact(id).session,
+                is_for_loss: true,
                 trials: 0,
                 rounds: 0,
                 cursor: (0, 0),

@@ -43,6 +43,7 @@ struct World {
     queue: BTreeMap<(Instant, u64), Due>,
     counter: u64,
     cuts: BTreeSet<(NodeId, NodeId)>,
+    dead_links: BTreeSet<u8>,
     replies: BTreeMap<ClientId, Response>,
     events: Vec<(Instant, NodeId, String)>,
     fenced: Vec<(Instant, NodeId)>,
@@ -54,9 +55,15 @@ fn id(number: u32) -> NodeId {
 
 impl World {
     fn new(nodes: u32, quorum: &str) -> Self {
+        Self::with_links(nodes, 1, quorum)
+    }
+
+    fn with_links(nodes: u32, links: u32, quorum: &str) -> Self {
         let mut text = String::from("totem {\nversion: 2\ncrypto_cipher: none\n}\nnodelist {\n");
         for number in 1..=nodes {
-            text += &format!("node {{\nring0_addr: 10.0.0.{number}\nname: n{number}\nnodeid: {number}\n}}\n");
+            let ring = |link| format!("ring{link}_addr: 10.0.{link}.{number}\n");
+            let rings: String = (0..links).map(ring).collect();
+            text += &format!("node {{\n{rings}name: n{number}\nnodeid: {number}\n}}\n");
         }
         text += &format!("}}\nquorum {{\nprovider: corosync_votequorum\n{quorum}\n}}\n");
         let corosync = muster_api::corosync_conf::parse(&text).expect("the test's own text is right");
@@ -68,6 +75,7 @@ impl World {
             queue: BTreeMap::new(),
             counter: 0,
             cuts: BTreeSet::new(),
+            dead_links: BTreeSet::new(),
             replies: BTreeMap::new(),
             events: Vec::new(),
             fenced: Vec::new(),
@@ -158,7 +166,7 @@ impl World {
     fn happen(&mut self, due: Due) {
         match due {
             Due::Packet { link, from, to, bytes } => {
-                if !self.cuts.contains(&(from, to)) {
+                if !self.cuts.contains(&(from, to)) && !self.dead_links.contains(&link) {
                     self.input(to, Input::Received { link, from, bytes });
                 }
             }
@@ -478,4 +486,35 @@ fn a_node_that_was_away_for_longer_than_the_token_does_not_fence_the_other() {
     world.input(id(sleeper), Input::Tick);
     world.run(3000);
     assert_eq!(world.fenced.len(), 1, "{}", world.story());
+}
+
+#[test]
+fn a_dead_link_costs_no_view_and_no_command_while_another_is_up() {
+    let mut world = World::with_links(2, 2, "two_node: 1");
+    world.start(1);
+    world.start(2);
+    world.run(1500);
+    let view = |world: &World| world.hosts[&id(1)].node.as_ref().and_then(|node| node.inspect().view);
+    let before = view(&world);
+    world.dead_links.insert(0);
+    world.configure(&["web"]);
+    world.run(10_000);
+    assert_eq!(view(&world), before, "{}", world.story());
+    assert_eq!(world.where_is("web").len(), 1);
+    let status = world.hosts[&id(1)].node.as_ref().expect("it runs").status(world.now());
+    let up: Vec<bool> = status.nodes[1].links.iter().map(|link| link.is_up).collect();
+    assert_eq!(up, [false, true]);
+}
+
+#[test]
+fn a_coordinator_that_is_fenced_by_another_is_not_waited_for() {
+    let mut world = World::two_nodes();
+    world.configure(&["web"]);
+    world.run(1000);
+    let before = world.now;
+    let request = Request::Fence { node: "n1".into(), off: false };
+    world.input(id(2), Input::Request { client: ClientId(0), request });
+    world.run(400);
+    assert_eq!(world.where_is("web"), [2], "{}", world.story());
+    assert!(world.is_primary(2) && world.fenced.len() == 1 && world.now - before < Duration::from_secs(1));
 }

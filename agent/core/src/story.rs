@@ -3,15 +3,18 @@
 use crate::effect::Effect;
 use crate::link::Heard;
 use crate::membership::view::View;
+use crate::message::Install;
 use crate::node::Node;
 use crate::recovery::Recovery;
 use crate::replica::apply::is_failure;
+use crate::replica::state::FenceEntry;
 use crate::schedule::{Report, Transition};
 use crate::time::Now;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
+use muster_api::fencing::FencingState;
 use muster_api::history::{OpRecord, OpStatus, rc};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::status::{Event, Fact, Level};
@@ -97,6 +100,21 @@ impl Node {
         }
     }
 
+    /// Fencings that are over because the target came back.
+    pub(crate) fn tell_withdrawn(&mut self, now: Now, install: &Install) {
+        let was_open = |number: u64| self.replica.fencing_of(number).is_some_and(FenceEntry::is_open);
+        let is_withdrawn = |entry: &&FenceEntry| entry.record.state == FencingState::Withdrawn;
+        let withdrawn = install.state.fencing.iter().filter(is_withdrawn);
+        let targets: Vec<NodeName> = withdrawn
+            .filter(|entry| was_open(entry.record.number))
+            .map(|entry| entry.record.target.clone())
+            .collect();
+        for target in targets {
+            let text = format!("fencing {target} is withdrawn: it is back before a device was used");
+            self.note_fencing(now, Level::Info, &target, text);
+        }
+    }
+
     /// The coordinator begins to tell a loss, or goes on with the one that was under way.
     pub(crate) fn begin_recovery(&mut self, now: Now) {
         let is_lost = |id: &NodeId| matches!(self.replica.fact(*id).fact, Fact::Lost | Fact::Fenced);
@@ -127,9 +145,12 @@ impl Node {
 
     pub(crate) fn tell_plan(&mut self, now: Now, report: &Report, transition: &Transition) {
         if transition.actions.is_empty() {
+            self.told_plan.clear();
             return;
         }
-        for consequence in &report.consequences {
+        // Deciding again because something ended changes little: only what is new is told.
+        let told = core::mem::replace(&mut self.told_plan, report.consequences.clone());
+        for consequence in report.consequences.iter().filter(|consequence| !told.contains(consequence)) {
             self.note(now, "resource", Level::Info, format!("decided: {consequence}"), None, None);
         }
     }

@@ -333,6 +333,14 @@ fn check_compatible(
     nodes: &[NodeEntry],
 ) -> Result<(), ConfError> {
     let at = |key: &str| section.get(key).map_or(section.place, |entry| entry.key_place);
+    for (key, is_on) in [
+        ("allow_downscale", options.allow_downscale),
+        ("expected_votes_tracking", options.expected_votes_tracking),
+    ] {
+        if is_on {
+            return Err(at(key).error(format!("`{key}` is not supported by this version")));
+        }
+    }
     if options.two_node && nodes.len() != 2 {
         return Err(at("two_node")
             .error(format!("`two_node` needs exactly two nodes, `nodelist` has {}", nodes.len())));

@@ -90,8 +90,10 @@ impl Node {
             target,
             format!("fencing {target} is requested: {reason}"),
         );
-        let session = self.replica.fact(id).session;
-        let entry = FenceEntry { record, session, trials: 0, rounds: 0, cursor: (0, 0) };
+        let fact = self.replica.fact(id);
+        let is_for_loss = !matches!(fact.fact, Fact::Member | Fact::Leaving);
+        let entry =
+            FenceEntry { record, session: fact.session, is_for_loss, trials: 0, rounds: 0, cursor: (0, 0) };
         self.sequence(now, Command::Fencing(entry), Vec::new());
     }
 
@@ -298,8 +300,22 @@ impl Node {
             };
             return self.note_fencing(now, EventLevel::Info, &name, text);
         }
+        if result.is_ok() {
+            self.bury_target(now, &attempt);
+        }
         self.attempts.results.push((attempt, result));
         self.report_attempts();
+    }
+
+    /// Whoever is off is not waited for: least of all the coordinator, that the result would be told to.
+    fn bury_target(&mut self, now: Now, attempt: &FenceAttempt) {
+        let Some(entry) = self.replica.fencing_of(attempt.number) else { return };
+        let session = entry.session;
+        let levels = levels(&self.replica.config, &entry.record.target);
+        let is_last = levels.get(entry.cursor.0 as usize).is_some_and(|level| level.devices.len() == 1);
+        if is_last {
+            self.links.bury(now.at, attempt.target, session);
+        }
     }
 
     /// Tells the coordinator what devices have answered; again in each view, until the record shows it.

@@ -172,10 +172,10 @@ impl Links {
         }
     }
 
-    /// A link's own address is there or is gone.
-    pub(crate) fn set_usable(&mut self, now: Instant, link: u8) {
+    /// A link's own address is there or is gone: the other links carry everything at once.
+    pub(crate) fn set_usable(&mut self, now: Instant, link: u8, is_usable: bool) {
         for peer in self.peers.values_mut() {
-            peer.hurry_link(now, link);
+            peer.set_usable(now, link, is_usable);
         }
     }
 

@@ -132,9 +132,11 @@ impl Peer {
         self.paths.values_mut().for_each(|path| path.hurry(now));
     }
 
-    pub(super) fn hurry_link(&mut self, now: Instant, link: u8) {
-        if let Some(path) = self.paths.get_mut(&link) {
-            path.hurry(now);
+    pub(super) fn set_usable(&mut self, now: Instant, link: u8, is_usable: bool) {
+        match self.paths.get_mut(&link) {
+            Some(path) if is_usable => path.hurry(now),
+            Some(path) => path.reset(now),
+            None => {}
         }
     }
 

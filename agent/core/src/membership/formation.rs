@@ -131,6 +131,7 @@ impl Node {
         let view = proposal.view;
         let install = self.first_state(now, proposal);
         let set: BTreeSet<NodeId> = install.members.iter().map(|member| member.id).collect();
+        self.tell_withdrawn(now, &install);
         self.send_others(&set, &Message::Install { view, install: install.clone() });
         self.take_install(&install);
         let deadline = now.at + self.links.timing().consensus;
@@ -202,9 +203,7 @@ impl Node {
             let known = state.fact(node.id);
             match members.iter().find(|member| member.id == node.id) {
                 Some(member) => {
-                    if !matches!(known.fact, Fact::Member | Fact::Leaving) {
-                        withdraw(state, &node.name, now.wall_ms);
-                    }
+                    withdraw(state, &node.name, now.wall_ms);
                     let fact = NodeFact { fact: Fact::Member, session: member.session, is_fresh: true };
                     state.facts.insert(node.id, fact);
                 }
@@ -369,8 +368,8 @@ fn leaving(proposal: &Proposal) -> BTreeSet<NodeId> {
 
 /// The target is back before a device was used.
 fn withdraw(state: &mut State, target: &muster_api::id::NodeName, at_ms: u64) {
-    let open = state.fencing.iter_mut().filter(|entry| entry.record.target == *target && entry.is_open());
-    for entry in open {
+    let of_target = state.fencing.iter_mut().filter(|entry| entry.record.target == *target);
+    for entry in of_target.filter(|entry| entry.is_open() && entry.is_for_loss) {
         entry.record.state = FencingState::Withdrawn;
         entry.record.ended_ms = Some(at_ms);
     }

@@ -60,6 +60,8 @@ impl NodeFact {
 pub(crate) struct FenceEntry {
     pub(crate) record: FencingRecord,
     pub(crate) session: u64,
+    /// The target was no member when it was opened: it is withdrawn where the target comes back.
+    pub(crate) is_for_loss: bool,
     /// Uses of devices for it so far.
     pub(crate) trials: u32,
     /// How often all levels have failed.
