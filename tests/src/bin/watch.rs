@@ -249,10 +249,12 @@ fn holds(cgroup: &Path, address: &str) -> bool {
     false
 }
 
-/// A process of the node: the first of the cgroup itself is the container's outer one, so look below first.
+/// A process that lives as long as the node runs: its systemd, in `init.scope`; else whatever runs there.
 fn any_process(cgroup: &Path) -> Option<String> {
-    let below = std::fs::read_dir(cgroup).ok()?.flatten().filter(|entry| entry.path().is_dir());
-    for entry in below {
+    let below =
+        || std::fs::read_dir(cgroup).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
+    let inits = below().filter(|entry| entry.file_name() == "init.scope");
+    for entry in inits.chain(below()) {
         if let Some(process) = any_process(&entry.path()) {
             return Some(process);
         }
