@@ -139,10 +139,14 @@ fn attribute_changes(old: &Attributes, new: &Attributes) -> Vec<Change> {
         .collect()
 }
 
+/// Whether a parameter holds a secret, by its name.
+pub fn is_secret(name: &str) -> bool {
+    ["passw", "secret", "token", "community"].iter().any(|word| name.contains(word))
+}
+
 /// Parameters that hold a secret, by the names that fence agents and resource agents give them.
 fn shown(name: &str, value: &str) -> String {
-    let is_secret = ["passw", "secret", "token", "community"].iter().any(|word| name.contains(word));
-    if is_secret { "***".into() } else { value.into() }
+    if is_secret(name) { "***".into() } else { value.into() }
 }
 
 fn thing_diffs(kind: &str, old: &[Thing], new: &[Thing]) -> Vec<Diff> {

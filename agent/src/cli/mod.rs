@@ -185,7 +185,11 @@ struct FenceArgs {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Print it.
-    Show,
+    Show {
+        /// With the passwords of fence devices: only so can it be given to `set`.
+        #[arg(long)]
+        secrets: bool,
+    },
     /// Replace it.
     Set {
         /// A file with the whole configuration; `-` for stdin.
@@ -223,7 +227,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             answer::exit(events::show(socket, since, follow, output))
         }
         Command::CheckConfig { file } => check_config::check(&file),
-        Command::Config(ConfigCommand::Show) => answer::exit(configuration::show(socket)),
+        Command::Config(ConfigCommand::Show { secrets }) => {
+            answer::exit(configuration::show(socket, secrets))
+        }
         Command::Config(ConfigCommand::Set { file }) => answer::exit(configuration::set(socket, &file)),
         Command::Snapshot => answer::exit(configuration::snapshot(socket)),
         Command::Metadata { agent } => answer::exit(metadata::show(&agent)),
