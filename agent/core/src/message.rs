@@ -177,7 +177,8 @@ pub fn describe(bytes: &[u8]) -> String {
         Body::Data { stream, seq, is_last, bytes } => match Message::decode(&bytes).filter(|_| is_last) {
             Some(message) => {
                 let mut text = alloc::format!("{stream}/{seq} {message:?}");
-                let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= DESCRIPTION_MAX).last();
+                let end =
+                    text.char_indices().map(|(at, _)| at).take_while(|at| *at <= DESCRIPTION_MAX).last();
                 text.truncate(end.unwrap_or(0));
                 text
             }
