@@ -241,7 +241,8 @@ impl Observed {
 
     /// A failure that has aged out asks for nothing. Where nobody can look, what was started may still be there.
     fn read_expired(&mut self, record: &OpRecord, rules: &Rules<'_>) {
-        if !rules.is_online && self.state != Sighting::Started {
+        let is_absent = is_probe(record) && record.rc == Some(rc::INSTALLED);
+        if !rules.is_online && !is_absent && self.state != Sighting::Started {
             self.define(record);
             self.state = Sighting::Started;
         }

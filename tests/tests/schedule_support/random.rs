@@ -49,7 +49,17 @@ pub(crate) fn world(dice: &mut Dice) -> World {
     let config = config(dice, &nodes);
     let facts = nodes.iter().map(|node| (node.clone(), fact(dice))).collect();
     let history = history(dice, &config, &nodes);
-    World { config, facts, history, is_quorate: !dice.one_in(6), now_ms: NOW_MS }
+    // What requires nothing and has no stickiness goes to the emptiest node, and without quorum the others empty theirs
+    // only after it was counted: as in Pacemaker, it then moves once more.
+    let is_nothing =
+        |meta: &BTreeMap<String, String>| meta.get("requires").is_some_and(|value| value == "nothing");
+    let needs_nothing = config.resources.iter().any(|resource| match resource {
+        Resource::Primitive(primitive) => is_nothing(&primitive.meta),
+        Resource::Group(group) => {
+            is_nothing(&group.meta) || group.members.iter().any(|one| is_nothing(&one.meta))
+        }
+    });
+    World { config, facts, history, is_quorate: needs_nothing || !dice.one_in(6), now_ms: NOW_MS }
 }
 
 fn fact(dice: &mut Dice) -> Fact {
@@ -186,36 +196,34 @@ fn score(dice: &mut Dice) -> Score {
     *dice.pick(&[Score::INFINITY, Score::MINUS_INFINITY, Score(50), Score(-50), Score(1000), Score(1)])
 }
 
+/// Never in a circle: who comes later in the configuration follows who comes earlier. Circles that contradict
+/// themselves have no answer to come to rest in.
 fn constraint(dice: &mut Dice, number: usize, ids: &[String], nodes: &[NodeName]) -> Constraint {
     let id = format!("c{number}");
-    let (one, other) = (dice.pick(ids).as_str().into(), dice.pick(ids).as_str().into());
-    let action = |dice: &mut Dice| (*dice.pick(&["start", "start", "start", "stop"])).to_string();
+    let (one, other) = (dice.below(ids.len()), dice.below(ids.len()));
+    let (leader, follower) = (ids[one.min(other)].as_str(), ids[one.max(other)].as_str());
     match dice.below(3) {
         0 => {
             let until_ms = dice.one_in(4).then_some(NOW_MS + 1000);
-            Constraint::Location {
-                id,
-                resource: one,
-                node: dice.pick(nodes).clone(),
-                score: score(dice),
-                until_ms,
-            }
+            let (resource, node) = (leader.into(), dice.pick(nodes).clone());
+            Constraint::Location { id, resource, node, score: score(dice), until_ms }
         }
-        1 => Constraint::Colocation { id, resource: one, with: other, score: score(dice) },
+        1 => {
+            Constraint::Colocation { id, resource: follower.into(), with: leader.into(), score: score(dice) }
+        }
         _ => {
-            let action = action(dice);
+            let action = (*dice.pick(&["start", "start", "start", "stop"])).to_string();
+            let kinds =
+                [OrderKind::Mandatory, OrderKind::Mandatory, OrderKind::Optional, OrderKind::Serialize];
+            // A stop in the order of starts would be a circle with its own reverse.
+            let (first, then) = if action == "stop" { (follower, leader) } else { (leader, follower) };
             Constraint::Order {
                 id,
-                first: one,
+                first: first.into(),
                 first_action: action.clone(),
-                then: other,
+                then: then.into(),
                 then_action: action,
-                kind: *dice.pick(&[
-                    OrderKind::Mandatory,
-                    OrderKind::Mandatory,
-                    OrderKind::Optional,
-                    OrderKind::Serialize,
-                ]),
+                kind: *dice.pick(&kinds),
                 symmetrical: !dice.one_in(4),
             }
         }

@@ -123,7 +123,8 @@ fn why_stopped(world: &World<'_>, rsc: RscIx) -> String {
 /// The one place of a resource that is stopped only where it should not be.
 fn is_expected(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let rsc = &world[rsc];
-    rsc.stops_unexpected && rsc.next_role == Role::Started && rsc.placed_on == Some(node) && !rsc.is_failed
+    let stays_there = rsc.placed_on == Some(node) && rsc.running_on.contains(&node);
+    rsc.stops_unexpected && rsc.next_role == Role::Started && stays_there && !rsc.is_failed
 }
 
 fn stop_everywhere(world: &World<'_>, graph: &mut Graph, rsc: RscIx, why: Option<String>) {

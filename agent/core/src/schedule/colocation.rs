@@ -64,12 +64,23 @@ pub(crate) fn apply_all(world: &mut World<'_>, rsc: RscIx) {
             replace_scores(world, rsc, scores, &why);
         }
     }
-    // Only in a circle is the follower there first; apart is apart whoever was first.
     for colocation in with_this {
         let Colocation { dependent, score, .. } = world.colocations[colocation];
-        if let Some(node) = world[dependent].placed_on.filter(|_| score <= Score::MINUS_INFINITY) {
-            world[rsc].scores.insert(node, Score::MINUS_INFINITY);
+        if score <= Score::MINUS_INFINITY {
+            keep_away(world, rsc, dependent);
         }
+    }
+}
+
+/// Apart is apart whoever was there first: in a circle the follower may be placed already, and one that nobody moves
+/// stays where it is.
+fn keep_away(world: &mut World<'_>, rsc: RscIx, from: RscIx) {
+    let mut nodes: Vec<NodeIx> = world[from].placed_on.into_iter().collect();
+    if !world[from].is_managed {
+        nodes.extend(&world[from].running_on);
+    }
+    for node in nodes {
+        world[rsc].scores.insert(node, Score::MINUS_INFINITY);
     }
 }
 
@@ -142,6 +153,9 @@ fn follow(world: &mut World<'_>, rsc: RscIx, colocation: ColIx) {
     let is_wish_to_avoid = score < Score(0) && score > Score::MINUS_INFINITY;
     let before = is_wish_to_avoid.then(|| world[rsc].scores.clone());
     place(world, primary);
+    if score <= Score::MINUS_INFINITY && !world[primary].is_managed {
+        keep_away(world, rsc, primary);
+    }
     take_in_place(world, rsc, primary, colocation);
     if let Some(before) = before
         && !is_any_usable(world, &world[rsc].scores)

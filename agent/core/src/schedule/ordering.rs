@@ -228,12 +228,18 @@ impl Settling<'_, '_> {
     }
 
     fn block(&mut self, action: ActionIx, why: Option<String>) {
-        if self.graph[action].is_runnable {
+        if self.graph[action].is_runnable && !self.is_done_by_fencing(action) {
             self.graph[action].is_runnable = false;
             self.graph[action].why = why;
             self.touch(action);
             self.block_dependents(action);
         }
+    }
+
+    /// A stop on a node that is fenced happens whatever stands in its way.
+    fn is_done_by_fencing(&self, action: ActionIx) -> bool {
+        let planned = &self.graph[action];
+        planned.task == Task::Stop && planned.is_pseudo && planned.node.is_some()
     }
 
     /// The points of a group are required where any member's action is; a start is possible where every member's is.
@@ -352,11 +358,16 @@ impl Settling<'_, '_> {
             }
             _ => false,
         };
-        if !(action.is_optional && is_already_so) {
-            let why = self.because(first);
-            self.require(then, why.clone());
-            self.block(then, why);
+        if action.is_optional && is_already_so {
+            return;
         }
+        let is_idle_stop = action.is_optional && action.task == Task::Stop;
+        let why = self.because(first);
+        // A stop that nobody asks for is only out of reach; it is no reason to do anything.
+        if !is_idle_stop {
+            self.require(then, why.clone());
+        }
+        self.block(then, why);
     }
 
     /// A resource that nobody may stop holds up what would have to come after its stop.

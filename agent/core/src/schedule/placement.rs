@@ -60,7 +60,8 @@ fn place_primitive(world: &mut World<'_>, rsc: RscIx) {
     }
     if !world[rsc].is_managed {
         world[rsc].next_role = world[rsc].role;
-        let stays = world.current_node(rsc);
+        // Nobody starts it again where fencing stops it.
+        let stays = world.current_node(rsc).filter(|node| !world.is_about_to_be_fenced(*node));
         settle(world, rsc, stays);
     } else if world.settings.stops_all {
         settle(world, rsc, None);

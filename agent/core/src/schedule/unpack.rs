@@ -188,7 +188,7 @@ fn fence_where_it_cannot_be_stopped(world: &mut World<'_>, rsc: RscIx, node: Nod
 /// Does what failures ask for, once it is known which nodes are fenced: that takes their failures away.
 fn respond(world: &mut World<'_>, rsc: RscIx) {
     for (node, observed) in world[rsc].observed.clone() {
-        if is_about_to_be_fenced(world, node) {
+        if world.is_about_to_be_fenced(node) {
             continue;
         }
         world[rsc].ignores_failures |= observed.ignores_failures;
@@ -237,7 +237,7 @@ fn judge_running(world: &mut World<'_>, rsc: RscIx) {
     let nodes = world[rsc].running_on.clone();
     // What fencing stops is neither left alone nor too much.
     let remaining: Vec<NodeIx> =
-        nodes.iter().copied().filter(|node| !is_about_to_be_fenced(world, *node)).collect();
+        nodes.iter().copied().filter(|node| !world.is_about_to_be_fenced(*node)).collect();
     if remaining.iter().any(|node| world[*node].is_maintenance) {
         world[rsc].is_managed = false;
     }
@@ -251,10 +251,6 @@ fn judge_running(world: &mut World<'_>, rsc: RscIx) {
         let score = world[rsc].scores.get(&node).copied().unwrap_or_default();
         world[rsc].scores.insert(node, score + Score::INFINITY);
     }
-}
-
-fn is_about_to_be_fenced(world: &World<'_>, node: NodeIx) -> bool {
-    world[node].unclean.is_some() && world.settings.can_fence(world[node].is_online)
 }
 
 fn answer_multiple_active(world: &mut World<'_>, rsc: RscIx) {

@@ -218,6 +218,11 @@ impl<'a> World<'a> {
         self[node].is_available() && score >= Score(0)
     }
 
+    /// Whether a node is unclean and may be fenced.
+    pub(crate) fn is_about_to_be_fenced(&self, node: NodeIx) -> bool {
+        self[node].unclean.is_some() && self.settings.can_fence(self[node].is_online)
+    }
+
     /// Where a resource is now: of several nodes the first that is there and clean.
     pub(crate) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
         let nodes = &self[rsc].running_on;
