@@ -10,7 +10,7 @@ use std::sync::mpsc;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
     /// A playbook begins.
-    Playbook { path: String },
+    Playbook { path: String, plays: usize },
     /// A play begins, for these hosts.
     Play { name: String, hosts: Vec<String>, check: bool },
     /// A play has no hosts.
@@ -50,6 +50,8 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         label: Option<String>,
     },
+    /// The course of the play was changed: `meta`.
+    Meta { text: String },
     /// All hosts of the play are out.
     NoHostsLeft,
     /// A question to the user.

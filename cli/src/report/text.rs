@@ -31,7 +31,10 @@ impl Text {
     /// The text of an event; empty where it says nothing.
     pub(crate) fn render(&mut self, event: &Event) -> String {
         match event {
-            Event::Playbook { path } if self.verbosity > 1 => self.banner(&format!("PLAYBOOK: {path}")),
+            Event::Playbook { path, plays } if self.verbosity > 1 => {
+                self.banner(&format!("PLAYBOOK: {path}")) + &format!("{plays} plays in {path}\n")
+            }
+            Event::Meta { text } if self.verbosity > 1 => format!("META: {text}\n"),
             Event::Play { name, hosts, check } => {
                 let check = if *check && self.verbosity > 0 { " [CHECK MODE]" } else { "" };
                 let _ = hosts;
@@ -61,7 +64,9 @@ impl Text {
             }
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
             Event::Recap { hosts, .. } => self.recap(hosts),
-            Event::Playbook { .. } | Event::Started { .. } | Event::Progress { .. } => String::new(),
+            Event::Playbook { .. } | Event::Meta { .. } | Event::Started { .. } | Event::Progress { .. } => {
+                String::new()
+            }
             // Talk, not data: it goes to standard error.
             Event::Warning { .. } | Event::Stopping { .. } | Event::Prompt { .. } => String::new(),
         }

@@ -11,6 +11,7 @@ use super::play_info;
 use super::play_run::{Batch, End, HostState, PlayRun};
 use super::result::{Effect, Status, TaskResult};
 use super::room::{Room, compute, lock};
+use super::template_error::sentence;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Play, Task};
 use crate::report::Event;
@@ -129,11 +130,10 @@ impl Conductor {
         if task.module.bare() == "meta" {
             return self.scopes_only(&hosts, task);
         }
-        let throttle = hosts.first().and_then(|host| {
-            let scope = self.scope(host, task).ok()?;
-            let throttle = Lookup { task, scope: &scope }.number(Keyword::Throttle).ok()??;
-            usize::try_from(throttle).ok().filter(|throttle| *throttle > 0)
-        });
+        let throttle = match self.throttle(&hosts, task) {
+            Ok(throttle) => throttle,
+            Err(why) => return self.all_failed(&hosts, &name, &why),
+        };
         let throttle = throttle.map(|throttle| Arc::new(Semaphore::new(throttle)));
         let each = hosts.into_iter().map(|host| {
             let conductor = self.clone();
@@ -156,6 +156,28 @@ impl Conductor {
             }
         }
         finished
+    }
+
+    /// How many hosts may do the task at the same time.
+    fn throttle(&self, hosts: &[String], task: &Arc<Task>) -> Result<Option<usize>, String> {
+        let (Some(host), Some(_)) = (hosts.first(), task.keyword(Keyword::Throttle)) else { return Ok(None) };
+        let scope = self.scope(host, task)?;
+        let text = Lookup { task, scope: &scope }.text(Keyword::Throttle).map_err(|err| sentence(&err))?;
+        let Some(text) = text else { return Ok(None) };
+        let number: i64 = text.trim().parse().map_err(|_| {
+            format!("Failed to convert the throttle value to an integer: invalid literal for int: `{text}`")
+        })?;
+        Ok(usize::try_from(number).ok().filter(|number| *number > 0))
+    }
+
+    fn all_failed(&self, hosts: &[String], name: &str, why: &str) -> Vec<Finished> {
+        let each = hosts.iter().map(|host| {
+            let result = TaskResult::failed(why);
+            let (host, task) = (host.clone(), name.to_owned());
+            self.room.events.tell(Event::Done { host: host.clone(), task, result: Box::new(result.clone()) });
+            Finished { host, result }
+        });
+        each.collect()
     }
 
     /// `run_once`: the first host does it for all.

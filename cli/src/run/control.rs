@@ -10,7 +10,7 @@ use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::template::{FailureKind, TemplateError, Value, text_of, to_json, unknown};
 use crate::vars::Vars;
-use crate::yaml::{Kind, Node};
+use crate::yaml::{Kind, Node, Tag};
 use serde_json::{Map, Value as Json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +81,11 @@ impl Control<'_> {
         }
         let mut result = TaskResult { is_talk: true, ..TaskResult::default() };
         if let Some(node) = written(&request.task, "var") {
+            if node.tag == Tag::Unsafe {
+                return Ok(TaskResult::failed(
+                    "`var` is an untrusted template or expression: it is marked `!unsafe`",
+                ));
+            }
             let (name, value) = self.variable(request, node)?;
             result.result.insert(name, value);
             return Ok(result);
@@ -102,10 +107,7 @@ impl Control<'_> {
         let shown = name.scalar_text().unwrap_or_default().into_owned();
         let value = match request.scope.expression(&name) {
             Ok(value) => to_json(&value),
-            Err(err) if err.is_undefined() => match self.verbosity {
-                0 => "VARIABLE IS NOT DEFINED!".into(),
-                _ => format!("VARIABLE IS NOT DEFINED!: {}", sentence(&err)).into(),
-            },
+            Err(err) if err.is_undefined() => format!("<< error 1 - {} >>", undefined(&err)).into(),
             Err(err) => return Err(err),
         };
         Ok((shown, value))
@@ -244,7 +246,10 @@ impl Control<'_> {
         let own = ["name", "groups"];
         let vars = request.args.iter().filter(|(name, _)| !own.contains(&name.as_str()));
         let vars: Map<String, Json> = vars.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let mut result = TaskResult { changed: true, ..TaskResult::default() };
+        let known = &request.scope.play().groups;
+        let is_in = |group: &String| known.get(group).is_some_and(|hosts| hosts.contains(&name));
+        let changed = !is_in(&"all".to_owned()) || !groups.iter().all(is_in);
+        let mut result = TaskResult { changed, ..TaskResult::default() };
         result.result.insert(
             "add_host".into(),
             serde_json::json!({"host_name": name, "groups": groups_json(&groups), "host_vars": vars}),
@@ -257,7 +262,10 @@ impl Control<'_> {
         let group = text(&request.args, "key").unwrap_or_default().replace(' ', "-");
         let parents: Vec<String> =
             texts(&request.args, "parents").iter().map(|parent| parent.replace(' ', "-")).collect();
-        let mut result = TaskResult::default();
+        let host = request.scope.host().unwrap_or_default().to_owned();
+        let known = &request.scope.play().groups;
+        let changed = !known.get(&group).is_some_and(|hosts| hosts.contains(&host));
+        let mut result = TaskResult { changed, ..TaskResult::default() };
         result.result.insert("add_group".into(), group.clone().into());
         result.result.insert("parent_groups".into(), groups_json(&parents));
         result.effects.push(Effect::GroupBy { group, parents });
@@ -304,6 +312,14 @@ fn conditions(that: &Node, request: &Request) -> Result<Vec<Node>, TemplateError
         return Ok(texts.into_iter().map(|text| Node::text(&that.span, text)).collect());
     }
     Ok(that.one_or_many().to_vec())
+}
+
+/// What is missing, in Ansible's words: playbooks compare with them.
+fn undefined(err: &TemplateError) -> String {
+    match &err.root().kind {
+        FailureKind::Undefined { name } => format!("'{name}' is undefined"),
+        _ => err.root().message.clone(),
+    }
 }
 
 /// A message that may be a list of lines.

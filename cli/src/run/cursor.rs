@@ -147,6 +147,7 @@ impl Cursor {
 
     /// The current task asks that handlers run now.
     pub(crate) fn flush_now(&mut self, course: &Course<'_>) {
+        self.forget_handler();
         self.flush(course);
     }
 
@@ -203,6 +204,12 @@ impl Cursor {
     /// Whether nothing is left to do.
     pub(crate) fn is_finished(&self) -> bool {
         self.frames.is_empty()
+    }
+
+    /// The failure counts no more; the host still does nothing more in this play.
+    pub(crate) fn forgive(&mut self) {
+        self.has_failed = false;
+        self.frames.clear();
     }
 
     /// Whether something failed that nothing caught.

@@ -210,10 +210,8 @@ impl Follow<'_> {
         for host in others {
             self.conductor.fail(&host);
         }
-        let goes_on = lock(&self.conductor.run)
-            .hosts_in(HostState::Active)
-            .iter()
-            .any(|host| !lock_free_finished(self.conductor, host));
+        let run = lock(&self.conductor.run);
+        let goes_on = run.hosts().any(|host| !run.is_finished(host));
         if goes_on { Verdict::Through } else { Verdict::Broken }
     }
 
@@ -274,15 +272,23 @@ impl Follow<'_> {
                 _ => None,
             });
             let end = match what {
-                None | Some("noop") => End::Done,
-                Some("flush_handlers") => End::Flush,
-                Some("end_host") => End::Host,
-                Some("end_role") => End::Role,
-                Some("end_play") => {
-                    lock(&self.conductor.run).end_all();
-                    return Verdict::Through;
+                None => {
+                    self.tell_untaken(&one.host);
+                    End::Done
                 }
-                Some("end_batch") => {
+                Some("noop") => End::Done,
+                Some("flush_handlers") => End::Flush,
+                Some("end_host") => {
+                    self.tell_meta(format!("ending play for {}", one.host));
+                    End::Host
+                }
+                Some("end_role") => End::Role,
+                Some(what @ ("end_play" | "end_batch")) => {
+                    self.tell_meta(if what == "end_play" {
+                        "ending play".into()
+                    } else {
+                        "ending batch".into()
+                    });
                     lock(&self.conductor.run).end_all();
                     return Verdict::Through;
                 }
@@ -305,6 +311,23 @@ impl Follow<'_> {
             lock(&self.conductor.run).finish(host, End::Done);
         }
         broken
+    }
+
+    fn tell_meta(&self, text: String) {
+        self.conductor.room.events.tell(Event::Meta { text });
+    }
+
+    /// The condition of a `meta` does not hold for a host.
+    fn tell_untaken(&self, host: &str) {
+        let task = &self.batch.position.task;
+        let what = task.args.free_form.as_ref().or_else(|| task.args.named.get("_raw_params"));
+        let what = what.and_then(crate::yaml::Node::as_str).unwrap_or_default();
+        let rest = if what == "end_host" {
+            format!(", continuing execution for {host}")
+        } else {
+            ", continuing play".into()
+        };
+        self.tell_meta(format!("{what} conditional evaluated to False{rest}"));
     }
 
     fn meta_on_host(&self, what: &str, host: &str) -> Result<(), String> {
@@ -331,10 +354,6 @@ impl Follow<'_> {
         }
         Ok(())
     }
-}
-
-fn lock_free_finished(conductor: &Conductor, host: &str) -> bool {
-    lock(&conductor.run).is_finished(host)
 }
 
 impl Conductor {

@@ -64,7 +64,7 @@ impl Lookup<'_> {
     pub(crate) fn environment(&self) -> Rendered<BTreeMap<String, String>> {
         let mut environment = BTreeMap::new();
         for node in self.task.scope.each(Keyword::Environment) {
-            let value = self.scope.render_node(node)?;
+            let Some(value) = self.scope.render_or_omit(&crate::vars::Data::of(node))? else { continue };
             for (name, value) in crate::template::pairs(&value) {
                 let text = crate::template::text_of(&value);
                 environment.insert(crate::template::text_of(&name), text);

@@ -1,6 +1,6 @@
 //! The variables that a task sees besides those of its host: from its play, its roles, blocks and includes.
 
-use crate::playbook::{self, FileKind, Found, Play, Role, Scope as Written, ScopeKind, Task};
+use crate::playbook::{self, FileKind, Found, Item, Play, Role, Scope as Written, ScopeKind, Task};
 use crate::vars::{Level, RoleInfo, Vars};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,14 +26,22 @@ type Kept = (Arc<Task>, Arc<OfTask>);
 pub(crate) struct LayerBook {
     /// With the task, so that its address is not given to another one.
     by_task: Mutex<HashMap<usize, Kept>>,
-    /// Roles whose variables all later tasks see: those of `roles:`, and includes that say `public`.
+    /// Roles whose variables all tasks see: those of `roles:` and `import_role`, and includes that say `public`.
     exported: Mutex<Vec<Arc<Role>>>,
 }
 
 impl LayerBook {
     /// For a play: the variables of its roles can be seen by all its tasks.
     pub(crate) fn of(play: &Play) -> Self {
-        let roles = play.roles.iter().filter_map(|block| block.scope.role.clone()).collect();
+        let sections = [&play.pre_tasks, &play.tasks, &play.post_tasks];
+        let imported =
+            sections.into_iter().flatten().flat_map(Item::tasks).filter_map(|task| task.role().cloned());
+        let mut roles: Vec<Arc<Role>> = Vec::new();
+        for role in play.roles.iter().filter_map(|block| block.scope.role.clone()).chain(imported) {
+            if !roles.iter().any(|known| Arc::ptr_eq(known, &role)) {
+                roles.push(role);
+            }
+        }
         Self { by_task: Mutex::default(), exported: Mutex::new(roles) }
     }
 

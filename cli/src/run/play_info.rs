@@ -131,9 +131,9 @@ fn first(mistakes: crate::error::Diagnostics, entry: &Node) -> Diagnostic {
 fn find(name: &str, play: &Play) -> Result<PathBuf, Vec<PathBuf>> {
     let folder = play.path.parent().unwrap_or(Path::new(""));
     let name = super::ssh::options::expand_home(name);
-    let candidates = [folder.join(&name), folder.join("vars").join(&name)];
+    let candidates = [folder.join("vars").join(&name), folder.join(&name)];
     match candidates.iter().find(|path| path.is_file()) {
         Some(path) => Ok(path.clone()),
-        None => Err(vec![candidates[0].clone()]),
+        None => Err(candidates.to_vec()),
     }
 }

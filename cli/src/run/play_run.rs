@@ -152,14 +152,20 @@ impl PlayRun {
 
     /// `meta: clear_host_errors`
     pub(crate) fn clear_errors(&mut self) {
-        self.hosts.values_mut().for_each(|host| host.state = HostState::Active);
+        for host in self.hosts.values_mut() {
+            if host.state != HostState::Active {
+                host.state = HostState::Active;
+                host.cursor.forgive();
+            }
+        }
     }
 
     /// Notifies the handlers of that name or topic. Says whether there is one.
     ///
-    /// Of handlers with one name the last one counts; of those that listen to a topic, all.
+    /// Of handlers with one name the first of the last group counts (roles come before the play's own); of those that
+    /// listen to a topic, all.
     pub(crate) fn notify(&mut self, host: &str, name: &str) -> bool {
-        let by_name = self.handlers.iter().rposition(|task| is_named(task, name));
+        let by_name = self.named(name);
         let by_topic = self.handlers.iter().enumerate().filter(|(_, task)| listens(task, name));
         let found: Vec<usize> = by_name.into_iter().chain(by_topic.map(|(index, _)| index)).collect();
         if let Some(run) = self.hosts.get_mut(host) {
@@ -168,6 +174,17 @@ impl PlayRun {
             }
         }
         !found.is_empty()
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        let group = |task: &Task| task.role().map(Arc::as_ptr);
+        let mut found: Option<usize> = None;
+        for (index, task) in self.handlers.iter().enumerate().filter(|(_, task)| is_named(task, name)) {
+            if found.is_none_or(|known| group(&self.handlers[known]) != group(task)) {
+                found = Some(index);
+            }
+        }
+        found
     }
 
     /// Handlers that an included role brings.

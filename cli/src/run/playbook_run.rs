@@ -39,7 +39,7 @@ impl PlaybookRun {
     pub(crate) async fn run(&self, playbooks: Vec<Playbook>) -> Result<Exit, Stopped> {
         for playbook in playbooks {
             let path = playbook.path.display().to_string();
-            self.room.events.tell(Event::Playbook { path });
+            self.room.events.tell(Event::Playbook { path, plays: playbook.plays.len() });
             for play in playbook.plays {
                 if self.play(Arc::new(play)).await? == Verdict::Broken {
                     return Ok(self.exit());

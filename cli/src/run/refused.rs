@@ -32,6 +32,12 @@ fn in_task(task: &Task, mistakes: &mut Diagnostics) {
                 .hint("leave it out, and bound the task's time with `timeout: SECONDS`"),
         );
     }
+    if is_flush(task) {
+        mistakes.push(
+            Diagnostic::error("flush_handlers cannot be used as a handler")
+                .at(&task.module.0.span, "a handler that runs handlers"),
+        );
+    }
     let debugger = task.keyword(Keyword::Debugger).filter(|node| node.as_str() != Some("never"));
     if let Some(node) = debugger {
         mistakes.push(
@@ -40,6 +46,12 @@ fn in_task(task: &Task, mistakes: &mut Diagnostics) {
                 .hint("`-vv` shows all results, `--start-at-task` begins at a task"),
         );
     }
+}
+
+/// Handlers that run handlers would never come to an end.
+fn is_flush(task: &Task) -> bool {
+    let what = task.args.free_form.as_ref().or_else(|| task.args.named.get("_raw_params"));
+    task.is_handler && task.module.bare() == "meta" && what.and_then(Node::as_str) == Some("flush_handlers")
 }
 
 fn is_zero(node: &Node) -> bool {

@@ -155,6 +155,10 @@ impl TaskResult {
         if self.status == Status::Skipped {
             map.insert("skipped".into(), true.into());
         }
+        if self.is_failed() && !map.contains_key("exception") {
+            // Playbooks test whether it is there.
+            map.insert("exception".into(), "(traceback unavailable)".into());
+        }
         if self.status == Status::Unreachable {
             map.insert("unreachable".into(), true.into());
         }
@@ -167,11 +171,12 @@ impl TaskResult {
     /// What may be shown of it, by name.
     pub(crate) fn shown(&self) -> Map<String, Json> {
         let mut entries: Vec<(String, Json)> = self.registered().into_iter().collect();
-        entries.retain(|(name, value)| name != "failed" || *value == Json::Bool(true));
+        // The word in front of it says so.
+        entries.retain(|(name, _)| name != "failed" && name != "exception");
         entries.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut map: Map<String, Json> = entries.into_iter().collect();
         if self.no_log {
-            map.retain(|key, _| matches!(key.as_str(), "changed" | "failed" | "skipped" | "unreachable"));
+            map.retain(|key, _| matches!(key.as_str(), "changed" | "skipped" | "unreachable"));
             map.insert("censored".into(), CENSORED.into());
         }
         map

@@ -10,7 +10,7 @@ use super::result::{Effect, Status, TaskResult};
 use super::unreachable::Unreachable;
 use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
-use crate::template::{TemplateError, Value, from_json, to_json};
+use crate::template::{TemplateError, Value, from_json, pairs, text_of, to_json};
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
 use muster_api::module::ModuleSpec;
@@ -212,15 +212,8 @@ impl TaskRun {
         let bare = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
         let effect = match bare.unwrap_or(name) {
             "include_tasks" | "include_role" => {
-                let what = self.task.args.free_form.as_ref();
-                let what = what.or_else(|| {
-                    ["file", "_raw_params", "name", "role"]
-                        .iter()
-                        .find_map(|key| self.task.args.named.get(key))
-                });
-                let name = match what {
-                    Some(node) => crate::template::text_of(&self.scope.render_node(node)?),
-                    None => return Err(Stop::Refused(format!("`{name}` does not say what to include"))),
+                let Some(name) = self.included_name()? else {
+                    return Err(Stop::Refused(format!("`{name}` does not say what to include")));
                 };
                 let vars = self.items.as_ref().map(|items| items.variables(self.index)).unwrap_or_default();
                 Effect::Include { name, vars }
@@ -229,11 +222,29 @@ impl TaskRun {
                 let what =
                     self.task.args.free_form.as_ref().or_else(|| self.task.args.named.get("_raw_params"));
                 let what = what.map(|node| self.scope.render_node(node)).transpose()?;
-                Effect::Meta(what.map(|what| crate::template::text_of(&what)).unwrap_or_default())
+                Effect::Meta(what.map(|what| text_of(&what)).unwrap_or_default())
             }
             _ => return Ok(None),
         };
         Ok(Some(TaskResult { effects: vec![effect], ..TaskResult::default() }))
+    }
+
+    /// The file or role that is included, which may be a template for the name or for all arguments.
+    fn included_name(&self) -> Result<Option<String>, TemplateError> {
+        const NAMES: [&str; 4] = ["file", "_raw_params", "name", "role"];
+        let args = &self.task.args;
+        let named = || NAMES.iter().find_map(|name| args.named.get(name));
+        if let Some(node) = args.free_form.as_ref().or_else(named) {
+            return Ok(Some(text_of(&self.scope.render_node(node)?)));
+        }
+        let Some(template) = &args.template else { return Ok(None) };
+        let value = self.scope.render_node(template)?;
+        if value.as_str().is_some() {
+            return Ok(Some(text_of(&value)));
+        }
+        let entries = pairs(&value);
+        let entry = entries.iter().find(|(key, _)| key.as_str().is_some_and(|key| NAMES.contains(&key)));
+        Ok(entry.map(|(_, name)| text_of(name)))
     }
 
     /// A module came back: what does that count as, and is it tried again?
@@ -486,7 +497,7 @@ pub(crate) fn registered_value(result: &TaskResult) -> Value {
 
 fn module_name(task: &Task, scope: &Scope) -> Result<String, TemplateError> {
     if task.module.is_template() {
-        return Ok(crate::template::text_of(&scope.render_node(&task.module.0)?));
+        return Ok(text_of(&scope.render_node(&task.module.0)?));
     }
     Ok(task.module.written().to_owned())
 }
