@@ -24,7 +24,7 @@ build: agent ## muster, the static agent and the watch of the tests, optimised
 	cargo build --release --locked -p muster -p muster-tests
 
 agent: ## the static agent that muster pushes to hosts
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --profile agent --locked --target $(TRIPLE) -p musterd
+	RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" cargo build --profile agent --locked --target $(TRIPLE) -p musterd
 
 prerequisites: ## Debian's packages that the lab needs
 	@missing=$$(for package in $(LAB_PACKAGES) gcc libc6-dev; do \

@@ -4,8 +4,11 @@
 use super::super::Task;
 use super::super::keyword::Keyword;
 use super::super::search::{Found, Kind, find_file, not_found};
-use crate::error::Diagnostics;
+use crate::error::{Diagnostic, Diagnostics};
+use crate::source::{SourceFile, Span};
+use crate::template::{FileOptions, check_file};
 use crate::yaml::Node;
+use std::path::PathBuf;
 
 /// Adds a file that is not there.
 pub(super) fn check(task: &Task, mistakes: &mut Diagnostics) {
@@ -19,9 +22,27 @@ pub(super) fn check(task: &Task, mistakes: &mut Diagnostics) {
     {
         return;
     }
-    if let Found::Nowhere(places) = find_file(&task.scope, kind, &name) {
-        let what = format!("`{}`: there is no file", task.module.written());
-        mistakes.push(not_found(&what, &name, &file.span, &places));
+    match find_file(&task.scope, kind, &name) {
+        Found::Nowhere(places) => {
+            let what = format!("`{}`: there is no file", task.module.written());
+            mistakes.push(not_found(&what, &name, &file.span, &places));
+        }
+        Found::At(path) if task.module.bare() == "template" => check_syntax(task, path, &file.span, mistakes),
+        Found::At(_) => {}
+    }
+}
+
+/// Adds a mistake in the template file itself, unless the task reads it with delimiters of its own.
+fn check_syntax(task: &Task, path: PathBuf, named_at: &Span, mistakes: &mut Diagnostics) {
+    let has_own_delimiters = task.args.named.keys().any(|key| key.key_text().ends_with("_string"));
+    // A file that cannot be read as text is reported where it is rendered.
+    let Some(text) = std::fs::read_to_string(&path).ok().filter(|_| !has_own_delimiters) else { return };
+    if let Err(problem) = check_file(&text, &FileOptions::default()) {
+        let source = SourceFile::new(path, text);
+        let mistake = Diagnostic::error(format!("in a template: {}", problem.message))
+            .at(&Span::new(&source, problem.range.clone()), "")
+            .at(named_at, "used here");
+        mistakes.push(mistake.maybe_hint(problem.hint));
     }
 }
 

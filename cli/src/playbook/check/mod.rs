@@ -3,6 +3,7 @@
 //! A task that is meant to fail is left alone: one with `ignore_errors` or `failed_when`, or in a block with `rescue`.
 
 mod arguments;
+mod cluster;
 mod files;
 mod handlers;
 mod templates;
@@ -21,6 +22,7 @@ pub(super) fn task(task: &Task, wants_files: bool, mistakes: &mut Diagnostics) {
         return;
     }
     arguments::check(task, mistakes);
+    cluster::check(task, mistakes);
     templates::arguments(task, mistakes);
     if wants_files {
         files::check(task, mistakes);
