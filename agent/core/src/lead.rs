@@ -54,7 +54,9 @@ pub(crate) struct Lead {
     /// The world is not as it was when the transition was planned.
     is_stale: bool,
     next_check_ms: Option<u64>,
+    /// How often it was decided at that moment.
     plans: u32,
+    planned_at: Instant,
     pause_until: Option<Instant>,
 
     lower_votes_at: Option<Instant>,
@@ -73,6 +75,7 @@ impl Lead {
             is_stale: true,
             next_check_ms: None,
             plans: 0,
+            planned_at: Instant(0),
             pause_until: None,
 
             lower_votes_at: None,
@@ -83,9 +86,11 @@ impl Lead {
         self.is_stale = true;
     }
 
-    /// Nothing is under way on that node, and the plan is up to date.
+    /// Nothing is under way or planned on that node, not even a look at what runs there, and the plan is up to date.
     fn is_done_with(&self, node: &NodeName) -> bool {
-        !self.is_stale && self.sequencer.is_idle() && self.in_flight.iter().all(|flight| flight.node != *node)
+        let is_planned = self.runner.as_ref().is_none_or(|runner| runner.has_left_to_do_on(node));
+        let is_under_way = self.in_flight.iter().any(|flight| flight.node == *node);
+        !self.is_stale && self.sequencer.is_idle() && !is_planned && !is_under_way
     }
 
     /// Nothing is under way and nothing is left to do.
@@ -211,10 +216,9 @@ impl Node {
             self.replica.config.properties.get("batch-limit").and_then(|text| text.parse().ok()).unwrap_or(0);
         self.tell_plan(now, &report, &transition);
         let Some(lead) = self.lead.as_mut() else { return false };
-        lead.plans += 1;
-        if lead.plans > PLANS_MAX {
-            lead.pause_until = Some(now.at + PLAN_PAUSE);
-        }
+        lead.plans = if lead.planned_at == now.at { lead.plans + 1 } else { 1 };
+        lead.planned_at = now.at;
+        lead.pause_until = (lead.plans > PLANS_MAX).then_some(now.at + PLAN_PAUSE);
         lead.is_stale = false;
         lead.next_check_ms = report.next_check_ms.filter(|at| *at > now.wall_ms);
         lead.runner = Some(Runner::new(transition, limit));
@@ -264,7 +268,8 @@ impl Node {
     /// Begins what is ready.
     fn advance(&mut self, now: Now) -> bool {
         let mut has_acted = false;
-        while let Some(lead) = self.lead.as_mut() {
+        // What was planned for another situation must not be begun.
+        while let Some(lead) = self.lead.as_mut().filter(|lead| !lead.is_stale) {
             let Some(runner) = lead.runner.as_ref() else { break };
             let ready = runner.ready();
             let mut has_begun = false;
@@ -462,7 +467,7 @@ impl Node {
         let Some(lead) = self.lead.as_mut().filter(|lead| lead.is_idle() && is_primary && !has_open) else {
             return;
         };
-        lead.plans = 0;
+
         let waiters = core::mem::take(&mut lead.waiters);
         let recovery = lead.recovery.take();
         for (origin, ticket) in waiters {

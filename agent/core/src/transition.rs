@@ -88,6 +88,14 @@ impl Runner {
         })
     }
 
+    /// An action on that node has not ended.
+    pub(crate) fn has_left_to_do_on(&self, name: &NodeName) -> bool {
+        let is_there = |kind: &ActionKind| matches!(kind, ActionKind::Resource { node, .. } if node == name);
+        let actions = self.transition.actions.iter().zip(&self.stages);
+        let open = actions.filter(|(_, stage)| matches!(stage, Stage::Waiting | Stage::InFlight));
+        open.into_iter().any(|(action, _)| is_there(&action.kind))
+    }
+
     /// Nothing is in flight and nothing can begin any more.
     pub(crate) fn is_over(&self) -> bool {
         !self.stages.contains(&Stage::InFlight) && self.ready().is_empty()

@@ -174,14 +174,15 @@ impl Node {
             self.note_fencing(now, EventLevel::Info, &entry.record.target, text);
         }
         let due = now.at + duration;
-        if self.replica.fact(target).fact != Fact::NeverSeen {
+        let fact = self.replica.fact(target);
+        if fact.is_fresh && fact.fact != Fact::NeverSeen {
             return due;
         }
         let written = self.replica.config.properties.get("dc-deadtime").and_then(|text| parse_ms(text));
         let startup = self.started.at + Duration::from_millis(written.unwrap_or(STARTUP_WAIT_MS));
         if startup > due {
             let text = format!(
-                "{} was not seen since the start; it has {} s left to come before it is fenced (`dc-deadtime`)",
+                "{} was not seen since the agents started; it has {} s left to come before it is fenced (`dc-deadtime`)",
                 entry.record.target,
                 (startup - now.at).as_secs()
             );

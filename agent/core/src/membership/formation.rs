@@ -155,6 +155,7 @@ impl Node {
         let present: BTreeSet<NodeId> = proposal.members.iter().map(|member| member.id).collect();
         let former = members_by_facts(&state);
         let provisional = self.merge_provisional(&mut state, proposal);
+        state.close_settled_fencings(now.wall_ms);
         self.set_facts(now, &mut state, &proposal.members);
         self.set_history(&mut state, proposal);
         self.lose_track_of_attempts(&mut state, proposal);
@@ -207,7 +208,7 @@ impl Node {
                     let fact = NodeFact { fact: Fact::Member, session: member.session, is_fresh: true };
                     state.facts.insert(node.id, fact);
                 }
-                None if state.is_confirmed_off(&node.name, known.session) => {
+                None if known.is_fresh && state.is_confirmed_off(&node.name, known.session) => {
                     state.set_fenced(&node.name, node.id, known.session);
                 }
                 None if matches!(known.fact, Fact::Member | Fact::Leaving) => {

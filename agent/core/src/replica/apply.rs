@@ -27,7 +27,10 @@ impl State {
             Command::ForgetFailures { node, resource } => self.forget_failures(node, resource),
             Command::Fencing(entry) => {
                 self.put_fencing(entry.clone());
-                self.note_fenced(corosync, &entry.record.target, entry.session);
+                if entry.is_confirmed() {
+                    self.close_settled_fencings(entry.record.ended_ms.unwrap_or(entry.record.requested_ms));
+                    self.note_fenced(corosync, &entry.record.target, entry.session);
+                }
             }
             Command::Leaving { node } => {
                 self.leaving.insert(*node);
@@ -102,7 +105,7 @@ impl State {
         };
         let known = self.fact(id);
         let is_absent = matches!(known.fact, Fact::Lost | Fact::NeverSeen | Fact::Left);
-        if is_absent && known.session == session && self.is_confirmed_off(target, session) {
+        if is_absent && known.session == session {
             self.set_fenced(target, id, session);
         }
     }

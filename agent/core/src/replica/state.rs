@@ -71,12 +71,13 @@ pub(crate) struct FenceEntry {
 }
 
 impl FenceEntry {
-    /// Neither confirmed nor withdrawn.
+    /// Neither confirmed nor withdrawn nor given up.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(
-            self.record.state,
-            FencingState::Pending | FencingState::Running | FencingState::Failed { .. }
-        )
+        self.record.ended_ms.is_none()
+            && matches!(
+                self.record.state,
+                FencingState::Pending | FencingState::Running | FencingState::Failed { .. }
+            )
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
@@ -123,6 +124,18 @@ impl State {
         }
     }
 
+    /// Two parts of a cluster may have asked for the same fencing: once one of them is confirmed, the other is not needed.
+    pub(crate) fn close_settled_fencings(&mut self, at_ms: u64) {
+        let confirmed = self.fencing.iter().filter(|entry| entry.is_confirmed() && entry.session != 0);
+        let off: BTreeSet<(NodeName, u64)> =
+            confirmed.map(|entry| (entry.record.target.clone(), entry.session)).collect();
+        let is_off = |entry: &FenceEntry| off.contains(&(entry.record.target.clone(), entry.session));
+        for entry in self.fencing.iter_mut().filter(|entry| entry.is_open() && is_off(entry)) {
+            entry.record.state = FencingState::Withdrawn;
+            entry.record.ended_ms = Some(at_ms);
+        }
+    }
+
     /// The facts by name, as the scheduler reads them; a member that is asked to leave is leaving.
     pub(crate) fn facts_by_name(&self, corosync: &Corosync) -> BTreeMap<NodeName, Fact> {
         let fact = |id: NodeId| match self.fact(id).fact {
@@ -137,9 +150,18 @@ impl State {
         for fact in self.facts.values_mut() {
             fact.is_fresh = false;
             // Whether it is there, and whether it was switched on again, is not known any more.
-            if matches!(fact.fact, Fact::Member | Fact::Leaving | Fact::Fenced) {
-                fact.fact = Fact::NeverSeen;
+            match fact.fact {
+                Fact::Member | Fact::Leaving => fact.fact = Fact::NeverSeen,
+                // That life is over; of a later one nothing is known.
+                Fact::Fenced => *fact = NodeFact::UNSEEN,
+                Fact::Lost | Fact::Left | Fact::NeverSeen => {}
             }
+        }
+        // Whether a device was used is not known; the policy asks again where it is still needed.
+        for entry in self.fencing.iter_mut().filter(|entry| entry.is_open()) {
+            let why = "the agent that was to see to it has restarted".into();
+            entry.record.state = FencingState::Failed { why };
+            entry.record.ended_ms = Some(entry.record.requested_ms);
         }
         self.history = History::default();
         self.leaving.clear();
