@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// How long a watch lasts that nobody ends, in seconds.
 const A_DAY: u64 = 86_400;
 /// A page that takes longer was not served.
-const DEADLINE: Duration = Duration::from_millis(200);
+const DEADLINE: Duration = Duration::from_millis(400);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
@@ -81,7 +81,8 @@ struct Watch {
     /// When the last page came, and what it said.
     last_good: Option<(Instant, String)>,
     is_out: bool,
-    outages: Vec<Duration>,
+    /// When each question was asked, and whether it was answered in time.
+    asked: Vec<(Instant, bool)>,
     holders: Vec<String>,
     overlaps: u32,
     looks: u64,
@@ -102,7 +103,7 @@ impl Watch {
             sender,
             last_good: None,
             is_out: false,
-            outages: Vec::new(),
+            asked: Vec::new(),
             holders: Vec::new(),
             overlaps: 0,
             looks: 0,
@@ -139,6 +140,7 @@ impl Watch {
 
     fn read_answers(&mut self) {
         while let Ok(answer) = self.answers.try_recv() {
+            self.asked.push((answer.asked, answer.page.is_some()));
             match answer.page {
                 Some(page) => self.good(answer.asked, page),
                 None => self.bad(answer.asked),
@@ -151,7 +153,6 @@ impl Watch {
         if self.is_out {
             let length =
                 previous.as_ref().map_or(Duration::ZERO, |(last, _)| asked.saturating_duration_since(*last));
-            self.outages.push(length);
             self.is_out = false;
             self.say(&format!("answers again after {} ms: {page}", length.as_millis()));
         } else if previous.as_ref().is_none_or(|(_, last_page)| *last_page != page) {
@@ -190,12 +191,14 @@ impl Watch {
         self.holders = holders;
     }
 
-    fn summarise(&self) {
-        let total: Duration = self.outages.iter().sum();
-        let longest = self.outages.iter().max().copied().unwrap_or_default();
+    fn summarise(&mut self) {
+        self.asked.sort();
+        let outages = outages(&self.asked);
+        let total: Duration = outages.iter().sum();
+        let longest = outages.iter().max().copied().unwrap_or_default();
         self.say(&format!(
             "summary: {} outages, longest {} ms, together {} ms; address on two nodes: {} times in {} looks",
-            self.outages.len(),
+            outages.len(),
             longest.as_millis(),
             total.as_millis(),
             self.overlaps,
@@ -211,6 +214,22 @@ impl Watch {
         // A reader that went away ends nothing that matters.
         let _ = output.write_all(line.as_bytes()).and_then(|()| output.flush());
     }
+}
+
+/// From the last question that was answered to the first that was answered again; answers come in any order, so this is
+/// read from the questions in order.
+fn outages(asked: &[(Instant, bool)]) -> Vec<Duration> {
+    let mut outages = Vec::new();
+    let mut last_good = None;
+    let mut is_out = false;
+    for (moment, is_answered) in asked {
+        if *is_answered {
+            outages.extend(last_good.filter(|_| is_out).map(|last: Instant| moment.duration_since(last)));
+            last_good = Some(*moment);
+        }
+        is_out = !*is_answered;
+    }
+    outages
 }
 
 fn until_stdin_closes() -> Receiver<()> {
