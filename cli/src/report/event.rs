@@ -51,7 +51,7 @@ pub(crate) enum Event {
         label: Option<String>,
     },
     /// The course of the play was changed: `meta`.
-    Meta { text: String },
+    Meta { text: String, skipped_on: Option<String> },
     /// All hosts of the play are out.
     NoHostsLeft,
     /// A question to the user.

@@ -14,6 +14,21 @@ pub(crate) use diff_text::{diff_json, diff_lines};
 pub(crate) use event::{Event, Events, Stats};
 pub(crate) use screen::{Kind, Screen};
 
+/// JSON with the blanks that Python puts behind commas and colons: scripts look for these texts.
+pub(crate) fn python_json(value: &serde_json::Value) -> String {
+    use serde_json::Value as Json;
+    match value {
+        Json::Object(map) => {
+            let entry = |(key, value): (&String, &Json)| {
+                format!("{}: {}", Json::from(key.as_str()), python_json(value))
+            };
+            format!("{{{}}}", map.iter().map(entry).collect::<Vec<_>>().join(", "))
+        }
+        Json::Array(items) => format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
 /// Text as it is, anything else as JSON.
 pub(crate) fn json_text(value: &serde_json::Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)

@@ -34,7 +34,12 @@ impl Text {
             Event::Playbook { path, plays } if self.verbosity > 1 => {
                 self.banner(&format!("PLAYBOOK: {path}")) + &format!("{plays} plays in {path}\n")
             }
-            Event::Meta { text } if self.verbosity > 1 => format!("META: {text}\n"),
+            Event::Meta { text, skipped_on } if self.verbosity > 1 => {
+                let skipped = skipped_on
+                    .as_ref()
+                    .map(|host| format!("skipping: [{host}] => {{\"skip_reason\": \"{text}\"}}\n"));
+                format!("META: {text}\n{}", skipped.unwrap_or_default())
+            }
             Event::Play { name, hosts, check } => {
                 let check = if *check && self.verbosity > 0 { " [CHECK MODE]" } else { "" };
                 let _ = hosts;
@@ -282,7 +287,7 @@ pub(crate) fn reason(result: &TaskResult) -> Vec<String> {
 
 /// On one line.
 pub(crate) fn one_line(map: &Map<String, Json>) -> String {
-    Json::Object(map.clone()).to_string()
+    super::python_json(&Json::Object(map.clone()))
 }
 
 /// Indented by four, as Ansible prints results.

@@ -86,6 +86,12 @@ impl Control<'_> {
                     "`var` is an untrusted template or expression: it is marked `!unsafe`",
                 ));
             }
+            if node.scalar_text().is_none() {
+                let found = node.describe();
+                return Ok(TaskResult::failed(format!(
+                    "`var` is {found}: it is not a string and conversion is not allowed"
+                )));
+            }
             let (name, value) = self.variable(request, node)?;
             result.result.insert(name, value);
             return Ok(result);

@@ -17,6 +17,14 @@ use crate::template::{from_json, to_json};
 use crate::vars::HostVars;
 use std::sync::{Arc, PoisonError};
 
+/// Something that hosts of a batch include.
+struct Inclusion {
+    hosts: Vec<String>,
+    /// Its place among all that is included here.
+    ordinal: u32,
+    what: Result<Included, String>,
+}
+
 /// Takes over what a task came to on the hosts of a batch.
 pub(super) struct Follow<'a> {
     pub(super) conductor: &'a Conductor,
@@ -40,6 +48,7 @@ impl Follow<'_> {
             return self.meta(&finished);
         }
         let includes = self.includes(&finished);
+        let finished = self.with_failed_includes(finished, &includes);
         let mut bad = Vec::new();
         for one in &finished {
             self.count(one);
@@ -57,8 +66,21 @@ impl Follow<'_> {
         self.judge(&bad)
     }
 
+    /// A host for which something cannot be included has failed.
+    fn with_failed_includes(&self, mut finished: Vec<Finished>, includes: &[Inclusion]) -> Vec<Finished> {
+        for one in &mut finished {
+            let mine = includes.iter().filter(|included| included.hosts.contains(&one.host));
+            let Some(why) = mine.filter_map(|included| included.what.as_ref().err()).next() else { continue };
+            let ignored = one.result.ignored;
+            one.result = TaskResult { ignored, ..TaskResult::failed(why.clone()) };
+            let (host, task) = (one.host.clone(), String::new());
+            self.conductor.room.events.tell(Event::Done { host, task, result: Box::new(one.result.clone()) });
+        }
+        finished
+    }
+
     /// Where each host of the batch goes on.
-    fn end(&self, one: &Finished, includes: &[(Vec<String>, u32, Result<Included, String>)]) {
+    fn end(&self, one: &Finished, includes: &[Inclusion]) {
         let end = match one.result.status {
             Status::Unreachable if !one.result.ignored => {
                 lock(&self.conductor.room.lost).unreachable.push(one.host.clone());
@@ -69,35 +91,16 @@ impl Follow<'_> {
                 self.fail(&one.host, &one.result);
                 return;
             }
-            _ => match self.included_end(&one.host, includes) {
-                Some(end) => end,
-                None => return,
-            },
+            _ => Self::included_end(&one.host, includes),
         };
         lock(&self.conductor.run).finish(&one.host, end);
     }
 
-    fn included_end(
-        &self,
-        host: &str,
-        includes: &[(Vec<String>, u32, Result<Included, String>)],
-    ) -> Option<End> {
-        let mine = includes.iter().filter(|(hosts, ..)| hosts.iter().any(|name| name == host));
-        let mut blocks = Vec::new();
-        for (_, ordinal, included) in mine {
-            match included {
-                Ok(included) => blocks.push((*ordinal, included.block.clone())),
-                Err(why) => {
-                    let result = TaskResult::failed(why.clone());
-                    let (name, host, task) = (host, host.to_owned(), String::new());
-                    let event = Event::Done { host, task, result: Box::new(result.clone()) };
-                    self.conductor.room.events.tell(event);
-                    self.fail(name, &result);
-                    return None;
-                }
-            }
-        }
-        Some(if blocks.is_empty() { End::Done } else { End::Include(blocks) })
+    fn included_end(host: &String, includes: &[Inclusion]) -> End {
+        let mine = includes.iter().filter(|included| included.hosts.contains(host));
+        let blocks: Vec<_> =
+            mine.filter_map(|one| Some((one.ordinal, one.what.as_ref().ok()?.block.clone()))).collect();
+        if blocks.is_empty() { End::Done } else { End::Include(blocks) }
     }
 
     fn fail(&self, host: &str, result: &TaskResult) {
@@ -125,20 +128,12 @@ impl Follow<'_> {
     }
 
     /// With `run_once` the other hosts go where the first one goes.
-    fn end_others(&self, finished: &[Finished], includes: &[(Vec<String>, u32, Result<Included, String>)]) {
+    fn end_others(&self, finished: &[Finished], includes: &[Inclusion]) {
         let Some(first) = finished.first() else { return };
         for host in self.batch.hosts.iter().filter(|host| **host != first.host) {
             let end = match Conductor::is_bad(&first.result) {
                 true => End::Failed,
-                false => {
-                    let mine = includes.iter().filter(|(hosts, ..)| hosts.contains(&first.host));
-                    let blocks: Vec<_> = mine
-                        .filter_map(|(_, ordinal, included)| {
-                            Some((*ordinal, included.as_ref().ok()?.block.clone()))
-                        })
-                        .collect();
-                    if blocks.is_empty() { End::Done } else { End::Include(blocks) }
-                }
+                false => Self::included_end(&first.host, includes),
             };
             lock(&self.conductor.run).finish(host, end);
         }
@@ -223,7 +218,7 @@ impl Follow<'_> {
     }
 
     /// What the hosts include, each thing once, with the hosts that do.
-    fn includes(&self, finished: &[Finished]) -> Vec<(Vec<String>, u32, Result<Included, String>)> {
+    fn includes(&self, finished: &[Finished]) -> Vec<Inclusion> {
         let task = &self.batch.position.task;
         let mut wanted: Vec<(Wanted, Vec<String>)> = Vec::new();
         for one in finished.iter().filter(|one| !Conductor::is_bad(&one.result)) {
@@ -238,9 +233,12 @@ impl Follow<'_> {
             }
         }
         let numbered = wanted.into_iter().zip(0..);
-        numbered
-            .map(|((wanted, hosts), ordinal)| (hosts.clone(), ordinal, self.bring_in(&wanted, hosts)))
-            .collect()
+        let bring = |((wanted, hosts), ordinal): ((Wanted, Vec<String>), u32)| Inclusion {
+            what: self.bring_in(&wanted, hosts.clone()),
+            hosts,
+            ordinal,
+        };
+        numbered.map(bring).collect()
     }
 
     fn bring_in(&self, wanted: &Wanted, hosts: Vec<String>) -> Result<Included, String> {
@@ -314,7 +312,7 @@ impl Follow<'_> {
     }
 
     fn tell_meta(&self, text: String) {
-        self.conductor.room.events.tell(Event::Meta { text });
+        self.conductor.room.events.tell(Event::Meta { text, skipped_on: None });
     }
 
     /// The condition of a `meta` does not hold for a host.
@@ -327,7 +325,8 @@ impl Follow<'_> {
         } else {
             ", continuing play".into()
         };
-        self.tell_meta(format!("{what} conditional evaluated to False{rest}"));
+        let text = format!("{what} conditional evaluated to False{rest}");
+        self.conductor.room.events.tell(Event::Meta { text, skipped_on: Some(host.to_owned()) });
     }
 
     fn meta_on_host(&self, what: &str, host: &str) -> Result<(), String> {

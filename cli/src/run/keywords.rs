@@ -64,7 +64,13 @@ impl Lookup<'_> {
     pub(crate) fn environment(&self) -> Rendered<BTreeMap<String, String>> {
         let mut environment = BTreeMap::new();
         for node in self.task.scope.each(Keyword::Environment) {
-            let Some(value) = self.scope.render_or_omit(&crate::vars::Data::of(node))? else { continue };
+            let value = match self.scope.render_or_omit(&crate::vars::Data::of(node)) {
+                Ok(Some(value)) => value,
+                Ok(None) => continue,
+                // The environment may be made of the facts that this very task gathers.
+                Err(err) if err.is_undefined() && self.task.module.bare() == "setup" => continue,
+                Err(err) => return Err(err),
+            };
             for (name, value) in crate::template::pairs(&value) {
                 let text = crate::template::text_of(&value);
                 environment.insert(crate::template::text_of(&name), text);

@@ -80,11 +80,24 @@ fn put_together(task: &Task, exported: &[Arc<Role>], playbook_dir: &Path) -> OfT
     }
     let role = task.role();
     if let Some(role) = role {
-        for role in role.pulled_in_by.iter().chain([role]) {
+        // A role sees what those that pulled it in have, over that what its dependencies have, over both its own.
+        let is_dependency =
+            |other: &&Arc<Role>| other.pulled_in_by.iter().any(|parent| Arc::ptr_eq(parent, role));
+        let dependencies = exported.iter().filter(is_dependency);
+        for dependency in dependencies.clone() {
+            add(&mut layers, Level::RoleDefaults, Vars::from(&dependency.defaults));
+        }
+        for role in &role.pulled_in_by {
             add(&mut layers, Level::RoleDefaults, Vars::from(&role.defaults));
             add(&mut layers, Level::RoleVars, Vars::from(&role.vars));
             add(&mut layers, Level::RoleParams, Vars::from(&role.params));
         }
+        for dependency in dependencies {
+            add(&mut layers, Level::RoleVars, Vars::from(&dependency.vars));
+        }
+        add(&mut layers, Level::RoleDefaults, Vars::from(&role.defaults));
+        add(&mut layers, Level::RoleVars, Vars::from(&role.vars));
+        add(&mut layers, Level::RoleParams, Vars::from(&role.params));
     }
     let inside = task.scope.outer().take_while(|scope| scope.kind != ScopeKind::Play);
     let scopes: Vec<&Written> = inside.collect();

@@ -12,7 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The magic variables of a play that is to run on `hosts`.
-pub(crate) fn play_info(room: &Room, play: &Play, hosts: &[String], batch: &[String]) -> PlayInfo {
+pub(crate) fn play_info(
+    room: &Room,
+    play: &Play,
+    all: &[String],
+    hosts: &[String],
+    batch: &[String],
+) -> PlayInfo {
     let roles = play.roles.iter().filter_map(|block| block.scope.role.as_ref());
     let (own, dependent): (Vec<_>, Vec<_>) = roles.partition(|role| role.pulled_in_by.is_empty());
     let names = |roles: Vec<&Arc<crate::playbook::Role>>| -> Vec<String> {
@@ -29,7 +35,7 @@ pub(crate) fn play_info(room: &Room, play: &Play, hosts: &[String], batch: &[Str
         name: written_name(play),
         playbook_dir: room.options.playbook_dir.clone(),
         groups: Arc::new(inventory_vars::groups(&inventory)),
-        hosts_all: Arc::new(hosts.to_vec()),
+        hosts_all: Arc::new(all.to_vec()),
         hosts: Arc::new(hosts.to_vec()),
         batch: Arc::new(batch.to_vec()),
         check_mode: room.mode.check,

@@ -266,15 +266,21 @@ fn is_start(task: &Task, start: &str) -> bool {
 
 /// A handler's name may come with its role: `role : name`.
 fn is_named(task: &Task, wanted: &str) -> bool {
-    let Some(name) = task.name().and_then(|name| name.as_str()) else { return false };
-    let with_role =
-        |role: &str| wanted.strip_prefix(role).and_then(|rest| rest.strip_prefix(" : ")) == Some(name);
-    name == wanted || task.role().is_some_and(|role| with_role(&role.name))
+    let name = task.name().and_then(|name| name.as_str());
+    name.is_some_and(|name| is_called(task, name, wanted))
 }
 
-fn listens(task: &Task, topic: &str) -> bool {
+/// So may a topic.
+fn listens(task: &Task, wanted: &str) -> bool {
     let topics = task.keyword(Keyword::Listen).map(|node| node.one_or_many()).unwrap_or_default();
-    topics.iter().any(|node| node.as_str() == Some(topic))
+    topics.iter().filter_map(|node| node.as_str()).any(|topic| is_called(task, topic, wanted))
+}
+
+/// A role of a collection may be named with it or without.
+fn is_called(task: &Task, name: &str, wanted: &str) -> bool {
+    let Some((role, rest)) = wanted.split_once(" : ") else { return name == wanted };
+    let is_role = |own: &str| own == role || own.rsplit('.').next() == Some(role);
+    name == wanted || (rest == name && task.role().is_some_and(|own| is_role(&own.name)))
 }
 
 #[cfg(test)]

@@ -27,6 +27,14 @@ pub(crate) struct PlaybookRun {
     pub(crate) limit: Option<IndexSet<String>>,
 }
 
+/// The hosts of a play.
+struct Matched {
+    /// All that its pattern matches.
+    all: Vec<String>,
+    /// Those that earlier plays have not lost.
+    left: Vec<String>,
+}
+
 /// Why a run stopped before its end.
 pub(crate) type Stopped = Diagnostics;
 
@@ -66,14 +74,14 @@ impl PlaybookRun {
         let room = &self.room;
         let mut layers = play_info::own_layers(&play);
         layers.extend(self.prompts(&play).await?);
-        let info = Arc::new(play_info::play_info(room, &play, &[], &[]));
+        let info = Arc::new(play_info::play_info(room, &play, &[], &[], &[]));
         let scope = play_info::scope(room, &info, layers.clone(), None);
-        let (hosts, is_matched) = self.hosts(&play, &scope)?;
+        let Matched { all, left: hosts } = self.hosts(&play, &scope)?;
         let name =
             render_text(&scope, play.scope.keywords.get(Keyword::Name)).unwrap_or_else(|| info.name.clone());
         room.events.tell(Event::Play { name: name.clone(), hosts: hosts.clone(), check: room.mode.check });
         if hosts.is_empty() {
-            let why = if is_matched { "no hosts remaining" } else { "no hosts matched" };
+            let why = if all.is_empty() { "no hosts matched" } else { "no hosts remaining" };
             room.events.tell(Event::NoHosts { why });
             return Ok(Verdict::Through);
         }
@@ -87,7 +95,7 @@ impl PlaybookRun {
         for size in sizes {
             let (batch, others) = rest.split_at(size.min(rest.len()));
             rest = others;
-            let mut info = play_info::play_info(room, &play, &hosts, batch);
+            let mut info = play_info::play_info(room, &play, &all, &hosts, batch);
             info.name.clone_from(&name);
             if self.batch(&play, batch, info, layers.clone(), &scope).await? == Verdict::Broken {
                 return Ok(Verdict::Broken);
@@ -149,8 +157,7 @@ impl PlaybookRun {
         Ok(if are_all_lost { Verdict::Broken } else { verdict })
     }
 
-    /// The hosts of a play that are still there, and whether its pattern matched any at all.
-    fn hosts(&self, play: &Play, scope: &Scope) -> Result<(Vec<String>, bool), Stopped> {
+    fn hosts(&self, play: &Play, scope: &Scope) -> Result<Matched, Stopped> {
         let value = scope
             .render_node(&play.hosts)
             .map_err(|err| mistake(&super::template_error::sentence(&err), &play.hosts))?;
@@ -171,11 +178,11 @@ impl PlaybookRun {
             .into_iter()
             .filter(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
         let matched: Vec<String> = limited.collect();
-        let is_matched = !matched.is_empty();
+        let all = self.ordered(play, scope, matched)?;
         let lost = lock(&self.room.lost);
-        let is_there = |host: &String| !lost.failed.contains(host) && !lost.unreachable.contains(host);
-        let hosts: Vec<String> = matched.into_iter().filter(is_there).collect();
-        Ok((self.ordered(play, scope, hosts)?, is_matched))
+        let is_there = |host: &&String| !lost.failed.contains(host) && !lost.unreachable.contains(host);
+        let left = all.iter().filter(is_there).cloned().collect();
+        Ok(Matched { all, left })
     }
 
     fn ordered(&self, play: &Play, scope: &Scope, hosts: Vec<String>) -> Result<Vec<String>, Stopped> {

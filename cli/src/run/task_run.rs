@@ -249,9 +249,9 @@ impl TaskRun {
 
     /// A module came back: what does that count as, and is it tried again?
     fn judge(&mut self, result: TaskResult) -> Demand {
-        let result = match self.judged(result) {
+        let result = match self.judged(result.clone()) {
             Ok(result) => result,
-            Err(err) => self.template_failure(&err),
+            Err(err) => self.misjudged(result, &err),
         };
         match self.wants_retry(&result) {
             Ok(Some(time)) => {
@@ -270,6 +270,13 @@ impl TaskRun {
         }
     }
 
+    /// What counts as changed or failed cannot be said: that is a failure, with what the module said.
+    fn misjudged(&self, mut result: TaskResult, err: &TemplateError) -> TaskResult {
+        let failure = self.template_failure(err);
+        result.result.extend(failure.result);
+        TaskResult { status: failure.status, unknown: failure.unknown, ..result }
+    }
+
     fn judged(&self, mut result: TaskResult) -> Result<TaskResult, TemplateError> {
         if let Some(node) = self.own(Keyword::ChangedWhen) {
             match self.with_result(&result).condition(node) {
@@ -284,6 +291,10 @@ impl TaskRun {
             match self.with_result(&result).condition(node) {
                 Ok(failed) => {
                     result.result.insert("failed_when_result".into(), failed.into());
+                    if !failed && result.is_failed() {
+                        let why = "(traceback unavailable)".into();
+                        result.result.insert("failed_when_suppressed_exception".into(), why);
+                    }
                     result.status = if failed { Status::Failed } else { unfailed(result.status) };
                 }
                 Err(err) => match err.unknown_reason() {

@@ -2,6 +2,7 @@
 
 use crate::load::Reader;
 use crate::playbook::FileKind;
+use crate::report::python_json;
 use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
 use crate::run::layers::find_file;
@@ -56,21 +57,6 @@ fn content_text(content: &Json) -> String {
         Json::String(text) => text.clone(),
         Json::Object(_) | Json::Array(_) => python_json(content),
         Json::Bool(value) => if *value { "True" } else { "False" }.into(),
-        other => other.to_string(),
-    }
-}
-
-/// JSON with the blanks that Python puts behind commas and colons.
-fn python_json(value: &Json) -> String {
-    match value {
-        Json::Object(map) => {
-            let entries: Vec<String> = map
-                .iter()
-                .map(|(key, value)| format!("{}: {}", Json::from(key.as_str()), python_json(value)))
-                .collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-        Json::Array(items) => format!("[{}]", items.iter().map(python_json).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }
 }
