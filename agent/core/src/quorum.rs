@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Question<'a> {
     pub(crate) corosync: &'a Corosync,
     pub(crate) members: &'a BTreeSet<NodeId>,
-    /// The members before: a tie is broken among them.
+    /// The members of the last quorate view: a tie is broken among them. Empty where none is known.
     pub(crate) former: &'a BTreeSet<NodeId>,
     /// A member has been in a quorate view since it started: `wait_for_all` is satisfied.
     pub(crate) is_unblocked: bool,
@@ -129,14 +129,14 @@ fn name_all(question: &Question<'_>, ids: &[NodeId]) -> String {
     nodes.map(|node| node.name.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// `auto_tie_breaker`: exactly half, with the first of the listed nodes that was there before the split.
+/// `auto_tie_breaker`: exactly half, with the first of the listed nodes that was there before the split. It lets a part of a
+/// quorate cluster remain quorate; it makes nothing quorate that was not.
 fn wins_tie(question: &Question<'_>, present: u32, expected: u32) -> bool {
     let options = &question.corosync.quorum;
     if !options.auto_tie_breaker || present * 2 != expected {
         return false;
     }
-    let all: BTreeSet<NodeId> = question.corosync.nodes.iter().map(|node| node.id).collect();
-    let former = if question.former.is_empty() { &all } else { question.former };
+    let former = question.former;
     let breaker = match options.auto_tie_breaker_node.as_deref() {
         None | Some("lowest") => former.first().copied(),
         Some("highest") => former.last().copied(),
@@ -194,7 +194,7 @@ mod tests {
         judge(&Question {
             corosync,
             members: &set(members),
-            former: &BTreeSet::new(),
+            former: &corosync.nodes.iter().map(|node| node.id).collect(),
             is_unblocked,
             lowered_votes: None,
             ignores_quorum: false,

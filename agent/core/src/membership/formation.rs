@@ -75,12 +75,22 @@ impl Node {
         }
         self.leave_view(now);
         self.promise_epoch(view.epoch);
+        self.expect_members(members);
         let is_better = (self.position, !self.is_restored) > (theirs.0, !theirs.1);
         let proposer = Member { id: from, session: self.session_of(from) };
         let until = now.at + self.links.timing().consensus * 2;
         self.membership.phase = Phase::Promised { view, proposer, install: None, until };
         let promise = self.own_promise(is_better);
         self.send(from, Message::Promise { view, promise });
+    }
+
+    /// From the promise on the others may go on as members without this node hearing of it: whatever was known of their being
+    /// off or gone does not hold any more, even if the view never comes to be.
+    fn expect_members(&mut self, members: &[Member]) {
+        for member in members {
+            let fact = NodeFact { fact: Fact::Member, session: member.session, is_fresh: true };
+            self.replica.facts.insert(member.id, fact);
+        }
     }
 
     fn may_promise(&self, now: Now, view: ViewId, members: &[Member]) -> bool {
@@ -153,7 +163,7 @@ impl Node {
         };
         let mut state = base.clone();
         let present: BTreeSet<NodeId> = proposal.members.iter().map(|member| member.id).collect();
-        let former = members_by_facts(&state);
+        
         let provisional = self.merge_provisional(&mut state, proposal);
         state.close_settled_fencings(now.wall_ms);
         self.set_facts(now, &mut state, &proposal.members);
@@ -161,7 +171,10 @@ impl Node {
         self.lose_track_of_attempts(&mut state, proposal);
         state.leaving = leaving(proposal);
         let is_unblocked = proposal.promises.values().any(|promise| promise.is_unblocked);
-        let standing = self.judge_members(&state, &present, &former, is_unblocked);
+        let standing = self.judge_members(&state, &present, is_unblocked);
+        if standing.is_quorate() {
+            state.quorate_members = present;
+        }
         if self.corosync.quorum.last_man_standing {
             state.lowered_votes = state.lowered_votes.map(|_| standing.votes_expected);
         }
@@ -246,7 +259,6 @@ impl Node {
         &self,
         state: &State,
         members: &BTreeSet<NodeId>,
-        former: &BTreeSet<NodeId>,
         is_unblocked: bool,
     ) -> Standing {
         let is_off = |fact: &NodeFact| fact.is_fresh && matches!(fact.fact, Fact::Left | Fact::Fenced);
@@ -254,7 +266,7 @@ impl Node {
         judge(&Question {
             corosync: &self.corosync,
             members,
-            former,
+            former: &state.quorate_members,
             is_unblocked,
             lowered_votes: state.lowered_votes,
             ignores_quorum: state
@@ -270,7 +282,7 @@ impl Node {
     /// Whether the same members would be primary if the view were formed now.
     pub(crate) fn would_be_primary(&self, view: &View) -> bool {
         let members: BTreeSet<NodeId> = view.members.iter().map(|member| member.id).collect();
-        self.judge_members(&self.replica, &members, &members, self.is_unblocked).is_primary()
+        self.judge_members(&self.replica, &members, self.is_unblocked).is_primary()
     }
 
     pub(crate) fn on_install(&mut self, from: NodeId, view: ViewId, install: Install) {
@@ -357,10 +369,7 @@ impl Node {
     }
 }
 
-fn members_by_facts(state: &State) -> BTreeSet<NodeId> {
-    let is_member = |fact: &NodeFact| matches!(fact.fact, Fact::Member | Fact::Leaving);
-    state.facts.iter().filter(|(_, fact)| is_member(fact)).map(|(id, _)| *id).collect()
-}
+
 
 fn leaving(proposal: &Proposal) -> BTreeSet<NodeId> {
     let asked = proposal.promises.iter().filter(|(_, promise)| promise.is_leaving);

@@ -39,6 +39,9 @@ pub(crate) struct State {
     pub(crate) leaving: BTreeSet<NodeId>,
     /// Expected votes that `last_man_standing` has lowered.
     pub(crate) lowered_votes: Option<u32>,
+    /// The members of the last quorate view: a tie is broken among them. Not durable: what is quorate after a restart must be
+    /// so by its own votes.
+    pub(crate) quorate_members: BTreeSet<NodeId>,
 }
 
 /// What is known of a node.
@@ -166,11 +169,17 @@ impl State {
         self.history = History::default();
         self.leaving.clear();
         self.lowered_votes = None;
+        self.quorate_members.clear();
         self
     }
 
     /// The part that goes to the disk.
     pub(crate) fn durable(&self) -> Self {
-        Self { history: History::default(), leaving: BTreeSet::new(), ..self.clone() }
+        Self {
+            history: History::default(),
+            leaving: BTreeSet::new(),
+            quorate_members: BTreeSet::new(),
+            ..self.clone()
+        }
     }
 }
