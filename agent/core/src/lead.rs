@@ -413,7 +413,8 @@ impl Node {
             if !may_go || !self.is_member_name(&name) || !active_on(&self.replica.history, &name).is_empty() {
                 continue;
             }
-            if self.membership.view.as_ref().is_some_and(crate::membership::view::View::is_primary) {
+            // Alone there is nobody to tell; else all who are there must know that it left and was not lost.
+            if self.membership.view.as_ref().is_some_and(|view| view.is_primary() || view.members.len() > 1) {
                 // It is not asked to leave any more once this is applied.
                 self.sequence(now, Command::Left { node: id }, alloc::vec![After::Released { node: id }]);
                 has_acted = true;

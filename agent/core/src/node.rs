@@ -26,6 +26,9 @@ use muster_api::history::OpRecord;
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::status::Fact;
 
+/// A step that is later by this part of the token than it was asked for is late; pings are due four times in a token.
+const LATE_PART: u32 = 4;
+
 /// What a node knows when it starts.
 #[derive(Debug, Clone)]
 pub struct Boot {
@@ -122,6 +125,8 @@ pub struct Node {
     pub(crate) events: u64,
     inbox: VecDeque<(NodeId, Message)>,
     last_step: Now,
+    /// When the last step asked to be called again.
+    due: Option<Instant>,
     random: u64,
 }
 
@@ -172,6 +177,7 @@ impl Node {
             events: 0,
             inbox: VecDeque::new(),
             last_step: now,
+            due: Some(now.at),
             random: boot.incarnation | 1,
         })
     }
@@ -187,7 +193,9 @@ impl Node {
         self.notice_absence(now);
         self.take(now, input);
         self.settle(now);
-        self.finish(now)
+        let effects = self.finish(now);
+        self.due = self.next_deadline();
+        effects
     }
 
     /// When to call [`Node::step`] with [`Input::Tick`] next, where nothing else comes in before.
@@ -209,7 +217,10 @@ impl Node {
     fn notice_absence(&mut self, now: Now) {
         let away = now.at - self.last_step.at;
         self.last_step = now;
-        if away < self.links.timing().token {
+        let token = self.links.timing().token;
+        // A node that has nothing to do for long, because it is alone, was not away.
+        let is_late = self.due.is_some_and(|due| now.at >= due + token / LATE_PART);
+        if away < token || !is_late {
             return;
         }
         self.links.distrust_all(now.at);

@@ -274,6 +274,14 @@ impl Node {
 
     /// A member is told to use a device.
     pub(crate) fn begin_attempt(&mut self, now: Now, attempt: FenceAttempt) {
+        let entry = self.replica.fencing_of(attempt.number);
+        let is_wanted = entry.is_some_and(|entry| {
+            entry.record.state == FencingState::Running && entry.trials == attempt.trial
+        });
+        if !is_wanted && attempt.action != FenceAction::On {
+            // It was confirmed by hand or withdrawn in the meantime.
+            return;
+        }
         self.attempts.next += 1;
         let id = AttemptId(self.attempts.next);
         let target = self.name_of(attempt.target).clone();

@@ -119,7 +119,7 @@ impl Node {
             if self.membership.is_homeless_for(now.at, self.patience()) {
                 // Better a small view than none: without one nothing is stopped either.
                 let consensus = self.links.timing().consensus;
-                self.membership.distrust(now.at, from, consensus);
+                self.membership.decline(now.at, from, consensus);
             }
         }
     }
@@ -163,7 +163,7 @@ impl Node {
         };
         let mut state = base.clone();
         let present: BTreeSet<NodeId> = proposal.members.iter().map(|member| member.id).collect();
-        
+
         let provisional = self.merge_provisional(&mut state, proposal);
         state.close_settled_fencings(now.wall_ms);
         self.set_facts(now, &mut state, &proposal.members);
@@ -368,8 +368,6 @@ impl Node {
         }
     }
 }
-
-
 
 fn leaving(proposal: &Proposal) -> BTreeSet<NodeId> {
     let asked = proposal.promises.iter().filter(|(_, promise)| promise.is_leaving);

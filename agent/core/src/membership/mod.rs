@@ -18,6 +18,7 @@ const BOOT_WAIT_MAX: Duration = Duration::from_millis(1000);
 /// After a refusal, doubled for each further one.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 const RETRY_DOUBLINGS_MAX: u32 = 6;
+const MUTE_DOUBLINGS_MAX: u32 = 2;
 
 #[derive(Debug)]
 pub(crate) struct Membership {
@@ -35,6 +36,9 @@ pub(crate) struct Membership {
     pub(crate) homeless_since: Option<Instant>,
     /// Peers that are reachable but did not answer in time.
     distrusted: BTreeMap<NodeId, Instant>,
+    /// Peers that do not want to be in a view that this node proposes, or do not propose where they should. They are reached all
+    /// the same, so the others may still bring them together with this node.
+    declined: BTreeMap<NodeId, Instant>,
     /// How often a peer did not answer, since it was in a view last.
     mutes: BTreeMap<NodeId, u32>,
     pub(crate) retry_at: Instant,
@@ -90,6 +94,7 @@ impl Membership {
             activated_at: now,
             homeless_since: Some(now),
             distrusted: BTreeMap::new(),
+            declined: BTreeMap::new(),
             mutes: BTreeMap::new(),
             retry_at: now,
             retries: 0,
@@ -106,11 +111,20 @@ impl Membership {
         self.distrusted.get(&id).is_some_and(|until| now < *until)
     }
 
+    pub(crate) fn has_declined(&self, now: Instant, id: NodeId) -> bool {
+        self.declined.get(&id).is_some_and(|until| now < *until)
+    }
+
+    /// Seeks a view without that peer for a while.
+    pub(crate) fn decline(&mut self, now: Instant, id: NodeId, duration: Duration) {
+        self.declined.insert(id, now + duration);
+    }
+
     /// Leaves a mute peer out for a while: twice as long each time.
     pub(crate) fn distrust(&mut self, now: Instant, id: NodeId, base: Duration) {
         let mutes = self.mutes.entry(id).or_insert(0);
         *mutes += 1;
-        self.distrusted.insert(id, now + base * (1 << (*mutes - 1).min(4)));
+        self.distrusted.insert(id, now + base * (1 << (*mutes - 1).min(MUTE_DOUBLINGS_MAX)));
     }
 
     /// Whether it has been in no view for so long.
@@ -129,6 +143,7 @@ impl Membership {
         for member in &view.members {
             self.mutes.remove(&member.id);
             self.distrusted.remove(&member.id);
+            self.declined.remove(&member.id);
         }
         self.phase = Phase::Operational;
         self.activated_at = now;
@@ -149,6 +164,7 @@ impl Membership {
             Phase::Gone => None,
         };
         let later = [phase, Some(self.retry_at), self.boot_until].into_iter().flatten();
-        later.chain(self.distrusted.values().copied()).filter(|at| *at > now).min()
+        let limits = self.distrusted.values().chain(self.declined.values());
+        later.chain(limits.copied()).filter(|at| *at > now).min()
     }
 }

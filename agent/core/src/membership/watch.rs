@@ -117,7 +117,7 @@ impl Node {
             now,
             alloc::format!("{} should propose a view and does not", self.name_of(proposer)),
         );
-        self.membership.distrust(now.at, proposer, consensus);
+        self.membership.decline(now.at, proposer, consensus);
         self.membership.phase = Phase::Gathering { since: now.at };
         true
     }
@@ -157,7 +157,9 @@ impl Node {
         let is_proposed = |id: NodeId| proposed.is_some_and(|(_, members)| members.contains(&id));
         let may_join = |id: NodeId| {
             let Some(peer) = self.links.peer(id) else { return false };
-            let is_here = peer.is_linked() && !self.is_excluded(now, id) && self.is_listed_by(id, self.me);
+            let is_wanted = proposed.is_some() || !self.membership.has_declined(now, id);
+            let is_here =
+                peer.is_linked() && is_wanted && !self.is_excluded(now, id) && self.is_listed_by(id, self.me);
             // While a proposal is judged, a peer that missed a heartbeat is no reason to refuse it.
             is_here && (proposed.is_none() || is_proposed(id) || !peer.is_overdue(now))
         };
@@ -201,6 +203,7 @@ impl Node {
         let absent = reference.members.iter().filter(|member| !set.contains(&member.id));
         absent.into_iter().all(|member| {
             self.is_excluded(now, member.id)
+                || self.membership.has_declined(now, member.id)
                 || self.is_lost(now, member.id)
                 || self.is_lost_to_other(reference, set, *member)
         })

@@ -47,6 +47,7 @@ impl Command {
                 | Self::Cancelled { .. }
                 | Self::Fencing(_)
                 | Self::Leaving { .. }
+                | Self::Left { .. }
         )
     }
 }

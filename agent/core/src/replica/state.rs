@@ -154,9 +154,7 @@ impl State {
             fact.is_fresh = false;
             // Whether it is there, and whether it was switched on again, is not known any more.
             match fact.fact {
-                Fact::Member | Fact::Leaving => fact.fact = Fact::NeverSeen,
-                // That life is over; of a later one nothing is known.
-                Fact::Fenced => *fact = NodeFact::UNSEEN,
+                Fact::Member | Fact::Leaving | Fact::Fenced => *fact = NodeFact::UNSEEN,
                 Fact::Lost | Fact::Left | Fact::NeverSeen => {}
             }
         }
