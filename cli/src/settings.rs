@@ -43,6 +43,7 @@ settings! {
     ROLES_PATH "defaults" "roles_path" ["ANSIBLE_ROLES_PATH"];
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
+    STRATEGY "defaults" "strategy" ["ANSIBLE_STRATEGY"];
     GATHERING "defaults" "gathering" ["ANSIBLE_GATHERING"];
     FORCE_HANDLERS "defaults" "force_handlers" ["ANSIBLE_FORCE_HANDLERS"];
     ANY_ERRORS_FATAL "defaults" "any_errors_fatal" ["ANSIBLE_ANY_ERRORS_FATAL"];
@@ -143,6 +144,10 @@ impl Settings {
 
     pub(crate) fn gathering(&self) -> Option<String> {
         self.text(&GATHERING)
+    }
+
+    pub(crate) fn strategy(&self) -> Option<String> {
+        self.text(&STRATEGY)
     }
 
     pub(crate) fn force_handlers(&self) -> bool {

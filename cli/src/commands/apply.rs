@@ -168,6 +168,7 @@ fn options(args: &PlaybookArgs, basis: &Basis, tags: TagFilter, playbook_dir: &P
         limit: basis.limit_text.clone(),
         inventory_sources: basis.inventory_sources.clone(),
         config_file: basis.settings.file.as_ref().map(|file| file.display().to_string()),
+        strategy: basis.settings.strategy(),
         gathering: gathering(basis.settings.gathering().as_deref())?,
         any_errors_fatal: basis.settings.any_errors_fatal(),
         playbook_dir: playbook_dir.to_owned(),

@@ -57,6 +57,8 @@ pub(crate) struct Fatality {
 pub(crate) enum Verdict {
     /// Whoever is left went through.
     Through,
+    /// `meta: end_play`: the batches that are left are not led.
+    PlayEnded,
     /// The run is over for all.
     Broken,
 }
@@ -84,9 +86,13 @@ impl Conductor {
             let Some(batch) = lock(&self.run).next_batch() else { break };
             self.refresh_info();
             let finished = self.do_batch(&batch).await;
-            if self.take_batch(&batch, finished) == Verdict::Broken {
-                self.room.events.tell(Event::NoHostsLeft);
-                return Verdict::Broken;
+            match self.take_batch(&batch, finished) {
+                Verdict::Through => {}
+                Verdict::PlayEnded => return Verdict::PlayEnded,
+                Verdict::Broken => {
+                    self.room.events.tell(Event::NoHostsLeft);
+                    return Verdict::Broken;
+                }
             }
         }
         Verdict::Through
@@ -100,8 +106,10 @@ impl Conductor {
         });
         let mut verdict = Verdict::Through;
         for task in each.collect::<Vec<_>>() {
-            if task.await.is_ok_and(|one| one == Verdict::Broken) {
-                verdict = Verdict::Broken;
+            match task.await {
+                Ok(Verdict::Through) => {}
+                Ok(other) => verdict = other,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
         }
         verdict
@@ -116,8 +124,9 @@ impl Conductor {
             let Some(position) = position else { return Verdict::Through };
             let batch = Batch { position, hosts: vec![host.to_owned()] };
             let finished = self.do_batch(&batch).await;
-            if self.take_batch(&batch, finished) == Verdict::Broken {
-                return Verdict::Broken;
+            let verdict = self.take_batch(&batch, finished);
+            if verdict != Verdict::Through {
+                return verdict;
             }
         }
     }
@@ -135,21 +144,24 @@ impl Conductor {
             Err(why) => return self.all_failed(&hosts, &name, &why),
         };
         let throttle = throttle.map(|throttle| Arc::new(Semaphore::new(throttle)));
-        let each = hosts.into_iter().map(|host| {
+        let mut running = Vec::new();
+        for host in hosts {
+            // In the order of the hosts: with one slot they come one after the other. Slots are never closed;
+            // without one the host would only start sooner.
+            let turn = match &throttle {
+                Some(throttle) => throttle.clone().acquire_owned().await.ok(),
+                None => None,
+            };
+            let slot = self.room.slots.clone().acquire_owned().await.ok();
             let conductor = self.clone();
-            let (task, name, throttle) = (task.clone(), name.clone(), throttle.clone());
-            tokio::spawn(async move {
-                // Slots are never closed; without one the host would only start sooner.
-                let _throttle = match &throttle {
-                    Some(throttle) => throttle.acquire().await.ok(),
-                    None => None,
-                };
-                let _slot = conductor.room.slots.acquire().await.ok();
+            let (task, name) = (task.clone(), name.clone());
+            running.push(tokio::spawn(async move {
+                let _held = (turn, slot);
                 conductor.do_on_host(host, &task, &name).await
-            })
-        });
+            }));
+        }
         let mut finished = Vec::new();
-        for task in each.collect::<Vec<_>>() {
+        for task in running {
             match task.await {
                 Ok(one) => finished.push(one),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),

@@ -206,10 +206,14 @@ impl Cursor {
         self.frames.is_empty()
     }
 
-    /// The failure counts no more; the host still does nothing more in this play.
+    /// Failures count no more: a host that is in an `always` goes on behind it. One that is out stays out.
     pub(crate) fn forgive(&mut self) {
         self.has_failed = false;
-        self.frames.clear();
+        for frame in &mut self.frames {
+            if let FrameKind::Block { is_failing, .. } = &mut frame.kind {
+                *is_failing = false;
+            }
+        }
     }
 
     /// Whether something failed that nothing caught.

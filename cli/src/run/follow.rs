@@ -41,10 +41,7 @@ impl Follow<'_> {
                 self.conductor.remember(&self.batch.hosts, task, &one.result);
             }
         }
-        if finished
-            .iter()
-            .any(|one| one.result.effects.iter().any(|effect| matches!(effect, Effect::Meta(_))))
-        {
+        if task.module.bare() == "meta" {
             return self.meta(&finished);
         }
         let includes = self.includes(&finished);
@@ -281,12 +278,13 @@ impl Follow<'_> {
                     End::Host
                 }
                 Some("end_role") => End::Role,
-                Some(what @ ("end_play" | "end_batch")) => {
-                    self.tell_meta(if what == "end_play" {
-                        "ending play".into()
-                    } else {
-                        "ending batch".into()
-                    });
+                Some("end_play") => {
+                    self.tell_meta("ending play".into());
+                    lock(&self.conductor.run).end_all();
+                    return Verdict::PlayEnded;
+                }
+                Some("end_batch") => {
+                    self.tell_meta("ending batch".into());
                     lock(&self.conductor.run).end_all();
                     return Verdict::Through;
                 }

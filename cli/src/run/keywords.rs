@@ -64,19 +64,34 @@ impl Lookup<'_> {
     pub(crate) fn environment(&self) -> Rendered<BTreeMap<String, String>> {
         let mut environment = BTreeMap::new();
         for node in self.task.scope.each(Keyword::Environment) {
-            let value = match self.scope.render_or_omit(&crate::vars::Data::of(node)) {
-                Ok(Some(value)) => value,
-                Ok(None) => continue,
-                // The environment may be made of the facts that this very task gathers.
-                Err(err) if err.is_undefined() && self.task.module.bare() == "setup" => continue,
-                Err(err) => return Err(err),
-            };
-            for (name, value) in crate::template::pairs(&value) {
-                let text = crate::template::text_of(&value);
-                environment.insert(crate::template::text_of(&name), text);
+            match node.as_map() {
+                Some(entries) => {
+                    for (name, value) in entries.iter() {
+                        self.add_to(&mut environment, &name.key_text(), value)?;
+                    }
+                }
+                None => {
+                    let value = self.scope.render_or_omit(&crate::vars::Data::of(node))?;
+                    let entries = value.map(|value| crate::template::pairs(&value)).unwrap_or_default();
+                    let text = |value: &Value| crate::template::text_of(value);
+                    environment.extend(entries.iter().map(|(name, value)| (text(name), text(value))));
+                }
             }
         }
         Ok(environment)
+    }
+
+    fn add_to(&self, environment: &mut BTreeMap<String, String>, name: &str, value: &Node) -> Rendered<()> {
+        match self.scope.render_or_omit(&crate::vars::Data::of(value)) {
+            Ok(Some(value)) => {
+                environment.insert(name.to_owned(), crate::template::text_of(&value));
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            // The environment may be made of the facts that this very task gathers.
+            Err(err) if err.is_undefined() && self.task.module.bare() == "setup" => Ok(()),
+            Err(err) => Err(err),
+        }
     }
 
     /// A variable as text.

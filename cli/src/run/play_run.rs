@@ -153,10 +153,8 @@ impl PlayRun {
     /// `meta: clear_host_errors`
     pub(crate) fn clear_errors(&mut self) {
         for host in self.hosts.values_mut() {
-            if host.state != HostState::Active {
-                host.state = HostState::Active;
-                host.cursor.forgive();
-            }
+            host.state = HostState::Active;
+            host.cursor.forgive();
         }
     }
 

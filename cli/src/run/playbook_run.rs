@@ -97,8 +97,10 @@ impl PlaybookRun {
             rest = others;
             let mut info = play_info::play_info(room, &play, &all, &hosts, batch);
             info.name.clone_from(&name);
-            if self.batch(&play, batch, info, layers.clone(), &scope).await? == Verdict::Broken {
-                return Ok(Verdict::Broken);
+            match self.batch(&play, batch, info, layers.clone(), &scope).await? {
+                Verdict::Through => {}
+                Verdict::PlayEnded => break,
+                Verdict::Broken => return Ok(Verdict::Broken),
             }
         }
         Ok(Verdict::Through)
@@ -199,7 +201,7 @@ impl PlaybookRun {
 
     fn strategy(&self, play: &Play, scope: &Scope) -> Result<Strategy, Stopped> {
         let node = play.scope.keywords.get(Keyword::Strategy);
-        let name = render_text(scope, node);
+        let name = render_text(scope, node).or_else(|| self.room.options.strategy.clone());
         let bare = name.as_deref().map(|name| name.strip_prefix("ansible.builtin.").unwrap_or(name));
         match (bare, node) {
             (None | Some("linear"), _) => Ok(Strategy::Linear),

@@ -61,6 +61,8 @@ pub(crate) struct Options {
     pub(crate) inventory_sources: Vec<String>,
     pub(crate) config_file: Option<String>,
     pub(crate) gathering: Gathering,
+    /// How hosts go through a play that does not say.
+    pub(crate) strategy: Option<String>,
     pub(crate) any_errors_fatal: bool,
     pub(crate) playbook_dir: std::path::PathBuf,
 }

@@ -273,6 +273,14 @@ impl TaskRun {
     /// What counts as changed or failed cannot be said: that is a failure, with what the module said.
     fn misjudged(&self, mut result: TaskResult, err: &TemplateError) -> TaskResult {
         let failure = self.template_failure(err);
+        let why = failure.result.get("msg").cloned().unwrap_or_default();
+        for (keyword, name) in
+            [(Keyword::ChangedWhen, "changed_when_result"), (Keyword::FailedWhen, "failed_when_result")]
+        {
+            if self.own(keyword).is_some() {
+                result.result.insert(name.into(), why.clone());
+            }
+        }
         result.result.extend(failure.result);
         TaskResult { status: failure.status, unknown: failure.unknown, ..result }
     }
