@@ -51,7 +51,11 @@ pub(crate) fn rendered(
     }
     if let Some(template) = &task.args.template {
         let value = scope.render_node(template)?;
-        merge(&mut args, &value);
+        match (value.as_str().is_some(), spec.free_form) {
+            // A template for the free text, not for all arguments.
+            (true, Some(name)) => set(&mut args, name, value),
+            _ => merge(&mut args, &value),
+        }
     }
     if let (Some(node), Some(name)) = (&task.args.free_form, spec.free_form) {
         set(&mut args, name, scope.render_node(node)?);

@@ -7,7 +7,7 @@ use super::inventory_vars;
 use super::keywords::Lookup;
 use super::play_run::{Batch, End, HostState};
 use super::result::{Effect, Status, TaskResult};
-use super::room::lock;
+use super::room::{Addition, lock};
 use super::task_run::registered_value;
 use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
@@ -340,8 +340,10 @@ impl Follow<'_> {
             "refresh_inventory" => {
                 let sources = room.options.inventory_sources.clone();
                 let reader = room.loader.reader();
-                let inventory =
-                    crate::inventory::load(&sources, reader).map_err(|mistakes| mistakes.to_string())?;
+                let loaded = crate::inventory::load(&sources, reader);
+                let mut inventory = loaded.map_err(|mistakes| mistakes.to_string())?;
+                lock(&room.additions).iter().for_each(|addition| addition.to(&mut inventory));
+                inventory.reconcile();
                 let folder = Some(room.options.playbook_dir.as_path());
                 inventory_vars::put_all(&inventory, folder, reader, &room.store)
                     .map_err(|mistakes| mistakes.to_string())?;
@@ -400,35 +402,31 @@ impl Conductor {
                 room.store.change(of_facts, |vars: &mut HostVars| vars.include(more))
             }
             Effect::AddHost { name, groups, vars } => {
-                self.change_inventory(|inventory| {
-                    inventory.add_host(name, "all", None);
-                    for group in groups {
-                        inventory.add_host(name, group, None);
-                    }
-                });
+                let groups = std::iter::once("all").chain(groups.iter().map(String::as_str));
+                let host = |group: &str| Addition::Host { name: name.clone(), group: group.to_owned() };
+                self.add(groups.map(host).collect());
                 let plain = inventory_vars::plain_vars(vars);
                 room.store.change(name, |known: &mut HostVars| {
                     known.inventory.push((crate::vars::Level::InventoryFileHost, Arc::new(plain)));
                 });
             }
-            Effect::GroupBy { group, parents } => self.change_inventory(|inventory| {
-                inventory.add_host(host, group, None);
-                for parent in parents {
-                    // A group that is above its parent already stays where it is.
-                    let _ = inventory.add_child(parent, group);
-                }
-            }),
+            Effect::GroupBy { group, parents } => {
+                let of = |parent: &String| Addition::Group { parent: parent.clone(), child: group.clone() };
+                let host = Addition::Member { name: host.to_owned(), group: group.clone() };
+                self.add(std::iter::once(host).chain(parents.iter().map(of)).collect());
+            }
             Effect::Include { .. } | Effect::Meta(_) => {}
         }
     }
 
-    /// Changes the inventory, and lets hosts and tasks see it.
-    fn change_inventory(&self, change: impl FnOnce(&mut crate::inventory::Inventory)) {
+    /// Adds to the inventory, and lets hosts and tasks see it.
+    fn add(&self, additions: Vec<Addition>) {
         let room = &self.room;
         let groups = {
             let mut inventory = room.inventory.write().unwrap_or_else(PoisonError::into_inner);
-            change(&mut inventory);
+            additions.iter().for_each(|addition| addition.to(&mut inventory));
             inventory.reconcile();
+            lock(&room.additions).extend(additions);
             for name in inventory.hosts.keys() {
                 let mut names: Vec<String> = inventory
                     .groups_of(name)

@@ -32,12 +32,50 @@ pub(crate) struct Room {
     pub(crate) lost: Mutex<Lost>,
     /// `--start-at-task`, until its task was found.
     pub(crate) start_at: Mutex<Option<String>>,
+    /// What tasks added to the inventory: it is added again where the inventory is read again.
+    pub(crate) additions: Mutex<Vec<Addition>>,
     /// How many hosts are worked on at the same time.
     pub(crate) slots: Arc<Semaphore>,
     /// Ctrl-C: finish what runs, start nothing more.
     pub(crate) is_stopping: AtomicBool,
     next_step: AtomicU64,
     began: std::time::Instant,
+}
+
+/// A host in a group, or a group in a group, that a task added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Addition {
+    Host {
+        name: String,
+        group: String,
+    },
+    /// Only while the inventory has the host.
+    Member {
+        name: String,
+        group: String,
+    },
+    Group {
+        parent: String,
+        child: String,
+    },
+}
+
+impl Addition {
+    /// Adds it.
+    pub(crate) fn to(&self, inventory: &mut Inventory) {
+        match self {
+            Self::Host { name, group } => inventory.add_host(name, group, None),
+            Self::Member { name, group } => {
+                if inventory.hosts.contains_key(name) {
+                    inventory.add_host(name, group, None);
+                }
+            }
+            Self::Group { parent, child } => {
+                // A group that is above its parent already stays where it is.
+                let _ = inventory.add_child(parent, child);
+            }
+        }
+    }
 }
 
 /// Hosts that are out.
@@ -96,6 +134,7 @@ impl Room {
             options: parts.options,
             stats: Mutex::default(),
             lost: Mutex::default(),
+            additions: Mutex::default(),
             slots,
             is_stopping: AtomicBool::new(false),
             next_step: AtomicU64::new(1),
