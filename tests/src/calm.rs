@@ -20,7 +20,10 @@ impl World {
     fn is_one_view(&self) -> bool {
         let Some(first) = self.machines.first().and_then(|machine| machine.seen()) else { return false };
         let is_in = |machine: &crate::machine::Machine| {
-            machine.is_on && machine.is_awake() && machine.seen().is_some_and(|seen| seen.view == first.view)
+            machine.is_on
+                && machine.is_awake()
+                && !machine.disk.is_full
+                && machine.seen().is_some_and(|seen| seen.view == first.view)
         };
         first.view.is_some()
             && first.is_primary
