@@ -187,6 +187,13 @@ impl World {
         self.tally.steps += 1;
         self.trace.step(at, self.machines[index].name.as_str(), &input, &effects);
         self.note_events(index, &effects);
+        let changes_view = effects.iter().any(|effect| {
+            matches!(effect, Effect::Emit(event) if event.kind == "membership" && event.text.starts_with("view "))
+        });
+        if !before.is_primary || changes_view {
+            // An exit in this step is out of a view that is not primary, or of none.
+            self.ledger.was_primary.remove(&index);
+        }
         invariants::after_step(self, index, &before, &effects);
         let Some(agent) = self.machines[index].agent.as_mut() else { return };
         agent.writes.0 +=
