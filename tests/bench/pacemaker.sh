@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The same job with Corosync, Pacemaker and pcs on the same kind of nodes: bootstrap, standby, a killed Apache, crashes.
-# Prints one line a figure, milliseconds unless it says otherwise. Sourced figures are the watch's: last good answer to first
-# good answer.
+# The outages are the watch's: last good answer to first good answer. The monitor of Apache runs every 10 s.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/e2e/library.sh
 source tests/bench/figures.sh
 
+DAEMONS='^(corosync|pacemaker)'
 lab_start "${LAB:-peer}" 2 --packages corosync,pacemaker,pacemaker-cli-utils,pcs,fence-agents,resource-agents,apache2,curl
 A=$(sed -nE 's/^n1 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")
 B=$(sed -nE 's/^n2 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")
@@ -41,19 +41,10 @@ bootstrap() {
 online() { node n1 sh -c "pcs status 2>/dev/null | grep -q 'Online: \[ n1 n2 \]'" || node n2 sh -c "pcs status 2>/dev/null | grep -q 'Online: \[ n1 n2 \]'"; }
 idle() { for name in n1 n2; do node "$name" sh -c 'crmadmin -S $(crmadmin -D 2>/dev/null | sed "s/.*: //") 2>/dev/null | grep -q S_IDLE' && return; done; return 1; }
 
+standby() { node "$1" pcs node standby "$1"; }
+unstandby() { node "$1" pcs node unstandby "$1"; }
+set_token() { node "$(active_node)" pcs cluster config update totem token="$1" >/dev/null 2>&1; }
+
 prepare
-started=$(now)
-bootstrap >"$WORK/bootstrap" 2>&1
-wait_until 60 served_elsewhere nobody
-figure "pacemaker: installed packages to the page, seconds" "$(since "$started")"
-packets pacemaker
-for round in $(seq "${ROUNDS:-3}"); do
-    outage "pacemaker: standby" standby
-    outage "pacemaker: kill -9 of apache, monitor 10 s" kill_apache
-    outage "pacemaker: crash, token 3000" crash
-done
-node "$(active_node)" pcs cluster config update totem token=1000 >/dev/null 2>&1
-for round in $(seq "${ROUNDS:-3}"); do
-    outage "pacemaker: crash, token 1000" crash
-done
+cluster_figures pacemaker
 figures_print

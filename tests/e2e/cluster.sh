@@ -83,14 +83,28 @@ tail -n 1 "$WORK/watch"
 expect "nobody was fenced" test "$(fencings)" = 0
 step_done
 
+coordinator() { status_json | json "s['view']['coordinator']"; }
+
+# kill_agent NODE: the agent is gone at once; systemd starts it again.
+kill_agent() {
+    watch_start
+    node "$1" pkill -9 -x musterd
+    expect "the agent of $1 is back" wait_until 30 settled
+    watch_stop
+    tail -n 1 "$WORK/watch"
+    expect "there was no outage" grep -q 'summary: 0 outages' "$WORK/watch"
+    expect "the page comes from the same node" test_served_by "$active"
+    expect "nobody was fenced" test "$(fencings)" = 0
+}
+
 step "kill -9 of the agent on the active node: the service is not touched"
-watch_start
-node "$active" pkill -9 -x musterd
-expect "the agent is back" wait_until 30 settled
-watch_stop
-tail -n 1 "$WORK/watch"
-expect "there was no outage" grep -q 'summary: 0 outages' "$WORK/watch"
-expect "nobody was fenced" test "$(fencings)" = 0
+kill_agent "$active"
+step_done
+
+step "kill -9 of the agent that coordinates: the service is not touched"
+was=$(coordinator)
+kill_agent "$was"
+echo "coordinator before: $was, after: $(coordinator); active: $active"
 step_done
 
 step "standby moves the service, its end does not move it back"
