@@ -9,6 +9,7 @@ use crate::random::Random;
 use muster_api::cluster::{
     Cipher, ClusterConfig, Corosync, LinkMode, LinkOptions, NodeEntry, QuorumOptions, Totem,
 };
+use muster_api::constraint::Discovery;
 use muster_api::fencing::{FenceDevice, FenceLevel};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::resource::{AgentName, Constraint, Group, Operation, OrderKind, Primitive, Resource, Score};
@@ -366,6 +367,8 @@ fn draw_resources(random: &mut Random, names: &[NodeName], config: &mut ClusterC
             resource: resource.clone(),
             node: node.clone(),
             score: Score(50),
+            role: None,
+            discovery: Discovery::Always,
             until_ms: None,
         });
     }
@@ -376,6 +379,10 @@ fn draw_resources(random: &mut Random, names: &[NodeName], config: &mut ClusterC
             resource: second.clone(),
             with: first.clone(),
             score: if random.chance(700) { Score::INFINITY } else { Score(-100) },
+            role: None,
+            with_role: None,
+            node_attribute: None,
+            influence: None,
         });
     }
     if random.chance(300) {
@@ -387,6 +394,7 @@ fn draw_resources(random: &mut Random, names: &[NodeName], config: &mut ClusterC
             then_action: "start".into(),
             kind: OrderKind::Mandatory,
             symmetrical: true,
+            require_all: true,
         });
     }
 }

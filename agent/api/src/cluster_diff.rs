@@ -2,11 +2,15 @@
 //! when a declared one is applied.
 
 use crate::cluster::ClusterConfig;
+use crate::constraint::{
+    Constraint, Discovery, LossPolicy, Nodes, OrderKind, ResourceSet, RoleName, SetOrdering, Subject,
+};
 use crate::diff::{Change, Diff};
 use crate::duration::format_ms;
 use crate::fencing::{FenceDevice, FenceLevel};
 use crate::id::ResourceId;
-use crate::resource::{Constraint, Group, OnFail, Operation, OrderKind, Primitive, Resource};
+use crate::resource::{Group, OnFail, Operation, Primitive, Resource};
+use crate::rule::RuleScore;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -258,37 +262,161 @@ fn constraints(config: &ClusterConfig) -> Vec<Thing> {
 }
 
 fn constraint(constraint: &Constraint) -> Thing {
-    let (what, pairs): (&str, Vec<(&str, String)>) = match constraint {
-        Constraint::Location { resource, node, score, until_ms, .. } => {
+    let (what, pairs) = match constraint {
+        Constraint::Location { .. } | Constraint::LocationRule { .. } => ("location", location(constraint)),
+        Constraint::Colocation { .. } | Constraint::ColocationSets { .. } => {
+            ("colocation", colocation(constraint))
+        }
+        Constraint::Order { .. } | Constraint::OrderSets { .. } => ("order", order(constraint)),
+        Constraint::Ticket { .. } => ("ticket", ticket(constraint)),
+    };
+    let attributes = pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    Thing { id: constraint.id().into(), what: what.into(), attributes }
+}
+
+type Pairs = Vec<(&'static str, String)>;
+
+fn location(constraint: &Constraint) -> Pairs {
+    match constraint {
+        Constraint::Location { resource, node, score, role, discovery, until_ms, .. } => {
             let until = until_ms.map_or("for good".to_string(), |until_ms| format!("{until_ms}"));
-            let pairs = [
+            let mut pairs = alloc::vec![
                 ("resource", resource.to_string()),
                 ("node", node.to_string()),
                 ("score", score.to_string()),
                 ("until", until),
             ];
-            ("location", pairs.into())
+            pairs.extend(role_pair("role", *role));
+            pairs.extend(discovery_pair(*discovery));
+            pairs
         }
-        Constraint::Colocation { resource, with, score, .. } => {
-            let pairs = [
+        Constraint::LocationRule { resources, nodes, role, discovery, .. } => {
+            let mut pairs = alloc::vec![("resources", subject(resources))];
+            match nodes {
+                Nodes::Node { node, score } => {
+                    pairs.push(("node", node.to_string()));
+                    pairs.push(("score", score.to_string()));
+                }
+                Nodes::Rules(rules) => {
+                    let rule = |scored: &crate::rule::ScoredRule| match &scored.score {
+                        RuleScore::Fixed(score) => format!("{score} where {}", scored.rule),
+                        RuleScore::OfAttribute(name) => format!("`{name}` of the node where {}", scored.rule),
+                    };
+                    pairs.push(("rules", join(rules.iter().map(rule))));
+                }
+            }
+            pairs.extend(role_pair("role", *role));
+            pairs.extend(discovery_pair(*discovery));
+            pairs
+        }
+        _ => Pairs::new(),
+    }
+}
+
+fn colocation(constraint: &Constraint) -> Pairs {
+    match constraint {
+        Constraint::Colocation {
+            resource, role, with, with_role, score, node_attribute, influence, ..
+        } => {
+            let mut pairs = alloc::vec![
                 ("resource", resource.to_string()),
                 ("with", with.to_string()),
                 ("score", score.to_string()),
             ];
-            ("colocation", pairs.into())
+            pairs.extend(role_pair("role", *role));
+            pairs.extend(role_pair("with role", *with_role));
+            pairs.extend(node_attribute.clone().map(|attribute| ("node attribute", attribute)));
+            pairs.extend(influence.map(|influence| ("influence", influence.to_string())));
+            pairs
         }
-        Constraint::Order { first, first_action, then, then_action, kind, symmetrical, .. } => {
-            let pairs = [
+        Constraint::ColocationSets { score, node_attribute, sets, .. } => {
+            let mut pairs = alloc::vec![("score", score.to_string()), ("sets", join(sets.iter().map(set)))];
+            pairs.extend(node_attribute.clone().map(|attribute| ("node attribute", attribute)));
+            pairs
+        }
+        _ => Pairs::new(),
+    }
+}
+
+fn order(constraint: &Constraint) -> Pairs {
+    match constraint {
+        Constraint::Order {
+            first, first_action, then, then_action, kind, symmetrical, require_all, ..
+        } => {
+            let mut pairs = alloc::vec![
                 ("first", format!("{first_action} {first}")),
                 ("then", format!("{then_action} {then}")),
                 ("kind", kind_name(*kind).to_string()),
                 ("symmetrical", symmetrical.to_string()),
             ];
-            ("order", pairs.into())
+            pairs.extend((!require_all).then(|| ("require-all", "false".to_string())));
+            pairs
         }
+        Constraint::OrderSets { kind, symmetrical, sets, .. } => alloc::vec![
+            ("kind", kind_name(*kind).to_string()),
+            ("symmetrical", symmetrical.to_string()),
+            ("sets", join(sets.iter().map(set))),
+        ],
+        _ => Pairs::new(),
+    }
+}
+
+fn ticket(constraint: &Constraint) -> Pairs {
+    let Constraint::Ticket { ticket, resources, role, loss_policy, .. } = constraint else {
+        return Pairs::new();
     };
-    let attributes = pairs.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    Thing { id: constraint.id().into(), what: what.into(), attributes }
+    let policy = match loss_policy {
+        LossPolicy::Stop => "stop",
+        LossPolicy::Demote => "demote",
+        LossPolicy::Fence => "fence",
+        LossPolicy::Freeze => "freeze",
+    };
+    let mut pairs = alloc::vec![
+        ("ticket", ticket.clone()),
+        ("resources", subject(resources)),
+        ("loss-policy", policy.to_string()),
+    ];
+    pairs.extend(role_pair("role", *role));
+    pairs
+}
+
+fn role_pair(name: &'static str, role: Option<RoleName>) -> Option<(&'static str, String)> {
+    role.map(|role| (name, role.name().to_string()))
+}
+
+fn discovery_pair(discovery: Discovery) -> Option<(&'static str, String)> {
+    let text = match discovery {
+        Discovery::Always => return None,
+        Discovery::Never => "never",
+        Discovery::Exclusive => "exclusive",
+    };
+    Some(("resource-discovery", text.to_string()))
+}
+
+fn subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Resource(resource) => resource.to_string(),
+        Subject::Pattern(pattern) => format!("those whose id matches `{pattern}`"),
+        Subject::Sets(sets) => join(sets.iter().map(set)),
+    }
+}
+
+/// A set in one line: its resources, and what is not as usual.
+fn set(set: &ResourceSet) -> String {
+    let ids: Vec<&str> = set.resources.iter().map(ResourceId::as_str).collect();
+    let mut words = alloc::vec![format!("[{}]", ids.join(" "))];
+    words.extend(set.action.clone());
+    words.extend(set.role.map(|role| role.name().to_string()));
+    words.extend(set.score.map(|score| format!("score {score}")));
+    words.extend(set.kind.map(|kind| kind_name(kind).to_string()));
+    words.extend((!set.sequential).then(|| "in any order".to_string()));
+    words.extend((!set.require_all).then(|| "one is enough".to_string()));
+    words.extend((set.ordering == Some(SetOrdering::Listed)).then(|| "listed".to_string()));
+    words.join(" ")
+}
+
+fn join(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 fn kind_name(kind: OrderKind) -> &'static str {
@@ -404,6 +532,8 @@ mod tests {
             resource: resource.into(),
             node: "n2".into(),
             score: Score::INFINITY,
+            role: None,
+            discovery: Discovery::Always,
             until_ms: None,
         };
         current.constraints = vec![moved("vip"), moved("gone")];

@@ -27,6 +27,7 @@ extern crate std;
 
 pub mod cluster;
 pub mod cluster_diff;
+pub mod constraint;
 pub mod control;
 pub mod corosync_conf;
 pub mod diff;
@@ -39,5 +40,6 @@ pub mod module;
 pub mod nearest;
 pub mod outcome;
 pub mod resource;
+pub mod rule;
 pub mod status;
 pub mod step;

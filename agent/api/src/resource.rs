@@ -1,6 +1,6 @@
-//! Resources and constraints, in the terms of Pacemaker Explained.
+//! Resources, in the terms of Pacemaker Explained.
 
-use crate::id::{NodeName, ResourceId};
+use crate::id::ResourceId;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Add, Neg};
 use serde::{Deserialize, Serialize};
+
+pub use crate::constraint::{Constraint, OrderKind};
 
 /// A score: an integer between -INFINITY and INFINITY (±1,000,000); sums stay inside, and -INFINITY wins over
 /// INFINITY (Pacemaker Explained, "Scores").
@@ -247,72 +249,4 @@ impl Resource {
             Self::Group(group) => &group.id,
         }
     }
-}
-
-/// A constraint between resources or between a resource and a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Constraint {
-    /// `rsc_location` with a node and a score.
-    Location {
-        /// Its id.
-        id: String,
-        /// The resource.
-        resource: ResourceId,
-        /// The node.
-        node: NodeName,
-        /// How much the resource likes the node.
-        score: Score,
-        /// The moment after which it no longer counts, in milliseconds since the epoch (`resource move --lifetime`).
-        #[serde(default)]
-        until_ms: Option<u64>,
-    },
-    /// `rsc_colocation`: `resource` is placed relative to `with`.
-    Colocation {
-        /// Its id.
-        id: String,
-        /// The dependent resource.
-        resource: ResourceId,
-        /// The resource that is placed first.
-        with: ResourceId,
-        /// INFINITY: only together; -INFINITY: never together.
-        score: Score,
-    },
-    /// `rsc_order`: `first`'s action comes before `then`'s.
-    Order {
-        /// Its id.
-        id: String,
-        /// The resource that acts first.
-        first: ResourceId,
-        /// `start` or `stop`.
-        first_action: String,
-        /// The resource that acts then.
-        then: ResourceId,
-        /// `start` or `stop`.
-        then_action: String,
-        /// How strict it is.
-        kind: OrderKind,
-        /// Whether the reverse holds for the reverse actions.
-        symmetrical: bool,
-    },
-}
-
-impl Constraint {
-    /// Its id.
-    pub fn id(&self) -> &str {
-        match self {
-            Self::Location { id, .. } | Self::Colocation { id, .. } | Self::Order { id, .. } => id,
-        }
-    }
-}
-
-/// `kind` of an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OrderKind {
-    /// Only where both act in the same transition.
-    Optional,
-    /// Always: if `first` cannot act, `then` must not.
-    Mandatory,
-    /// Never at the same time.
-    Serialize,
 }

@@ -10,10 +10,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::{Constraint, Discovery, Nodes};
 use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::nearest::nearest;
-use muster_api::resource::{Constraint, Resource, Score};
+use muster_api::resource::{Resource, Score};
 use muster_api::status::{Fact, Level};
 
 /// What a request comes to at once.
@@ -141,6 +142,8 @@ impl Node {
             resource: resource.clone(),
             node: node.clone(),
             score,
+            role: None,
+            discovery: Discovery::Always,
             until_ms,
         };
         if let Some(node) = node {
@@ -284,19 +287,13 @@ impl Node {
             }
         };
         for constraint in &config.constraints {
+            constraint.resources().into_iter().try_for_each(require)?;
             match constraint {
-                Constraint::Location { resource, node, .. } => {
-                    require(resource)?;
+                Constraint::Location { node, .. }
+                | Constraint::LocationRule { nodes: Nodes::Node { node, .. }, .. } => {
                     self.require_node(node)?;
                 }
-                Constraint::Colocation { resource, with, .. } => {
-                    require(resource)?;
-                    require(with)?;
-                }
-                Constraint::Order { first, then, .. } => {
-                    require(first)?;
-                    require(then)?;
-                }
+                _ => {}
             }
         }
         for node in config.node_attributes.keys().chain(config.fence_levels.iter().map(|level| &level.target))

@@ -13,6 +13,7 @@
 
 use super::{World, executor};
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::Discovery;
 use muster_api::duration::{format_ms, parse_ms};
 use muster_api::fencing::FenceDevice;
 use muster_api::history::{FailCount, History, OpRecord, OpStatus, definition_digest};
@@ -182,6 +183,8 @@ fn read_constraint(words: &[&str], number: usize) -> Option<Constraint> {
             resource: resource.into(),
             node: node.into(),
             score: Score::parse(score)?,
+            role: None,
+            discovery: Discovery::Always,
             until_ms: None,
         },
         ["colocation", resource, "with", with, score] => Constraint::Colocation {
@@ -189,6 +192,10 @@ fn read_constraint(words: &[&str], number: usize) -> Option<Constraint> {
             resource: resource.into(),
             with: with.into(),
             score: Score::parse(score)?,
+            role: None,
+            with_role: None,
+            node_attribute: None,
+            influence: None,
         },
         ["order", first, "then", then, ref rest @ ..] => Constraint::Order {
             id,
@@ -202,6 +209,7 @@ fn read_constraint(words: &[&str], number: usize) -> Option<Constraint> {
                 _ => OrderKind::Mandatory,
             },
             symmetrical: !rest.contains(&"asymmetrical"),
+            require_all: true,
         },
         _ => return None,
     })

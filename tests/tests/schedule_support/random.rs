@@ -2,6 +2,7 @@
 
 use super::World;
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::Discovery;
 use muster_api::fencing::FenceDevice;
 use muster_api::history::{FailCount, History, OpRecord, OpStatus, definition_digest};
 use muster_api::id::NodeName;
@@ -206,11 +207,19 @@ fn constraint(dice: &mut Dice, number: usize, ids: &[String], nodes: &[NodeName]
         0 => {
             let until_ms = dice.one_in(4).then_some(NOW_MS + 1000);
             let (resource, node) = (leader.into(), dice.pick(nodes).clone());
-            Constraint::Location { id, resource, node, score: score(dice), until_ms }
+            let (role, discovery) = (None, Discovery::Always);
+            Constraint::Location { id, resource, node, score: score(dice), role, discovery, until_ms }
         }
-        1 => {
-            Constraint::Colocation { id, resource: follower.into(), with: leader.into(), score: score(dice) }
-        }
+        1 => Constraint::Colocation {
+            id,
+            resource: follower.into(),
+            role: None,
+            with: leader.into(),
+            with_role: None,
+            score: score(dice),
+            node_attribute: None,
+            influence: None,
+        },
         _ => {
             let action = (*dice.pick(&["start", "start", "start", "stop"])).to_string();
             let kinds =
@@ -225,6 +234,7 @@ fn constraint(dice: &mut Dice, number: usize, ids: &[String], nodes: &[NodeName]
                 then_action: action,
                 kind: *dice.pick(&kinds),
                 symmetrical: !dice.one_in(4),
+                require_all: true,
             }
         }
     }

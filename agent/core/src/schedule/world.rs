@@ -174,7 +174,7 @@ impl<'a> World<'a> {
             }));
         }
         for constraint in &self.situation.config.constraints {
-            let Constraint::Colocation { id, resource, with, score } = constraint else { continue };
+            let Constraint::Colocation { id, resource, with, score, .. } = constraint else { continue };
             let (Some(dependent), Some(primary)) = (self.find(resource), self.find(with)) else { continue };
             if *score != Score(0) && dependent != primary {
                 let (id, score) = (id.clone(), *score);

@@ -3,6 +3,7 @@
 use super::xml::{self, Element};
 use super::{CibError, Imported};
 use muster_api::cluster::parse_bool;
+use muster_api::constraint::Discovery;
 use muster_api::resource::{Constraint, OrderKind, Score};
 
 pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
@@ -44,6 +45,8 @@ fn read_location(location: Element<'_>, imported: &mut Imported) -> Result<(), C
             resource: resource.into(),
             node: node.into(),
             score,
+            role: None,
+            discovery: Discovery::Always,
             until_ms: None,
         });
     };
@@ -115,6 +118,10 @@ fn read_colocation(colocation: Element<'_>) -> Result<Constraint, CibError> {
         id: xml::required(colocation, "id")?.to_string(),
         resource: xml::required(colocation, "rsc")?.into(),
         with: xml::required(colocation, "with-rsc")?.into(),
+        role: None,
+        with_role: None,
+        node_attribute: None,
+        influence: None,
         score: if colocation.has_attribute("score") { read_score(colocation)? } else { Score(0) },
     })
 }
@@ -141,6 +148,7 @@ fn read_order(order: Element<'_>, imported: &mut Imported) -> Result<Constraint,
         then_action: then_action.to_string(),
         kind,
         symmetrical: symmetrical.unwrap_or(kind != OrderKind::Serialize),
+        require_all: true,
     })
 }
 

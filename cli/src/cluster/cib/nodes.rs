@@ -2,6 +2,7 @@
 
 use super::xml::{self, Element};
 use super::{CibError, Imported};
+use muster_api::constraint::Discovery;
 use muster_api::id::NodeName;
 use muster_api::resource::{Constraint, Score};
 use muster_core::schedule::NodeState;
@@ -46,6 +47,8 @@ pub(super) fn add_base_scores(configuration: Element<'_>, imported: &mut Importe
             resource,
             node: name.into(),
             score,
+            role: None,
+            discovery: Discovery::Always,
             until_ms: None,
         }));
     }

@@ -63,9 +63,10 @@ fn places(config: &ClusterConfig) -> Vec<(&'static str, usize)> {
     let mut counts = BTreeMap::new();
     let place = |constraint: &Constraint| {
         let kind = match constraint {
-            Constraint::Location { .. } => "location",
-            Constraint::Colocation { .. } => "colocation",
-            Constraint::Order { .. } => "order",
+            Constraint::Location { .. } | Constraint::LocationRule { .. } => "location",
+            Constraint::Colocation { .. } | Constraint::ColocationSets { .. } => "colocation",
+            Constraint::Order { .. } | Constraint::OrderSets { .. } => "order",
+            Constraint::Ticket { .. } => "ticket",
         };
         let count = counts.entry(kind).or_insert(0);
         *count += 1;
@@ -123,6 +124,7 @@ fn check_references(reader: &mut Reader, config: &ClusterConfig) {
             Constraint::Location { resource, .. } => vec![("resource", resource)],
             Constraint::Colocation { resource, with, .. } => vec![("resource", resource), ("with", with)],
             Constraint::Order { first, then, .. } => vec![("first", first), ("then", then)],
+            other => other.resources().into_iter().map(|resource| ("resources", resource)).collect(),
         };
         for (key, id) in &references {
             if !ids.contains(&id.as_str()) {

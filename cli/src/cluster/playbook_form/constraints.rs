@@ -3,6 +3,7 @@
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::{ClusterConfig, parse_bool};
+use muster_api::constraint::Discovery;
 use muster_api::resource::{Constraint, OrderKind, Score};
 use serde_json::{Map, Value};
 
@@ -71,6 +72,8 @@ fn read_location(reader: &mut Reader, value: &Value) -> Option<Constraint> {
         resource: resource.into(),
         node: node.into(),
         score: score?,
+        role: None,
+        discovery: Discovery::Always,
         until_ms: None,
     })
 }
@@ -85,7 +88,16 @@ fn read_colocation(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let score = read_score(reader, map);
     let (resource, with) = (resource?, with?);
     let id = id(reader, map, || format!("colocation-{resource}-with-{with}"));
-    Some(Constraint::Colocation { id, resource: resource.into(), with: with.into(), score: score? })
+    Some(Constraint::Colocation {
+        id,
+        resource: resource.into(),
+        role: None,
+        with: with.into(),
+        with_role: None,
+        score: score?,
+        node_attribute: None,
+        influence: None,
+    })
 }
 
 fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
@@ -120,6 +132,7 @@ fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
         then_action,
         kind,
         symmetrical: symmetrical.unwrap_or(kind != OrderKind::Serialize),
+        require_all: true,
     })
 }
 

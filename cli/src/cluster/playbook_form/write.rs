@@ -109,17 +109,18 @@ fn constraints(config: &ClusterConfig) -> Value {
                 "location",
                 json!({"id": id, "resource": resource, "node": node, "score": score.to_string()}),
             ),
-            Constraint::Colocation { id, resource, with, score } => (
+            Constraint::Colocation { id, resource, with, score, .. } => (
                 "colocation",
                 json!({"id": id, "resource": resource, "with": with, "score": score.to_string()}),
             ),
-            Constraint::Order { id, first, first_action, then, then_action, kind, symmetrical } => {
+            Constraint::Order { id, first, first_action, then, then_action, kind, symmetrical, .. } => {
                 let order = json!({
                     "id": id, "first": first, "then": then, "kind": format!("{kind:?}"), "symmetrical": symmetrical,
                     "first_action": first_action, "then_action": then_action,
                 });
                 ("order", order)
             }
+            other => ("rich", serde_json::to_value(other).unwrap_or_default()),
         };
         match by_kind[kind].as_array_mut() {
             Some(list) => list.push(value),
