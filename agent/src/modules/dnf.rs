@@ -25,7 +25,7 @@ impl Module for Dnf {
         if changes.is_empty() {
             return Ok(Check { operations, ..Check::unchanged() }.with("msg", "Nothing to do"));
         }
-        operations.push(request.operation(&changes));
+        operations.extend(request.operations(changes.iter()));
         let diffs = changes.iter().map(|changed| {
             let change = Change::Presence { before: changed.before.clone(), after: changed.after.clone() };
             Diff { kind: "package".into(), name: changed.name.clone(), changes: vec![change] }
@@ -204,16 +204,22 @@ impl Request {
         }
     }
 
-    fn operation(&self, changes: &[Changed]) -> Operation {
+    /// What is there is upgraded and what is not is installed: `dnf install` leaves an older version as it is.
+    fn operations<'c>(&self, changes: impl Iterator<Item = &'c Changed>) -> Vec<Operation> {
+        let (absent, present): (Vec<_>, Vec<_>) = changes.partition(|changed| changed.before == "absent");
+        let on_present = if self.state == "absent" { "remove" } else { "upgrade" };
+        [(on_present, present), ("install", absent)]
+            .into_iter()
+            .filter(|(_, changes)| !changes.is_empty())
+            .map(|(word, changes)| self.operation(word, &changes))
+            .collect()
+    }
+
+    fn operation(&self, word: &str, changes: &[&Changed]) -> Operation {
         let names: Vec<String> = if self.names.iter().any(|name| name == "*") {
             Vec::new()
         } else {
             changes.iter().map(|changed| changed.name.clone()).collect()
-        };
-        let words: &[&str] = match self.state {
-            "absent" => &["remove"],
-            "latest" if changes.iter().all(|changed| changed.before != "absent") => &["upgrade"],
-            _ => &["install"],
         };
         let brings = changes.iter().map(|changed| match changed.after.as_str() {
             "absent" => Prediction::Removed { name: changed.name.clone() },
@@ -222,7 +228,7 @@ impl Request {
                 Prediction::Installed { name: changed.name.clone(), version: Some(version.to_owned()) }
             }
         });
-        Operation::Run { command: self.command(words, &names), brings: brings.collect() }
+        Operation::Run { command: self.command(&[word], &names), brings: brings.collect() }
     }
 
     fn autoremove(&self, view: &View<'_>) -> Result<Check, Failure> {
@@ -305,7 +311,34 @@ fn parse_updates(text: &str) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_updates;
+    use super::{Changed, Request, parse_updates};
+
+    #[test]
+    fn latest_upgrades_what_is_there_and_installs_what_is_not() {
+        let request = Request {
+            program: "dnf".into(),
+            names: vec!["hello".into(), "world".into()],
+            state: "latest",
+            options: Vec::new(),
+            update_only: false,
+            has_other_root: None,
+        };
+        let changed = |name: &str, before: &str, after: &str| Changed {
+            name: name.into(),
+            before: before.into(),
+            after: after.into(),
+        };
+        let changes = [changed("hello", "1.0-1", "2.0-1"), changed("world", "absent", "newest")];
+        let operations = request.operations(changes.iter());
+        let lines: Vec<String> = operations
+            .iter()
+            .map(|operation| match operation {
+                crate::worker::Operation::Run { command, .. } => command.line(),
+                _ => String::new(),
+            })
+            .collect();
+        assert_eq!(lines, ["dnf -y upgrade hello", "dnf -y install world"]);
+    }
 
     #[test]
     fn updates_are_read_up_to_what_is_obsolete() {
