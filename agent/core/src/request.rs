@@ -11,6 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::ClusterConfig;
 use muster_api::constraint::{Constraint, Discovery, Nodes};
+use muster_api::duration::format_ms;
 use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::nearest::nearest;
@@ -113,7 +114,9 @@ impl Node {
                     self.require_node(node)?;
                 }
                 let until_ms = lifetime_ms.map(|lifetime| now.wall_ms + lifetime);
-                note = Some(self.move_resource(&mut config, &resource, node.as_ref(), until_ms)?);
+                let how = self.move_resource(&mut config, &resource, node.as_ref(), until_ms)?;
+                let until = lifetime_ms.map_or_else(String::new, |ms| format!("for {} or ", format_ms(ms)));
+                note = Some(format!("{how} {until}until `clear`"));
             }
             Ask::Cleanup { .. }
             | Ask::Fence { .. }
@@ -129,6 +132,7 @@ impl Node {
         Ok(Decided::Commit(Command::Configure(config), note))
     }
 
+    /// Returns what this means for the resource.
     fn move_resource(
         &self,
         config: &mut ClusterConfig,
@@ -148,7 +152,7 @@ impl Node {
         };
         if let Some(node) = node {
             config.constraints.push(location(format!("cli-prefer-{resource}"), node, Score::INFINITY));
-            return Ok(format!("{resource} goes to {node} until `clear`"));
+            return Ok(format!("{resource} goes to {node}"));
         }
         let members = members_of(config, resource);
         let is_there = |name: &&NodeName| {
@@ -166,7 +170,7 @@ impl Node {
                 Score::MINUS_INFINITY,
             ));
         }
-        Ok(format!("{resource} is kept away from {} until `clear`", join(nodes.iter())))
+        Ok(format!("{resource} is kept away from {}", join(nodes.iter())))
     }
 
     fn ask_leave(&mut self, now: Now, origin: NodeId, ticket: u64, node: NodeId) -> Decided {
