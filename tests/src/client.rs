@@ -241,7 +241,7 @@ impl World {
                 let value = self.random.below(3).to_string();
                 let primitive = config.resources.iter_mut().find_map(|resource| match resource {
                     muster_api::resource::Resource::Primitive(primitive) => Some(primitive),
-                    muster_api::resource::Resource::Group(_) => None,
+                    _ => None,
                 });
                 if let Some(primitive) = primitive {
                     primitive.params.insert("value".into(), value);

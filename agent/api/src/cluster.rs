@@ -167,11 +167,11 @@ impl ClusterConfig {
         self.properties.get(name).and_then(|value| parse_bool(value)).unwrap_or(default)
     }
 
-    /// All primitives with the group that they are in.
+    /// All primitives with the group, clone or bundle that they are in: of several the outermost.
     pub fn primitives(&self) -> impl Iterator<Item = (&Primitive, Option<&ResourceId>)> {
-        self.resources.iter().flat_map(|resource| match resource {
-            Resource::Primitive(primitive) => alloc::vec![(primitive, None)],
-            Resource::Group(group) => group.members.iter().map(|member| (member, Some(&group.id))).collect(),
+        self.resources.iter().flat_map(|resource| {
+            let whole = (!matches!(resource, Resource::Primitive(_))).then(|| resource.id());
+            resource.primitives().iter().map(move |primitive| (primitive, whole))
         })
     }
 

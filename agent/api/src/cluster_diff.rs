@@ -9,7 +9,7 @@ use crate::diff::{Change, Diff};
 use crate::duration::format_ms;
 use crate::fencing::{FenceDevice, FenceLevel};
 use crate::id::ResourceId;
-use crate::resource::{Group, OnFail, Operation, Primitive, Resource};
+use crate::resource::{Bundle, CloneSet, Group, Operation, Primitive, Resource};
 use crate::rule::RuleScore;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -29,6 +29,8 @@ pub fn config_diff(old: &ClusterConfig, new: &ClusterConfig) -> Vec<Diff> {
     diffs.extend(attribute_diffs("operation default", &old.operation_defaults, &new.operation_defaults));
     diffs.extend(thing_diffs("resource", &primitives(old), &primitives(new)));
     diffs.extend(thing_diffs("group", &groups(old), &groups(new)));
+    diffs.extend(thing_diffs("clone", &clones(old), &clones(new)));
+    diffs.extend(thing_diffs("bundle", &bundles(old), &bundles(new)));
     diffs.extend(order_diff(old, new));
     diffs.extend(thing_diffs("constraint", &constraints(old), &constraints(new)));
     diffs.extend(thing_diffs("fence device", &devices(old), &devices(new)));
@@ -79,31 +81,15 @@ fn keep_moves(merged: &mut ClusterConfig, current: &ClusterConfig) {
 
 fn keep_target_roles(merged: &mut ClusterConfig, current: &ClusterConfig) {
     let mut roles: BTreeMap<ResourceId, String> = BTreeMap::new();
-    let mut note = |id: &ResourceId, meta: &Attributes| {
+    for (id, meta) in current.resources.iter().flat_map(Resource::metas) {
         if let Some(role) = meta.get("target-role") {
             roles.insert(id.clone(), role.clone());
         }
-    };
-    for resource in &current.resources {
-        match resource {
-            Resource::Primitive(primitive) => note(&primitive.id, &primitive.meta),
-            Resource::Group(group) => {
-                note(&group.id, &group.meta);
-                group.members.iter().for_each(|member| note(&member.id, &member.meta));
-            }
-        }
     }
-    let keep = |id: &ResourceId, meta: &mut Attributes| {
-        if let Some(role) = roles.get(id) {
-            meta.entry("target-role".to_string()).or_insert_with(|| role.clone());
-        }
-    };
     for resource in &mut merged.resources {
-        match resource {
-            Resource::Primitive(primitive) => keep(&primitive.id, &mut primitive.meta),
-            Resource::Group(group) => {
-                keep(&group.id, &mut group.meta);
-                group.members.iter_mut().for_each(|member| keep(&member.id, &mut member.meta));
+        for (id, role) in &roles {
+            if let Some(meta) = resource.meta_mut(id) {
+                meta.entry("target-role".to_string()).or_insert_with(|| role.clone());
             }
         }
     }
@@ -204,7 +190,7 @@ fn operation_name(operation: &Operation) -> String {
 fn operation(operation: &Operation) -> String {
     let mut parts = Vec::new();
     parts.extend(operation.timeout_ms.map(|timeout_ms| format!("timeout {}", format_ms(timeout_ms))));
-    parts.extend(operation.on_fail.map(|on_fail| format!("on-fail {}", on_fail_name(on_fail))));
+    parts.extend(operation.on_fail.map(|on_fail| format!("on-fail {}", on_fail.name())));
     parts.extend(operation.role.as_ref().map(|role| format!("role {role}")));
     if !operation.enabled {
         parts.push("disabled".into());
@@ -212,30 +198,56 @@ fn operation(operation: &Operation) -> String {
     if parts.is_empty() { "with defaults".into() } else { parts.join(", ") }
 }
 
-fn on_fail_name(on_fail: OnFail) -> &'static str {
-    match on_fail {
-        OnFail::Ignore => "ignore",
-        OnFail::Block => "block",
-        OnFail::Stop => "stop",
-        OnFail::Restart => "restart",
-        OnFail::Fence => "fence",
-        OnFail::Standby => "standby",
-    }
-}
-
 fn groups(config: &ClusterConfig) -> Vec<Thing> {
-    let groups = config.resources.iter().filter_map(|resource| match resource {
-        Resource::Group(group) => Some(group),
-        Resource::Primitive(_) => None,
-    });
-    groups.map(group).collect()
+    config.resources.iter().filter_map(Resource::group).map(group).collect()
 }
 
 fn group(group: &Group) -> Thing {
     let mut attributes = Attributes::new();
     attributes.insert("resources".into(), ids(group.members.iter().map(|member| &member.id)));
-    attributes.extend(group.meta.iter().map(|(name, value)| (format!("meta.{name}"), value.clone())));
+    attributes.extend(metas(&group.meta));
     Thing { id: group.id.to_string(), what: "group".into(), attributes }
+}
+
+fn metas(meta: &Attributes) -> impl Iterator<Item = (String, String)> {
+    meta.iter().map(|(name, value)| (format!("meta.{name}"), value.clone()))
+}
+
+fn clones(config: &ClusterConfig) -> Vec<Thing> {
+    let clones = config.resources.iter().filter_map(|resource| match resource {
+        Resource::Clone(clone) => Some(clone),
+        _ => None,
+    });
+    let clone = |clone: &CloneSet| {
+        let mut attributes = Attributes::new();
+        attributes.insert("resource".into(), clone.content.id().to_string());
+        attributes.extend(metas(&clone.meta));
+        Thing { id: clone.id.to_string(), what: "clone".into(), attributes }
+    };
+    clones.map(clone).collect()
+}
+
+fn bundles(config: &ClusterConfig) -> Vec<Thing> {
+    let bundles = config.resources.iter().filter_map(|resource| match resource {
+        Resource::Bundle(bundle) => Some(bundle),
+        _ => None,
+    });
+    bundles.map(bundle).collect()
+}
+
+fn bundle(bundle: &Bundle) -> Thing {
+    let mut attributes = Attributes::new();
+    attributes.extend(bundle.primitive.as_ref().map(|inner| ("resource".to_string(), inner.id.to_string())));
+    let prefixed = |prefix: &str, pairs: &Attributes| -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| (format!("{prefix}.{name}"), value.clone())).collect()
+    };
+    attributes.extend(prefixed(&bundle.technology, &bundle.container));
+    attributes.extend(prefixed("network", &bundle.network));
+    for (place, mapping) in bundle.mappings.iter().enumerate() {
+        attributes.extend(prefixed(&format!("mapping {place}"), mapping));
+    }
+    attributes.extend(metas(&bundle.meta));
+    Thing { id: bundle.id.to_string(), what: "bundle".into(), attributes }
 }
 
 fn ids<'a>(ids: impl Iterator<Item = &'a ResourceId>) -> String {

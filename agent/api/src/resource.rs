@@ -217,6 +217,36 @@ pub enum OnFail {
     Fence,
     /// Move everything away from the node.
     Standby,
+    /// Demote it and leave it unpromoted where it is; for what is not promotable a restart.
+    Demote,
+    /// Stop the container that it runs in and start it again.
+    #[serde(rename = "restart-container")]
+    RestartContainer,
+}
+
+impl OnFail {
+    const NAMES: [(&'static str, Self); 8] = [
+        ("ignore", Self::Ignore),
+        ("block", Self::Block),
+        ("stop", Self::Stop),
+        ("restart", Self::Restart),
+        ("fence", Self::Fence),
+        ("standby", Self::Standby),
+        ("demote", Self::Demote),
+        ("restart-container", Self::RestartContainer),
+    ];
+
+    /// Reads it as it is written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let named = Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, on_fail)| *on_fail);
+        // The old word for it.
+        named.or_else(|| (text == "nothing").then_some(Self::Ignore))
+    }
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, on_fail)| *on_fail == self).map_or("restart", |(name, _)| name)
+    }
 }
 
 /// A list of primitives that run on one node and start in order.
@@ -231,6 +261,62 @@ pub struct Group {
     pub meta: BTreeMap<String, String>,
 }
 
+/// What a clone has copies of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// Of a primitive.
+    Primitive(Primitive),
+    /// Of a group.
+    Group(Group),
+}
+
+impl Content {
+    /// Its id.
+    pub fn id(&self) -> &ResourceId {
+        match self {
+            Self::Primitive(primitive) => &primitive.id,
+            Self::Group(group) => &group.id,
+        }
+    }
+}
+
+/// `<clone>`: copies of a primitive or a group, one for each node unless `clone-max` says otherwise. With `promotable`
+/// some of them are promoted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneSet {
+    /// Its id.
+    pub id: ResourceId,
+    /// What there are copies of.
+    pub content: Content,
+    /// Meta attributes (`clone-max`, `promotable`, `interleave`, …), inherited by what it has copies of.
+    #[serde(default)]
+    pub meta: BTreeMap<String, String>,
+}
+
+/// `<bundle>`: replicas of a container with its address and storage, and a resource that runs inside of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// Its id.
+    pub id: ResourceId,
+    /// `docker` or `podman`.
+    pub technology: String,
+    /// The attributes of the container (`image`, `replicas`, `replicas-per-host`, `promoted-max`, `run-command`, …).
+    pub container: BTreeMap<String, String>,
+    /// The attributes of `<network>` (`ip-range-start`, `control-port`, …).
+    #[serde(default)]
+    pub network: BTreeMap<String, String>,
+    /// `<port-mapping>` and `<storage-mapping>`, each with its attributes.
+    #[serde(default)]
+    pub mappings: Vec<BTreeMap<String, String>>,
+    /// The resource inside, where there is one.
+    #[serde(default)]
+    pub primitive: Option<Primitive>,
+    /// Meta attributes, inherited by the containers and by what runs in them.
+    #[serde(default)]
+    pub meta: BTreeMap<String, String>,
+}
+
 /// A resource at the top level of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -239,6 +325,10 @@ pub enum Resource {
     Primitive(Primitive),
     /// A group.
     Group(Group),
+    /// A clone.
+    Clone(CloneSet),
+    /// A bundle.
+    Bundle(Bundle),
 }
 
 impl Resource {
@@ -247,6 +337,82 @@ impl Resource {
         match self {
             Self::Primitive(primitive) => &primitive.id,
             Self::Group(group) => &group.id,
+            Self::Clone(clone) => &clone.id,
+            Self::Bundle(bundle) => &bundle.id,
+        }
+    }
+
+    /// The primitives in it.
+    pub fn primitives(&self) -> &[Primitive] {
+        match self {
+            Self::Primitive(primitive) => core::slice::from_ref(primitive),
+            Self::Group(group) => &group.members,
+            Self::Clone(clone) => match &clone.content {
+                Content::Primitive(primitive) => core::slice::from_ref(primitive),
+                Content::Group(group) => &group.members,
+            },
+            Self::Bundle(bundle) => bundle.primitive.as_slice(),
+        }
+    }
+
+    /// The primitives in it, to be changed.
+    pub fn primitives_mut(&mut self) -> &mut [Primitive] {
+        match self {
+            Self::Primitive(primitive) => core::slice::from_mut(primitive),
+            Self::Group(group) => &mut group.members,
+            Self::Clone(clone) => match &mut clone.content {
+                Content::Primitive(primitive) => core::slice::from_mut(primitive),
+                Content::Group(group) => &mut group.members,
+            },
+            Self::Bundle(bundle) => bundle.primitive.as_mut_slice(),
+        }
+    }
+
+    /// The group in it, where there is one.
+    pub fn group(&self) -> Option<&Group> {
+        match self {
+            Self::Group(group) | Self::Clone(CloneSet { content: Content::Group(group), .. }) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Meta attributes by the id of what they are of: its own, its group's, its primitives'.
+    pub fn metas(&self) -> Vec<(&ResourceId, &BTreeMap<String, String>)> {
+        let mut metas = Vec::new();
+        match self {
+            Self::Clone(clone) => metas.push((&clone.id, &clone.meta)),
+            Self::Bundle(bundle) => metas.push((&bundle.id, &bundle.meta)),
+            Self::Primitive(_) | Self::Group(_) => {}
+        }
+        metas.extend(self.group().map(|group| (&group.id, &group.meta)));
+        metas.extend(self.primitives().iter().map(|primitive| (&primitive.id, &primitive.meta)));
+        metas
+    }
+
+    /// The meta attributes of what has that id in it, to be changed.
+    pub fn meta_mut(&mut self, id: &ResourceId) -> Option<&mut BTreeMap<String, String>> {
+        if self.group().is_some_and(|group| group.id == *id) {
+            return self.group_mut().map(|group| &mut group.meta);
+        }
+        if self.id() == id && !matches!(self, Self::Primitive(_)) {
+            return self.outer_meta_mut();
+        }
+        let named = self.primitives_mut().iter_mut().find(|primitive| primitive.id == *id);
+        named.map(|primitive| &mut primitive.meta)
+    }
+
+    fn outer_meta_mut(&mut self) -> Option<&mut BTreeMap<String, String>> {
+        match self {
+            Self::Clone(clone) => Some(&mut clone.meta),
+            Self::Bundle(bundle) => Some(&mut bundle.meta),
+            Self::Group(_) | Self::Primitive(_) => None,
+        }
+    }
+
+    fn group_mut(&mut self) -> Option<&mut Group> {
+        match self {
+            Self::Group(group) | Self::Clone(CloneSet { content: Content::Group(group), .. }) => Some(group),
+            _ => None,
         }
     }
 }

@@ -344,7 +344,7 @@ impl Rules<'_> {
             Some(OnFail::Ignore) => Response::Ignore,
             Some(OnFail::Block) => Response::Block,
             Some(OnFail::Stop) => Response::Stop,
-            Some(OnFail::Restart) => Response::Restart,
+            Some(OnFail::Restart | OnFail::Demote | OnFail::RestartContainer) => Response::Restart,
             Some(OnFail::Standby) => Response::Standby,
             Some(OnFail::Fence) if self.is_fencing_enabled => Response::Fence,
             Some(OnFail::Fence) => Response::Stop,

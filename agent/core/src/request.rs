@@ -343,16 +343,18 @@ fn join<'a>(names: impl Iterator<Item = &'a NodeName>) -> String {
 }
 
 fn known_resources(config: &ClusterConfig) -> Vec<&str> {
-    let top = config.resources.iter().map(|resource| resource.id().as_str());
-    top.chain(config.primitives().map(|(primitive, _)| primitive.id.as_str())).collect()
+    config.resources.iter().flat_map(Resource::metas).map(|(id, _)| id.as_str()).collect()
 }
 
-/// The primitives behind an id: itself, or the members of the group.
+/// The primitives behind an id: itself, or all that are in the group, clone or bundle.
 fn members_of<'a>(config: &'a ClusterConfig, id: &ResourceId) -> Vec<&'a ResourceId> {
-    let is_meant = |(primitive, group): &(&muster_api::resource::Primitive, Option<&ResourceId>)| {
-        primitive.id == *id || *group == Some(id)
-    };
-    config.primitives().filter(is_meant).map(|(primitive, _)| &primitive.id).collect()
+    let is_whole =
+        |resource: &Resource| resource.id() == id || resource.group().is_some_and(|group| group.id == *id);
+    let meant = config.resources.iter().flat_map(|resource| {
+        let is_whole = is_whole(resource);
+        resource.primitives().iter().filter(move |primitive| is_whole || primitive.id == *id)
+    });
+    meant.map(|primitive| &primitive.id).collect()
 }
 
 fn set_standby(config: &mut ClusterConfig, node: &NodeName, on: bool) {
@@ -366,17 +368,8 @@ fn set_standby(config: &mut ClusterConfig, node: &NodeName, on: bool) {
 }
 
 fn enable(config: &mut ClusterConfig, id: &ResourceId, on: bool) {
-    let is_top = config.resources.iter().any(|resource| resource.id() == id);
     for resource in &mut config.resources {
-        let meta = match resource {
-            Resource::Primitive(primitive) if is_top && primitive.id == *id => Some(&mut primitive.meta),
-            Resource::Group(group) if is_top && group.id == *id => Some(&mut group.meta),
-            Resource::Group(group) => {
-                group.members.iter_mut().find(|member| member.id == *id).map(|member| &mut member.meta)
-            }
-            Resource::Primitive(_) => None,
-        };
-        match meta {
+        match resource.meta_mut(id) {
             Some(meta) if on => {
                 meta.remove("target-role");
             }

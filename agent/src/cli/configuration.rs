@@ -73,10 +73,7 @@ fn hide(params: &mut BTreeMap<String, String>) {
 
 /// The parameters of each resource and each fence device.
 fn params(config: &mut ClusterConfig) -> impl Iterator<Item = &mut BTreeMap<String, String>> {
-    let primitives = config.resources.iter_mut().flat_map(|resource| match resource {
-        Resource::Primitive(primitive) => std::slice::from_mut(primitive),
-        Resource::Group(group) => group.members.as_mut_slice(),
-    });
+    let primitives = config.resources.iter_mut().flat_map(Resource::primitives_mut);
     let of_devices = config.fence_devices.iter_mut().map(|device| &mut device.params);
     primitives.map(|primitive| &mut primitive.params).chain(of_devices)
 }

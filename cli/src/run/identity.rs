@@ -109,7 +109,9 @@ impl Identity {
         if has("ncorrect password") || has("Authentication failure") || has("Sorry, try again") {
             return Some(match become_.password {
                 Some(_) => {
-                    format!("{method} did not accept the password for becoming `{user}`: give another one with -K")
+                    format!(
+                        "{method} did not accept the password for becoming `{user}`: give another one with -K"
+                    )
                 }
                 None => format!("{method} wants a password for becoming `{user}`: give it with -K"),
             });

@@ -54,12 +54,10 @@ pub(crate) fn world(dice: &mut Dice) -> World {
     // only after it was counted: as in Pacemaker, it then moves once more.
     let is_nothing =
         |meta: &BTreeMap<String, String>| meta.get("requires").is_some_and(|value| value == "nothing");
-    let needs_nothing = config.resources.iter().any(|resource| match resource {
-        Resource::Primitive(primitive) => is_nothing(&primitive.meta),
-        Resource::Group(group) => {
-            is_nothing(&group.meta) || group.members.iter().any(|one| is_nothing(&one.meta))
-        }
-    });
+    let needs_nothing = config
+        .resources
+        .iter()
+        .any(|resource| resource.metas().into_iter().any(|(_, meta)| is_nothing(meta)));
     World { config, facts, history, is_quorate: needs_nothing || !dice.one_in(6), now_ms: NOW_MS }
 }
 

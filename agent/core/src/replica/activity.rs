@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use muster_api::cluster::ClusterConfig;
 use muster_api::history::{History, OpRecord, OpStatus, rc};
 use muster_api::id::{NodeName, ResourceId};
+use muster_api::resource::Resource;
 
 /// Whether the resource may be active: it was started or found there, or its stop did not go well.
 pub(crate) fn may_be_active(records: &[OpRecord]) -> bool {
@@ -38,18 +39,15 @@ pub(crate) fn importance(config: &ClusterConfig, history: &History, node: &NodeN
     (priorities.sum(), active.len())
 }
 
-/// `priority` of the resource, or of its group.
+/// `priority` of the resource, or of what it is in.
 fn priority(config: &ClusterConfig, id: &ResourceId) -> i64 {
-    let Some((primitive, group)) = config.primitives().find(|(primitive, _)| primitive.id == *id) else {
-        return 0;
-    };
-    let of_group = config.resources.iter().find_map(|resource| match resource {
-        muster_api::resource::Resource::Group(found) if Some(&found.id) == group => {
-            found.meta.get("priority")
-        }
-        _ => None,
-    });
-    let written =
-        primitive.meta.get("priority").or(of_group).or_else(|| config.resource_defaults.get("priority"));
+    let holds = |resource: &&Resource| resource.primitives().iter().any(|primitive| primitive.id == *id);
+    let Some(resource) = config.resources.iter().find(holds) else { return 0 };
+    let is_above =
+        |of: &ResourceId| of == id || resource.primitives().iter().all(|primitive| primitive.id != *of);
+    // From the outside to the inside: the innermost counts.
+    let metas = resource.metas().into_iter().rev().filter(|(of, _)| is_above(of));
+    let written = metas.filter_map(|(_, meta)| meta.get("priority")).next();
+    let written = written.or_else(|| config.resource_defaults.get("priority"));
     written.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }

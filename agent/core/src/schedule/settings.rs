@@ -60,7 +60,7 @@ impl Settings {
                 .or(property("default-action-timeout"))
                 .and_then(parse_ms)
                 .unwrap_or(DEFAULT_TIMEOUT_MS),
-            default_on_fail: config.operation_defaults.get("on-fail").and_then(|text| on_fail(text)),
+            default_on_fail: config.operation_defaults.get("on-fail").and_then(|text| OnFail::parse(text)),
         }
     }
 
@@ -91,16 +91,4 @@ fn quorum_policy(text: Option<&str>, is_fencing_enabled: bool) -> QuorumPolicy {
         // `demote` differs only for promotable clones.
         _ => QuorumPolicy::Stop,
     }
-}
-
-fn on_fail(text: &str) -> Option<OnFail> {
-    Some(match text {
-        "ignore" => OnFail::Ignore,
-        "block" => OnFail::Block,
-        "stop" => OnFail::Stop,
-        "restart" => OnFail::Restart,
-        "fence" => OnFail::Fence,
-        "standby" => OnFail::Standby,
-        _ => return None,
-    })
 }

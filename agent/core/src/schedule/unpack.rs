@@ -20,6 +20,8 @@ pub(crate) fn add_configured(world: &mut World<'_>) {
         let top = match resource {
             Resource::Primitive(primitive) => add_primitive(world, primitive, None, None),
             Resource::Group(group) => add_group(world, group),
+            // No reader makes them yet.
+            Resource::Clone(_) | Resource::Bundle(_) => continue,
         };
         world.top.push(top);
     }

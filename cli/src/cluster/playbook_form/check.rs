@@ -172,10 +172,7 @@ fn check_constraint_ids(reader: &mut Reader, config: &ClusterConfig) {
 /// Mandatory orders of starts that come back to where they began can never be met.
 fn check_circles(reader: &mut Reader, config: &ClusterConfig) {
     let group_of = |id: &str| {
-        let groups = config.resources.iter().filter_map(|resource| match resource {
-            Resource::Group(group) => Some(group),
-            Resource::Primitive(_) => None,
-        });
+        let groups = config.resources.iter().filter_map(Resource::group);
         let mut holding = groups.filter(|group| group.members.iter().any(|member| member.id.as_str() == id));
         holding.next().map_or_else(|| id.to_string(), |group| group.id.to_string())
     };

@@ -69,7 +69,7 @@ fn operation(operation: &Operation) -> Value {
         map["timeout"] = json!(format_ms(timeout_ms));
     }
     if let Some(on_fail) = operation.on_fail {
-        map["on-fail"] = json!(on_fail_name(on_fail));
+        map["on-fail"] = json!(on_fail.name());
     }
     if !operation.enabled {
         map["enabled"] = json!(false);
@@ -77,22 +77,8 @@ fn operation(operation: &Operation) -> Value {
     map
 }
 
-fn on_fail_name(on_fail: OnFail) -> &'static str {
-    match on_fail {
-        OnFail::Ignore => "ignore",
-        OnFail::Block => "block",
-        OnFail::Stop => "stop",
-        OnFail::Restart => "restart",
-        OnFail::Fence => "fence",
-        OnFail::Standby => "standby",
-    }
-}
-
 fn groups(config: &ClusterConfig) -> Value {
-    let groups = config.resources.iter().filter_map(|resource| match resource {
-        Resource::Group(group) => Some(group),
-        Resource::Primitive(_) => None,
-    });
+    let groups = config.resources.iter().filter_map(Resource::group);
     groups
         .map(|group| {
             let members: Vec<&str> = group.members.iter().map(|member| member.id.as_str()).collect();
