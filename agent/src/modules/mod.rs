@@ -2,22 +2,28 @@
 //! here, one line in [`find`].
 
 mod apt;
+mod assemble;
 mod attributes;
 mod blockinfile;
 mod checksum;
 mod cluster;
 mod command;
 mod copy;
+mod cron;
+mod crontab;
 mod dnf;
 mod dpkg;
 mod fetch;
 mod file;
+mod find;
 mod firewall;
 mod get_url;
+mod getent;
 mod glob;
 mod group;
 mod hostname;
 mod http;
+mod known_hosts;
 mod lineinfile;
 mod lines;
 mod nearest;
@@ -34,10 +40,13 @@ mod setup;
 mod slurp;
 mod stat;
 mod systemctl;
+mod tempfile;
+mod unarchive;
 mod uri;
 mod user;
 mod wait_for;
 mod words;
+mod zip;
 
 pub(crate) use checksum::{hex, sha256};
 pub(crate) use cluster::configure;
@@ -68,17 +77,22 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
     let canonical = muster_api::module::find(name)?.name;
     Some(match canonical {
         "apt" => &apt::Apt,
+        "assemble" => &assemble::Assemble,
         "blockinfile" => &blockinfile::BlockInFile,
         "cluster" => &cluster::Cluster,
         "command" => &command::PROGRAM,
         "copy" | "template" => &copy::Copy,
+        "cron" => &cron::Cron,
         "dnf" => &dnf::Dnf,
         "fetch" => &fetch::Fetch,
         "file" => &file::File,
+        "find" => &find::Find,
         "firewall" => &firewall::Firewall,
         "get_url" => &get_url::GetUrl,
+        "getent" => &getent::Getent,
         "group" => &group::Group,
         "hostname" => &hostname::Hostname,
+        "known_hosts" => &known_hosts::KnownHosts,
         "lineinfile" => &lineinfile::LineInFile,
         "package" => &package::Package,
         "package_facts" => &package_facts::PackageFacts,
@@ -92,6 +106,8 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "shell" => &command::SHELL,
         "slurp" => &slurp::Slurp,
         "stat" => &stat::Stat,
+        "tempfile" => &tempfile::TempFile,
+        "unarchive" => &unarchive::Unarchive,
         "uri" => &uri::Uri,
         "user" => &user::User,
         "wait_for" => &wait_for::WaitFor,

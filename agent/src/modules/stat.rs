@@ -38,11 +38,32 @@ impl Module for Stat {
 }
 
 fn describe(path: &Path, stat: &FileStat, view: &View<'_>) -> Map<String, Value> {
-    let is = |bit: u32| stat.mode & bit != 0;
     let may = |wanted: Access| access(path, wanted).is_ok();
-    let mut told = json!({
-        "exists": true,
-        "path": path.to_string_lossy(),
+    let mut told = numbers(stat, view);
+    let more: [(&str, Value); 8] = [
+        ("exists", true.into()),
+        ("path", path.to_string_lossy().into()),
+        ("device_type", stat.device_type.into()),
+        ("blocks", stat.blocks.into()),
+        ("block_size", stat.block_size.into()),
+        ("readable", may(Access::READ_OK).into()),
+        ("writeable", may(Access::WRITE_OK).into()),
+        ("executable", may(Access::EXEC_OK).into()),
+    ];
+    told.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(target) = &stat.target {
+        told.insert("lnk_target".into(), target.to_string_lossy().into());
+        let source = view.locate(path, true).map(|located| located.path);
+        let source = source.unwrap_or_else(|_| path.to_owned());
+        told.insert("lnk_source".into(), source.to_string_lossy().into());
+    }
+    told
+}
+
+/// What `stat` and `find` both tell of a file.
+pub(super) fn numbers(stat: &FileStat, view: &View<'_>) -> Map<String, Value> {
+    let is = |bit: u32| stat.mode & bit != 0;
+    let told = json!({
         "mode": stat.octal(),
         "isdir": stat.kind == Kind::Directory,
         "isreg": stat.kind == Kind::File,
@@ -58,10 +79,7 @@ fn describe(path: &Path, stat: &FileStat, view: &View<'_>) -> Map<String, Value>
         "size": stat.size,
         "inode": stat.inode,
         "dev": stat.device,
-        "device_type": stat.device_type,
         "nlink": stat.links,
-        "blocks": stat.blocks,
-        "block_size": stat.block_size,
         "atime": stat.accessed.as_seconds(),
         "mtime": stat.modified.as_seconds(),
         "ctime": stat.changed.as_seconds(),
@@ -70,15 +88,7 @@ fn describe(path: &Path, stat: &FileStat, view: &View<'_>) -> Map<String, Value>
         "woth": is(0o002), "roth": is(0o004), "xoth": is(0o001),
         "isuid": is(0o4000),
         "isgid": is(0o2000),
-        "readable": may(Access::READ_OK),
-        "writeable": may(Access::WRITE_OK),
-        "executable": may(Access::EXEC_OK),
     });
-    if let Some(target) = &stat.target {
-        told["lnk_target"] = target.to_string_lossy().into();
-        let source = view.locate(path, true).map(|located| located.path);
-        told["lnk_source"] = source.unwrap_or_else(|_| path.to_owned()).to_string_lossy().into();
-    }
     match told {
         Value::Object(told) => told,
         _ => Map::new(),

@@ -150,6 +150,10 @@ fn target_scope(room: &Arc<Room>, target: &str, request: &Request) -> Scope {
     })
 }
 
+fn one(part: Part) -> Work {
+    Work::Parts(vec![part])
+}
+
 fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
     let reader = room.loader.reader();
     match request.spec.name {
@@ -162,6 +166,8 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
                 _ => failed(sentence(&err)),
             }),
         },
+        "assemble" => files::assemble_part(request, &room.contents, reader).map(one).map_err(failed),
+        "unarchive" => files::unarchive_part(request, &room.contents, reader).map(one).map_err(failed),
         "script" => {
             files::script_part(request, &room.contents).map(|part| Work::Parts(vec![part])).map_err(failed)
         }

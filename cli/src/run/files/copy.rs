@@ -62,7 +62,7 @@ fn content_text(content: &Json) -> String {
 }
 
 /// The content of a file, decrypted where it is a vault.
-fn file_content(
+pub(super) fn file_content(
     path: &Path,
     decrypt: bool,
     contents: &Contents,
@@ -70,13 +70,25 @@ fn file_content(
 ) -> Result<ContentRef, String> {
     let unreadable = |cause: std::io::Error| format!("{}: {cause}", path.display());
     if decrypt && is_vault(path).map_err(unreadable)? {
-        let text = fs::read_to_string(path).map_err(unreadable)?;
-        let bytes = reader.keyring().decrypt_bytes(&text).map_err(|problem| {
-            problem.at("the file", &crate::source::Span::outside(&path.display().to_string())).to_string()
-        })?;
-        return Ok(contents.add_bytes(&bytes));
+        return Ok(contents.add_bytes(&decrypted(path, reader)?));
     }
     contents.add_file(path).map_err(unreadable)
+}
+
+/// The same as bytes.
+pub(super) fn file_content_bytes(path: &Path, decrypt: bool, reader: &Reader) -> Result<Vec<u8>, String> {
+    let unreadable = |cause: std::io::Error| format!("{}: {cause}", path.display());
+    if decrypt && is_vault(path).map_err(unreadable)? {
+        return decrypted(path, reader);
+    }
+    fs::read(path).map_err(unreadable)
+}
+
+fn decrypted(path: &Path, reader: &Reader) -> Result<Vec<u8>, String> {
+    let text = fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+    reader.keyring().decrypt_bytes(&text).map_err(|problem| {
+        problem.at("the file", &crate::source::Span::outside(&path.display().to_string())).to_string()
+    })
 }
 
 fn is_vault(path: &Path) -> std::io::Result<bool> {

@@ -9,6 +9,8 @@ mod host;
 mod network;
 mod packages;
 mod services;
+mod system;
+mod trees;
 
 use super::{ArgKind, ArgSpec, ModuleSpec, RunsOn};
 
@@ -16,22 +18,27 @@ use super::{ArgKind, ArgSpec, ModuleSpec, RunsOn};
 pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::ADD_HOST,
     &packages::APT,
+    &trees::ASSEMBLE,
     &control::ASSERT,
     &files::BLOCKINFILE,
     &cluster::CLUSTER,
     &commands::COMMAND,
     &files::COPY,
+    &system::CRON,
     &control::DEBUG,
     &packages::DNF,
     &control::FAIL,
     &files::FETCH,
     &files::FILE,
+    &trees::FIND,
     &network::FIREWALL,
     &network::GET_URL,
+    &system::GETENT,
     &accounts::GROUP,
     &control::GROUP_BY,
     &host::HOSTNAME,
     &control::INCLUDE_VARS,
+    &system::KNOWN_HOSTS,
     &files::LINEINFILE,
     &control::META,
     &packages::PACKAGE,
@@ -50,6 +57,8 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &files::STAT,
     &services::SYSTEMD,
     &files::TEMPLATE,
+    &trees::TEMPFILE,
+    &trees::UNARCHIVE,
     &network::URI,
     &accounts::USER,
     &network::WAIT_FOR,
