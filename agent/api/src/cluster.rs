@@ -119,8 +119,33 @@ pub struct QuorumOptions {
     pub last_man_standing_window_ms: Option<u64>,
     /// `allow_downscale`.
     pub allow_downscale: bool,
-    /// `expected_votes_tracking`.
+    /// `expected_votes_tracking`; `allow_downscale` implies it.
     pub expected_votes_tracking: bool,
+    /// `device {}`.
+    #[serde(default)]
+    pub device: Option<QuorumDevice>,
+}
+
+/// `quorum.device {}`: something outside of the cluster that votes for one part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuorumDevice {
+    /// `votes`; one less than the nodes where it is not written.
+    pub votes: u32,
+    /// `timeout` in milliseconds: a vote that was not repeated for so long is none.
+    pub timeout_ms: u64,
+}
+
+impl Corosync {
+    /// The votes of all nodes and of the quorum device.
+    pub fn votes_total(&self) -> u32 {
+        let of_nodes: u32 = self.nodes.iter().map(|node| node.votes).sum();
+        of_nodes + self.quorum.device.as_ref().map_or(0, |device| device.votes)
+    }
+
+    /// `expected_votes`, or where it is not set all votes there are.
+    pub fn votes_configured(&self) -> u32 {
+        self.quorum.expected_votes.unwrap_or_else(|| self.votes_total())
+    }
 }
 
 /// What shall run: the replicated configuration.

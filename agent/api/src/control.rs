@@ -89,6 +89,11 @@ pub enum Request {
     },
     /// Stop resources here, leave the cluster cleanly and exit.
     Leave,
+    /// Whether the quorum device votes for the part of the cluster that this node is in.
+    DeviceVote {
+        /// Given, or withdrawn.
+        is_given: bool,
+    },
     /// Read corosync.conf again.
     Reload,
 }

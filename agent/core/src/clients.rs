@@ -75,6 +75,10 @@ impl Node {
                 let snapshot = self.snapshot(now);
                 return self.reply(client, Response::Snapshot { snapshot });
             }
+            Request::DeviceVote { is_given } => {
+                let response = self.on_device_vote(now, is_given);
+                return self.reply(client, response);
+            }
             Request::Events { .. } | Request::Reload => {
                 let why = "the agent answers this itself, its core cannot".to_string();
                 return self.reply(client, Response::Refused { why });

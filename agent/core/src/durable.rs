@@ -8,8 +8,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Counts the formats of this file.
-const FORMAT: u8 = 1;
+/// Counts the formats of this file. Format 1 ended before `State::votes.votes_tracked`.
+const FORMAT: u8 = 2;
 
 /// What a node must not forget.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,11 @@ impl Durable {
             [FORMAT, body @ ..] => {
                 postcard::from_bytes(body).map_err(|error| DurableError::Malformed(error.to_string()))
             }
+            [1, body @ ..] => {
+                // No votes were tracked: a zero, as postcard writes it.
+                let body = [body, &[0]].concat();
+                postcard::from_bytes(&body).map_err(|error| DurableError::Malformed(error.to_string()))
+            }
             [found, ..] => Err(DurableError::Version { found: *found, known: FORMAT }),
             [] => Err(DurableError::Malformed("it is empty".to_string())),
         }
@@ -68,11 +73,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn format_one_is_read_without_tracked_votes() {
+        let durable = Durable { promised: 7, session: 9, position: Position::NONE, state: State::default() };
+        let bytes = durable.encode();
+        let old = [&[1], &bytes[1..bytes.len() - 1]].concat();
+        assert_eq!(Durable::decode(&old), Ok(durable));
+    }
+
+    #[test]
     fn what_is_saved_is_read_back_and_what_is_torn_is_refused() {
         let durable = Durable { promised: 7, session: 9, position: Position::NONE, state: State::default() };
         let bytes = durable.encode();
         assert_eq!(Durable::decode(&bytes), Ok(durable));
         assert!(matches!(Durable::decode(&bytes[..3]), Err(DurableError::Malformed(_))));
-        assert_eq!(Durable::decode(&[9]), Err(DurableError::Version { found: 9, known: 1 }));
+        assert_eq!(Durable::decode(&[9]), Err(DurableError::Version { found: 9, known: 2 }));
     }
 }

@@ -3,6 +3,7 @@
 use crate::fencing::drive::Drive;
 use crate::message::{Answer, FenceAttempt, Message};
 use crate::node::Node;
+use crate::quorum::{last_standing, window};
 use crate::recovery::Recovery;
 use crate::replica::activity::active_on;
 use crate::replica::apply::{Calls, is_failure};
@@ -104,10 +105,7 @@ impl Node {
     /// Takes the lead of the view that was just activated.
     pub(crate) fn take_lead(&mut self, now: Now) {
         let mut lead = Lead::new(self.in_flight_by_history());
-        if self.corosync.quorum.last_man_standing {
-            let window = self.corosync.quorum.last_man_standing_window_ms.unwrap_or(10_000);
-            lead.lower_votes_at = Some(now.at + Duration::from_millis(window));
-        }
+        lead.lower_votes_at = window(&self.corosync).map(|window| now.at + window);
         self.lead = Some(lead);
     }
 
@@ -444,19 +442,16 @@ impl Node {
     /// `last_man_standing`: after the window the expected votes are those that are present.
     fn lower_votes(&mut self, now: Now) -> bool {
         let Some(view) = self.membership.view.as_ref().filter(|view| view.is_primary()) else { return false };
-        let (present, expected) = (view.standing.votes_present, view.standing.votes_expected);
+        let votes = last_standing(&self.corosync, &view.standing);
         let Some(lead) = self.lead.as_mut() else { return false };
         let is_due = lead.lower_votes_at.is_some_and(|at| now.at >= at);
         if !is_due {
             return false;
         }
         lead.lower_votes_at = None;
-        // From two to one only with a tie breaker (votequorum(5)).
-        if present >= expected || (present < 2 && !self.corosync.quorum.auto_tie_breaker) {
-            return false;
-        }
-        self.note_membership(now, format!("last_man_standing: {present} votes are expected from now on"));
-        self.sequence(now, Command::ExpectVotes(present), Vec::new());
+        let Some(votes) = votes else { return false };
+        self.note_membership(now, format!("last_man_standing: {votes} votes are expected from now on"));
+        self.sequence(now, Command::ExpectVotes(votes), Vec::new());
         true
     }
 

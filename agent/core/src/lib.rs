@@ -6,6 +6,7 @@ extern crate alloc;
 extern crate std;
 
 mod clients;
+mod device;
 pub mod durable;
 pub mod effect;
 mod executor;
@@ -17,7 +18,7 @@ mod membership;
 pub mod message;
 pub mod node;
 pub mod observed;
-mod quorum;
+pub mod quorum;
 mod recovery;
 mod replica;
 mod request;

@@ -60,6 +60,8 @@ pub(crate) struct Beat {
     pub(crate) reach: Vec<Reach>,
     /// Of the parts of corosync.conf that must be the same everywhere.
     pub(crate) config_digest: u64,
+    /// The quorum device votes for this node's part of the cluster.
+    pub(crate) has_device_vote: bool,
 }
 
 /// A peer that is not lost.
@@ -221,9 +223,16 @@ mod tests {
     fn the_bytes_of_version_one_stay_as_they_are() {
         let view = ViewId { epoch: 7, coordinator: NodeId(1) };
         let reach = alloc::vec![Reach { node: NodeId(2), session: 9, is_linked: true }];
-        let beat = Beat { number: 3, view: Some(view), epoch_seen: 8, reach, config_digest: 5 };
+        let beat = Beat {
+            number: 3,
+            view: Some(view),
+            epoch_seen: 8,
+            reach,
+            config_digest: 5,
+            has_device_vote: false,
+        };
         let packets = [
-            (Body::Ping { at: 300, beat }, "6d0101020 0ac0203010701080102090105"),
+            (Body::Ping { at: 300, beat }, "6d0101020 0ac020301070108010209010500"),
             (Body::Proof { echo: 4 }, "6d01010202 04"),
             (
                 Body::Data { stream: 1, seq: 2, is_last: true, bytes: alloc::vec![0xff] },

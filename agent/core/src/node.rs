@@ -112,6 +112,8 @@ pub struct Node {
     pub(crate) wants_to_leave: bool,
     /// How long it was away when it noticed that it had not been scheduled.
     pub(crate) was_away: Option<(u64, Duration)>,
+    /// The quorum device votes for this node's part, until then.
+    pub(crate) device_until: Option<Instant>,
     pub(crate) versions_met: BTreeMap<NodeId, u8>,
     /// Members that were lost and whose story is not told to its end yet.
     pub(crate) losses: BTreeSet<NodeId>,
@@ -166,6 +168,7 @@ impl Node {
             clients: Clients::default(),
             wants_to_leave: false,
             was_away: None,
+            device_until: None,
             versions_met: BTreeMap::new(),
             losses: BTreeSet::new(),
             loss_noticed: None,
@@ -209,6 +212,7 @@ impl Node {
             self.membership.deadline(now.at, self.patience()),
             self.lead_deadline(now),
             self.clients.deadline(),
+            self.device_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -264,6 +268,7 @@ impl Node {
 
     /// Lets every part react until nothing changes any more.
     fn settle(&mut self, now: Now) {
+        self.expire_device(now);
         let heard = self.links.tick(now.at);
         self.hear(now, heard);
         // Every round does something that it cannot do twice; the bound only turns a bug into a late reaction.
@@ -299,6 +304,7 @@ impl Node {
             epoch_seen: self.membership.epoch_seen,
             reach: reach.into_iter().filter(|reach| !self.is_excluded(now.at, reach.node)).collect(),
             config_digest: self.config_digest(),
+            has_device_vote: self.device_until.is_some(),
         };
         self.links.set_beat(now.at, beat);
         let mut effects = Vec::new();
@@ -494,6 +500,9 @@ impl Node {
         let is_same_shape = ids(&corosync) == ids(&self.corosync) && corosync.totem == self.corosync.totem;
         self.tell_reconfigured(now, is_same_shape);
         if is_same_shape {
+            if corosync.votes_configured() != self.corosync.votes_configured() {
+                self.replica.votes.reconfigure();
+            }
             self.corosync = corosync;
         }
     }

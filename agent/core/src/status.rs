@@ -54,7 +54,8 @@ impl Node {
 
     fn quorum_status(&self) -> QuorumStatus {
         match &self.membership.view {
-            Some(view) => view.standing.status(&self.corosync.quorum),
+            // As it is now: `last_man_standing` lowers the votes of a view that goes on.
+            Some(view) => self.judge_again(view).status(&self.corosync.quorum),
             None => QuorumStatus {
                 why: Some("this node is in no view: it is looking for the others".to_string()),
                 flags: flags(&self.corosync.quorum),

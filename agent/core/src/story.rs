@@ -50,6 +50,10 @@ impl Node {
         self.note(now, "membership", Level::Info, text, None, None);
     }
 
+    pub(crate) fn note_quorum(&mut self, now: Now, text: String) {
+        self.note(now, "quorum", Level::Info, text, None, None);
+    }
+
     pub(crate) fn warn_membership(&mut self, now: Now, text: String) {
         self.note(now, "membership", Level::Warning, text, None, None);
     }

@@ -13,6 +13,7 @@ mod moment;
 mod order;
 mod paint;
 mod quorum;
+mod simulate;
 mod status;
 mod unit;
 
@@ -44,12 +45,8 @@ enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
-    /// Show the votes.
-    Quorum {
-        /// How to print it.
-        #[arg(short, long, value_enum, default_value_t)]
-        output: Output,
-    },
+    /// Show the votes, play failures on them, or tell the quorum device's vote.
+    Quorum(QuorumArgs),
     /// Let a node run nothing, or let it run resources again.
     #[command(subcommand)]
     Node(NodeCommand),
@@ -171,6 +168,38 @@ enum ResourceCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct QuorumArgs {
+    /// How to print the votes.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+    #[command(subcommand)]
+    command: Option<QuorumCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum QuorumCommand {
+    /// Play a script of failures on the quorum rules: what survives what? Nothing of a running cluster is touched.
+    #[command(after_help = simulate::LANGUAGE)]
+    Simulate(simulate::Simulation),
+    /// Tell this node whether the quorum device votes for its part of the cluster; a vote must be repeated within the device's
+    /// `timeout`.
+    Vote {
+        /// Given, or withdrawn.
+        vote: Vote,
+    },
+}
+
+/// The quorum device's vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Vote {
+    /// It votes for the part of the cluster that this node is in.
+    Yes,
+    /// It does not.
+    No,
+}
+
+#[derive(Debug, Args)]
 struct FenceArgs {
     /// The node.
     node: String,
@@ -222,7 +251,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             socket: cli.socket,
         }),
         Command::Status { output } => answer::exit(status::show(socket, output)),
-        Command::Quorum { output } => answer::exit(quorum::show(socket, output)),
+        Command::Quorum(args) => answer::exit(match args.command {
+            None => quorum::show(socket, args.output),
+            Some(QuorumCommand::Simulate(simulation)) => simulate::run(&simulation),
+            Some(QuorumCommand::Vote { vote }) => quorum::vote(socket, vote),
+        }),
         Command::Events { follow, since, output } => {
             answer::exit(events::show(socket, since, follow, output))
         }

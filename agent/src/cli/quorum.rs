@@ -1,7 +1,7 @@
 //! `musterd quorum`: the votes, with the words of corosync-quorumtool.
 
-use super::Output;
 use super::answer::{Failure, ask, print, print_json};
+use super::{Output, Vote};
 use muster_api::control::{Request, Response, Snapshot};
 use muster_api::status::{ClusterStatus, Fact};
 use std::fmt::Write;
@@ -17,6 +17,13 @@ pub(super) fn show(socket: &Path, output: Output) -> Result<(), Failure> {
         return Err(Failure::Unexpected);
     };
     print(&render(&status, &snapshot));
+    Ok(())
+}
+
+/// Tells the quorum device's vote.
+pub(super) fn vote(socket: &Path, vote: Vote) -> Result<(), Failure> {
+    let request = Request::DeviceVote { is_given: vote == Vote::Yes };
+    let Response::Done { .. } = ask(socket, &request)? else { return Err(Failure::Unexpected) };
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! corosync.conf, read and printed: which options there are is in `options`, the text's shape in `text`, what the values
-//! mean in `read`. Source: corosync.conf(5), votequorum(5).
+//! mean in `read`, and for `quorum {}` in `votes`. Source: corosync.conf(5), votequorum(5).
 //!
 //! Every option of those pages is either meant (muster does what it says), harmless (it tunes something that muster
 //! does not have, so that nothing is lost by ignoring it) or refused with a sentence. Unknown words are errors.
@@ -8,6 +8,7 @@ mod options;
 mod print;
 mod read;
 mod text;
+mod votes;
 
 use crate::cluster::Corosync;
 use alloc::string::String;

@@ -18,6 +18,9 @@ use Use::{Harmless, Meant, Refused};
 
 const UDP_ONLY: &str = "it belongs to the transports udp and udpu, and muster speaks knet's";
 
+const NO_QNETD: &str =
+    "muster has no client of corosync-qnetd; a program of yours tells the vote with `musterd quorum vote`";
+
 /// Sections by their path.
 const SECTIONS: &[(&str, Use)] = &[
     ("totem", Meant),
@@ -25,7 +28,9 @@ const SECTIONS: &[(&str, Use)] = &[
     ("nodelist", Meant),
     ("nodelist.node", Meant),
     ("quorum", Meant),
-    ("quorum.device", Refused("a quorum device is not supported by this version")),
+    ("quorum.device", Meant),
+    ("quorum.device.net", Refused(NO_QNETD)),
+    ("quorum.device.heuristics", Refused(NO_QNETD)),
     ("logging", Harmless),
     ("logging.logger_subsys", Harmless),
     ("system", Harmless),
@@ -115,6 +120,12 @@ const KEYS: &[(&str, &str, Use)] = &[
     ("quorum", "last_man_standing_window", Meant),
     ("quorum", "allow_downscale", Meant),
     ("quorum", "expected_votes_tracking", Meant),
+    ("device", "model", Meant),
+    ("device", "votes", Meant),
+    ("device", "timeout", Meant),
+    // A view waits for nobody: a vote that comes later counts from then on.
+    ("device", "sync_timeout", Harmless),
+    ("device", "master_wins", Refused(NO_QNETD)),
     // The agent logs to the journal, which has all of this for every line.
     ("logging", "timestamp", Harmless),
     ("logging", "fileline", Harmless),

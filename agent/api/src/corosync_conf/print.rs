@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 
 pub(super) fn corosync(corosync: &Corosync) -> String {
     let nodes: String = corosync.nodes.iter().map(|entry| indent(&node(entry))).collect();
-    [totem(&corosync.totem), format!("nodelist {{\n{nodes}}}\n"), quorum(&corosync.quorum, corosync)]
-        .join("\n")
+    [totem(&corosync.totem), format!("nodelist {{\n{nodes}}}\n"), quorum(&corosync.quorum)].join("\n")
 }
 
 fn totem(totem: &Totem) -> String {
@@ -58,23 +57,24 @@ fn node(node: &NodeEntry) -> String {
     section("node", &lines)
 }
 
-fn quorum(quorum: &QuorumOptions, corosync: &Corosync) -> String {
+fn quorum(quorum: &QuorumOptions) -> String {
     let mut lines = alloc::vec!["provider: corosync_votequorum".to_string()];
     // `quorum_votes: 1` of a node is left out above, so the old `votes` must not stand here.
     option(&mut lines, "expected_votes", quorum.expected_votes);
-    let total: u32 = corosync.nodes.iter().map(|node| node.votes).sum();
-    let votes = quorum.expected_votes.unwrap_or(total);
-    let implied_wait = quorum.two_node || (quorum.auto_tie_breaker && votes % 2 == 1);
     flag(&mut lines, "two_node", quorum.two_node, false);
-    if quorum.wait_for_all || implied_wait {
-        lines.push(format!("wait_for_all: {}", u8::from(quorum.wait_for_all)));
-    }
+    flag(&mut lines, "wait_for_all", quorum.wait_for_all, quorum.two_node);
     flag(&mut lines, "auto_tie_breaker", quorum.auto_tie_breaker, false);
     option(&mut lines, "auto_tie_breaker_node", quorum.auto_tie_breaker_node.as_ref());
     flag(&mut lines, "last_man_standing", quorum.last_man_standing, false);
     option(&mut lines, "last_man_standing_window", quorum.last_man_standing_window_ms);
     flag(&mut lines, "allow_downscale", quorum.allow_downscale, false);
     flag(&mut lines, "expected_votes_tracking", quorum.expected_votes_tracking, quorum.allow_downscale);
+    if let Some(device) = &quorum.device {
+        let [votes, timeout] =
+            [format!("votes: {}", device.votes), format!("timeout: {}", device.timeout_ms)];
+        lines
+            .push(section("device", &["model: external".to_string(), votes, timeout]).trim_end().to_string());
+    }
     section("quorum", &lines)
 }
 

@@ -3,7 +3,8 @@
 use super::ConfError;
 use super::options::link_of;
 use super::text::{Entry, Place, Section};
-use crate::cluster::{Cipher, Corosync, LinkMode, LinkOptions, NodeEntry, QuorumOptions, Totem};
+use super::votes;
+use crate::cluster::{Cipher, Corosync, LinkMode, LinkOptions, NodeEntry, Totem};
 use crate::id::{NodeId, NodeName};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -25,7 +26,7 @@ pub(super) fn corosync(file: &Section) -> Result<Corosync, ConfError> {
     check_ip_version(totem_section, &nodes)?;
     check_links(totem_section, &totem, &nodes)?;
     let quorum = match only_or_none(file, "quorum")? {
-        Some(section) => quorum(section, &nodes)?,
+        Some(section) => votes::quorum(section, &nodes)?,
         None => {
             return Err(file.place.error_with_hint(
                 "section `quorum` is missing: without it two halves of a cluster would both go on",
@@ -41,7 +42,7 @@ fn only<'a>(file: &'a Section, name: &'a str) -> Result<&'a Section, ConfError> 
         .ok_or_else(|| Place { line: 1, column: 1 }.error(format!("section `{name}` is missing")))
 }
 
-fn only_or_none<'a>(file: &'a Section, name: &'a str) -> Result<Option<&'a Section>, ConfError> {
+pub(super) fn only_or_none<'a>(file: &'a Section, name: &'a str) -> Result<Option<&'a Section>, ConfError> {
     let mut all = file.named(name);
     let first = all.next();
     match all.next() {
@@ -280,104 +281,11 @@ fn check_links(section: &Section, totem: &Totem, nodes: &[NodeEntry]) -> Result<
     }
 }
 
-fn quorum(section: &Section, nodes: &[NodeEntry]) -> Result<QuorumOptions, ConfError> {
-    expect_word(section, "provider", &["corosync_votequorum"])?;
-    if section.get("provider").is_none() {
-        return Err(section
-            .place
-            .error("`provider` is missing in `quorum`: expected `provider: corosync_votequorum`"));
-    }
-    let two_node = boolean(section, "two_node")?.unwrap_or(false);
-    let auto_tie_breaker = boolean(section, "auto_tie_breaker")?.unwrap_or(false);
-    let last_man_standing = boolean(section, "last_man_standing")?.unwrap_or(false);
-    let allow_downscale = boolean(section, "allow_downscale")?.unwrap_or(false);
-    let expected_votes: Option<u32> = positive(section, "expected_votes")?;
-    let votes = expected_votes.unwrap_or_else(|| nodes.iter().map(|node| node.votes).sum());
-    // An odd cluster with a tie breaker could else be quorate twice after a restart: half + 1 without the breaker.
-    let implied_wait = two_node || (auto_tie_breaker && votes % 2 == 1);
-    let options = QuorumOptions {
-        expected_votes,
-        two_node,
-        wait_for_all: boolean(section, "wait_for_all")?.unwrap_or(implied_wait),
-        auto_tie_breaker,
-        auto_tie_breaker_node: tie_breaker(section, nodes)?,
-        last_man_standing,
-        last_man_standing_window_ms: positive(section, "last_man_standing_window")?,
-        allow_downscale,
-        expected_votes_tracking: boolean(section, "expected_votes_tracking")?.unwrap_or(allow_downscale),
-    };
-    check_compatible(section, &options, nodes)?;
-    Ok(options)
-}
-
-fn tie_breaker(section: &Section, nodes: &[NodeEntry]) -> Result<Option<String>, ConfError> {
-    let Some(entry) = section.get("auto_tie_breaker_node") else { return Ok(None) };
-    if !["lowest", "highest"].contains(&entry.value.as_str()) {
-        for word in entry.value.split_whitespace() {
-            let id =
-                word.parse::<u32>().map_err(|_| wrong(entry, "`lowest`, `highest` or a list of node ids"))?;
-            if !nodes.iter().any(|node| node.id == NodeId(id)) {
-                return Err(entry.value_place.error(format!(
-                    "`auto_tie_breaker_node` names node {id}, which `nodelist` does not have"
-                )));
-            }
-        }
-    }
-    Ok(Some(entry.value.clone()))
-}
-
-/// What votequorum(5) says cannot go together.
-fn check_compatible(
-    section: &Section,
-    options: &QuorumOptions,
-    nodes: &[NodeEntry],
-) -> Result<(), ConfError> {
-    let at = |key: &str| section.get(key).map_or(section.place, |entry| entry.key_place);
-    for (key, is_on) in [
-        ("allow_downscale", options.allow_downscale),
-        ("expected_votes_tracking", options.expected_votes_tracking),
-    ] {
-        if is_on {
-            return Err(at(key).error(format!("`{key}` is not supported by this version")));
-        }
-    }
-    if options.two_node && nodes.len() != 2 {
-        return Err(at("two_node")
-            .error(format!("`two_node` needs exactly two nodes, `nodelist` has {}", nodes.len())));
-    }
-    if options.two_node && nodes.iter().any(|node| node.votes != 1) {
-        return Err(at("two_node").error("`two_node` needs nodes of one vote each"));
-    }
-    if options.two_node && options.expected_votes.is_some_and(|votes| votes != 2) {
-        return Err(at("expected_votes").error("`two_node` needs 2 expected votes"));
-    }
-    if options.two_node && options.auto_tie_breaker {
-        return Err(at("auto_tie_breaker").error(
-            "`auto_tie_breaker` does not go with `two_node`: one decides by node id, the other by fencing",
-        ));
-    }
-    if options.two_node && options.last_man_standing {
-        return Err(at("last_man_standing").error("`last_man_standing` does not go with `two_node`"));
-    }
-    if options.auto_tie_breaker_node.is_some() && !options.auto_tie_breaker {
-        return Err(at("auto_tie_breaker_node").error("`auto_tie_breaker_node` needs `auto_tie_breaker: 1`"));
-    }
-    if options.last_man_standing && nodes.iter().any(|node| node.votes != 1) {
-        return Err(at("last_man_standing").error("`last_man_standing` needs nodes of one vote each"));
-    }
-    if options.last_man_standing_window_ms.is_some() && !options.last_man_standing {
-        return Err(
-            at("last_man_standing_window").error("`last_man_standing_window` needs `last_man_standing: 1`")
-        );
-    }
-    Ok(())
-}
-
 fn is_literal(address: &str) -> bool {
     address.parse::<core::net::IpAddr>().is_ok()
 }
 
-fn wrong(entry: &Entry, expected: &str) -> ConfError {
+pub(super) fn wrong(entry: &Entry, expected: &str) -> ConfError {
     entry.value_place.error(format!("`{}` cannot be `{}`: expected {expected}", entry.key, entry.value))
 }
 
@@ -395,11 +303,11 @@ fn one_of(entry: &Entry, words: &[&str]) -> Result<(), ConfError> {
     })
 }
 
-fn expect_word(section: &Section, key: &str, words: &[&str]) -> Result<(), ConfError> {
+pub(super) fn expect_word(section: &Section, key: &str, words: &[&str]) -> Result<(), ConfError> {
     section.get(key).map_or(Ok(()), |entry| one_of(entry, words))
 }
 
-fn boolean(section: &Section, key: &str) -> Result<Option<bool>, ConfError> {
+pub(super) fn boolean(section: &Section, key: &str) -> Result<Option<bool>, ConfError> {
     let Some(entry) = section.get(key) else { return Ok(None) };
     match entry.value.as_str() {
         "1" | "yes" | "on" | "true" => Ok(Some(true)),
@@ -413,15 +321,15 @@ fn parse_number<T: TryFrom<u64>>(entry: &Entry) -> Result<T, ConfError> {
     T::try_from(number).map_err(|_| entry.value_place.error(format!("`{}` {number} is too large", entry.key)))
 }
 
-fn number<T: TryFrom<u64>>(section: &Section, key: &str) -> Result<Option<T>, ConfError> {
+pub(super) fn number<T: TryFrom<u64>>(section: &Section, key: &str) -> Result<Option<T>, ConfError> {
     section.get(key).map(parse_number).transpose()
 }
 
-fn number_or<T: TryFrom<u64>>(section: &Section, key: &str, default: T) -> Result<T, ConfError> {
+pub(super) fn number_or<T: TryFrom<u64>>(section: &Section, key: &str, default: T) -> Result<T, ConfError> {
     Ok(number(section, key)?.unwrap_or(default))
 }
 
-fn positive<T: TryFrom<u64> + PartialEq + From<u8>>(
+pub(super) fn positive<T: TryFrom<u64> + PartialEq + From<u8>>(
     section: &Section,
     key: &str,
 ) -> Result<Option<T>, ConfError> {

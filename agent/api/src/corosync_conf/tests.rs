@@ -114,8 +114,23 @@ fn mistakes_are_told_with_place_expectation_and_nearest_name() {
             "30:1: section `quorum` is not closed: expected `}` before the end of the file (hint: write `}` on a line of its own where `quorum` ends)",
         ),
         (
-            ("provider: corosync_votequorum", "device {\n model: net\n }"),
-            "31:5: section `device` is refused: a quorum device is not supported by this version",
+            ("two_node: 1", "device {\n        model: net\n    }"),
+            "33:16: `model: net` is refused: muster has no client of corosync-qnetd (hint: write `model: external`, and let a program of yours tell the vote with `musterd quorum vote`)",
+        ),
+        (
+            ("two_node: 1", "two_node: 1\n    device {\n        model: external\n    }"),
+            "33:5: a quorum `device` does not go with `two_node`",
+        ),
+        (
+            (
+                "two_node: 1",
+                "expected_votes: 3\n    device {\n        model: external\n        votes: 2\n    }",
+            ),
+            "33:5: the device has 2 of 3 expected votes: expected at least 2 that are left for the nodes",
+        ),
+        (
+            ("two_node: 1", "expected_votes: 3\n    device {\n        model: external\n    }"),
+            "33:5: `votes` is missing in `device`: `expected_votes` is set, so it must be written",
         ),
         (
             ("token: 1000", "token 1000"),
@@ -139,12 +154,29 @@ fn packets_without_encryption_must_be_asked_for() {
     assert_eq!(read.totem.cipher, Cipher::None);
 }
 
-#[test]
-fn an_odd_cluster_with_a_tie_breaker_waits_for_all() {
+fn three_nodes(option: &str) -> String {
     let third =
         "    node {\n ring0_addr: 10.0.0.3\n ring1_addr: 10.1.0.3\n name: n3\n nodeid: 3\n }\n}\n\nquorum {";
-    let text = TWO_NODES.replace("}\n\nquorum {", third).replace("two_node: 1", "auto_tie_breaker: 1");
-    let read = parse(&text).expect("right");
-    assert!(read.quorum.wait_for_all);
+    TWO_NODES.replace("}\n\nquorum {", third).replace("two_node: 1", option)
+}
+
+#[test]
+fn an_odd_cluster_with_a_tie_breaker_must_wait_for_all() {
+    let error = error_of(&three_nodes("auto_tie_breaker: 1"));
+    assert!(error.contains("odd number of votes (3) needs `wait_for_all: 1`"), "{error}");
+    let read = parse(&three_nodes("auto_tie_breaker: 1\n wait_for_all: 1")).expect("right");
+    assert_eq!(parse(&print(&read)), Ok(read));
+}
+
+#[test]
+fn a_device_has_one_vote_less_than_the_nodes_and_a_downscale_tracks_the_votes() {
+    let read = parse(&three_nodes("device {\n model: external\n }")).expect("right");
+    assert_eq!(
+        (read.quorum.device.as_ref().map(|device| device.votes), read.votes_configured()),
+        (Some(2), 5)
+    );
+    assert_eq!(parse(&print(&read)), Ok(read));
+    let read = parse(&three_nodes("allow_downscale: 1\n expected_votes: 2")).expect("right");
+    assert!(read.quorum.expected_votes_tracking, "allow_downscale implies it");
     assert_eq!(parse(&print(&read)), Ok(read));
 }

@@ -171,13 +171,9 @@ impl Node {
         self.lose_track_of_attempts(&mut state, proposal);
         state.leaving = leaving(proposal);
         let is_unblocked = proposal.promises.values().any(|promise| promise.is_unblocked);
-        let standing = self.judge_members(&state, &present, is_unblocked);
-        if standing.is_quorate() {
-            state.quorate_members = present;
-        }
-        if self.corosync.quorum.last_man_standing {
-            state.lowered_votes = state.lowered_votes.map(|_| standing.votes_expected);
-        }
+        let standing = self.ask_quorum(&state.clone(), &present, is_unblocked, |question, left| {
+            state.votes.open_view(question, left)
+        });
         let is_primary = standing.is_primary();
         Install {
             members: proposal.members.clone(),
@@ -255,34 +251,45 @@ impl Node {
         }
     }
 
-    pub(crate) fn judge_members(
+    /// Asks about members as that state knows the others; `left` are the absent ones that left cleanly.
+    fn ask_quorum(
         &self,
         state: &State,
         members: &BTreeSet<NodeId>,
         is_unblocked: bool,
+        answer: impl FnOnce(&Question<'_>, &BTreeSet<NodeId>) -> Standing,
     ) -> Standing {
-        let is_off = |fact: &NodeFact| fact.is_fresh && matches!(fact.fact, Fact::Left | Fact::Fenced);
-        let off = state.facts.iter().filter(|(_, fact)| is_off(fact)).map(|(id, _)| *id).collect();
-        judge(&Question {
+        let absent_as = |facts: &[Fact]| -> BTreeSet<NodeId> {
+            let fresh = state.facts.iter().filter(|(id, fact)| fact.is_fresh && !members.contains(id));
+            fresh.filter(|(_, fact)| facts.contains(&fact.fact)).map(|(id, _)| *id).collect()
+        };
+        let policy = state.config.properties.get("no-quorum-policy");
+        let question = Question {
             corosync: &self.corosync,
             members,
-            former: &state.quorate_members,
             is_unblocked,
-            lowered_votes: state.lowered_votes,
-            ignores_quorum: state
-                .config
-                .properties
-                .get("no-quorum-policy")
-                .is_some_and(|policy| policy == "ignore"),
+            has_device_vote: self.has_device_vote(members),
+            ignores_quorum: policy.is_some_and(|policy| policy == "ignore"),
             is_fencing_enabled: state.config.is_fencing_enabled(),
-            known_off: &off,
-        })
+            known_off: &absent_as(&[Fact::Left, Fact::Fenced]),
+        };
+        answer(&question, &absent_as(&[Fact::Left]))
     }
 
-    /// Whether the same members would be primary if the view were formed now.
-    pub(crate) fn would_be_primary(&self, view: &View) -> bool {
+    /// The device votes for a part of the cluster where it says so to one of it.
+    fn has_device_vote(&self, members: &BTreeSet<NodeId>) -> bool {
+        let has_vote = |id: &NodeId| {
+            let peer = self.links.peer(*id);
+            peer.and_then(crate::link::Peer::beat).is_some_and(|beat| beat.has_device_vote)
+        };
+        members.iter().any(|id| if *id == self.me { self.device_until.is_some() } else { has_vote(id) })
+    }
+
+    /// How the same members would stand if the view were formed now.
+    pub(crate) fn judge_again(&self, view: &View) -> Standing {
         let members: BTreeSet<NodeId> = view.members.iter().map(|member| member.id).collect();
-        self.judge_members(&self.replica, &members, self.is_unblocked).is_primary()
+        let judge = |question: &Question<'_>, _: &BTreeSet<NodeId>| judge(&self.replica.votes, question);
+        self.ask_quorum(&self.replica, &members, self.is_unblocked, judge)
     }
 
     pub(crate) fn on_install(&mut self, from: NodeId, view: ViewId, install: Install) {

@@ -133,7 +133,7 @@ impl Node {
         if view.id.coordinator != self.me {
             return false;
         }
-        if !view.is_primary() && self.would_be_primary(view) {
+        if self.has_other_standing(view) {
             return true;
         }
         let is_settled = now.at >= self.membership.activated_at + self.patience();
@@ -143,6 +143,14 @@ impl Node {
         };
         is_settled
             && view.members.iter().filter(|member| member.id != self.me).any(|member| has_left(&member))
+    }
+
+    /// The view could act now, or may not act any more: a node is known to be off, the quorum device has changed its mind, or other
+    /// votes are configured.
+    fn has_other_standing(&self, view: &View) -> bool {
+        let now = self.judge_again(view);
+        let (was_primary, was_quorate) = (view.is_primary(), view.standing.is_quorate());
+        now.is_primary() && !was_primary || was_quorate && !now.is_quorate()
     }
 
     /// The best set that this node is in. A proposer's word on whom it does not reach counts more than its last heartbeat.

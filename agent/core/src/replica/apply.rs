@@ -40,7 +40,7 @@ impl State {
                 self.leaving.remove(node);
                 self.facts.insert(*node, NodeFact { fact: Fact::Left, session, is_fresh: true });
             }
-            Command::ExpectVotes(votes) => self.lowered_votes = Some(*votes),
+            Command::ExpectVotes(votes) => self.votes.votes_expected = Some(*votes),
         }
     }
 

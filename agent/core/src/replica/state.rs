@@ -1,6 +1,7 @@
 //! The replicated state.
 
 use crate::membership::view::ViewId;
+use crate::quorum::Memory;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use muster_api::cluster::{ClusterConfig, Corosync};
@@ -37,11 +38,8 @@ pub(crate) struct State {
     pub(crate) history: History,
     /// Members that are asked to leave.
     pub(crate) leaving: BTreeSet<NodeId>,
-    /// Expected votes that `last_man_standing` has lowered.
-    pub(crate) lowered_votes: Option<u32>,
-    /// The members of the last quorate view: a tie is broken among them. Not durable: what is quorate after a restart must be
-    /// so by its own votes.
-    pub(crate) quorate_members: BTreeSet<NodeId>,
+    /// What is remembered of votes.
+    pub(crate) votes: Memory,
 }
 
 /// What is known of a node.
@@ -166,8 +164,7 @@ impl State {
         }
         self.history = History::default();
         self.leaving.clear();
-        self.lowered_votes = None;
-        self.quorate_members.clear();
+        self.votes = self.votes.restored();
         self
     }
 
@@ -176,7 +173,7 @@ impl State {
         Self {
             history: History::default(),
             leaving: BTreeSet::new(),
-            quorate_members: BTreeSet::new(),
+            votes: self.votes.durable(),
             ..self.clone()
         }
     }

@@ -1,15 +1,25 @@
 //! Who may act: votequorum's arithmetic (votequorum(5)), and the primary rule on top of it.
 //!
 //! Quorate is what corosync's users know: enough votes. Primary is more: quorate, and no other part of the cluster can
-//! be quorate at the same time. A majority of all configured votes is always primary. Whoever is quorate with less (a
-//! single node under `two_node`, a half with `auto_tie_breaker`, a remainder with `last_man_standing`) is primary once
+//! be quorate at the same time. A majority of the votes of all nodes is always primary. Whoever is quorate with less (a
+//! single node under `two_node`, a half with `auto_tie_breaker`, some nodes with a quorum device, a remainder with `last_man_standing`) is primary once
 //! every absent node is known to be off or to have left, as long as fencing is on.
+//!
+//! What a cluster must remember from view to view is in `memory`; `rehearsal` plays scripts on all of it.
+
+mod memory;
+#[cfg(test)]
+mod oracle;
+pub mod rehearsal;
+mod script;
+
+pub(crate) use memory::{Memory, last_standing, window};
 
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use muster_api::cluster::{Corosync, QuorumOptions};
+use muster_api::cluster::{Corosync, NodeEntry, QuorumOptions};
 use muster_api::id::NodeId;
 use muster_api::status::QuorumStatus;
 use serde::{Deserialize, Serialize};
@@ -19,12 +29,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Question<'a> {
     pub(crate) corosync: &'a Corosync,
     pub(crate) members: &'a BTreeSet<NodeId>,
-    /// The members of the last quorate view: a tie is broken among them. Empty where none is known.
-    pub(crate) former: &'a BTreeSet<NodeId>,
     /// A member has been in a quorate view since it started: `wait_for_all` is satisfied.
     pub(crate) is_unblocked: bool,
-    /// Expected votes that `last_man_standing` has lowered.
-    pub(crate) lowered_votes: Option<u32>,
+    /// The quorum device votes for these members.
+    pub(crate) has_device_vote: bool,
     /// `no-quorum-policy` is `ignore`.
     pub(crate) ignores_quorum: bool,
     /// `stonith-enabled`.
@@ -69,7 +77,26 @@ impl Standing {
             return self.inquorate.clone();
         }
         let rivals: Vec<String> = self.rivals.iter().map(|id| name(*id)).collect();
-        Some(format!("{} could be quorate as well: it must be fenced or have left first", rivals.join(", ")))
+        let they = if rivals.len() == 1 { "it" } else { "they" };
+        Some(format!(
+            "{} could be quorate as well: {they} must be fenced or have left first",
+            rivals.join(", ")
+        ))
+    }
+
+    /// Why it is quorate, where it is.
+    pub(crate) fn why_quorate(&self, options: &QuorumOptions) -> Option<&'static str> {
+        if !self.is_quorate() {
+            None
+        } else if self.votes_present < self.votes_needed {
+            Some("auto_tie_breaker: half of the votes, with the node that breaks the tie")
+        } else if options.two_node && self.votes_present < self.votes_expected {
+            Some("two_node: one of two is enough")
+        } else if self.votes_present < self.votes_expected {
+            Some("a majority")
+        } else {
+            Some("all expected votes")
+        }
     }
 
     pub(crate) fn status(&self, options: &QuorumOptions) -> QuorumStatus {
@@ -84,30 +111,23 @@ impl Standing {
     }
 }
 
-/// Judges a set of members.
-pub(crate) fn judge(question: &Question<'_>) -> Standing {
-    let options = &question.corosync.quorum;
-    let votes_of = |set: &BTreeSet<NodeId>| -> u32 {
-        question.corosync.nodes.iter().filter(|node| set.contains(&node.id)).map(|node| node.votes).sum()
-    };
-    let total: u32 = question.corosync.nodes.iter().map(|node| node.votes).sum();
-    let present = votes_of(question.members);
-    let configured = options.expected_votes.unwrap_or(total);
-    let expected = question.lowered_votes.unwrap_or(configured).max(present);
-    let needed = if options.two_node { 1 } else { expected / 2 + 1 };
-    let absent = absent(question);
-    let inquorate = if options.wait_for_all && !question.is_unblocked && !absent.is_empty() {
-        Some(format!("wait_for_all: {} not seen yet since this node started", name_all(question, &absent)))
-    } else if present >= needed || wins_tie(question, present, expected) {
+/// Judges a set of members by what they remember.
+pub(crate) fn judge(memory: &Memory, question: &Question<'_>) -> Standing {
+    let corosync = question.corosync;
+    let present = votes_present(question);
+    let expected = memory.votes_in_force(corosync).max(present);
+    let needed = if corosync.quorum.two_node { 1 } else { expected / 2 + 1 };
+    let inquorate = if corosync.quorum.wait_for_all && !question.is_unblocked && present < expected {
+        Some(waiting(question))
+    } else if present >= needed || wins_tie(memory, question, present, expected) {
         None
     } else {
         Some(format!("{present} of {expected} expected votes, {needed} needed"))
     };
-    let has_majority_of_all = present * 2 > total;
-    let rivals = if has_majority_of_all || !question.is_fencing_enabled {
+    let rivals = if has_majority_of_nodes(question) || !question.is_fencing_enabled {
         Vec::new()
     } else {
-        absent.into_iter().filter(|id| !question.known_off.contains(id)).collect()
+        absent(question).map(|node| node.id).filter(|id| !question.known_off.contains(id)).collect()
     };
     Standing {
         votes_present: present,
@@ -119,30 +139,53 @@ pub(crate) fn judge(question: &Question<'_>) -> Standing {
     }
 }
 
-fn absent(question: &Question<'_>) -> Vec<NodeId> {
-    let ids = question.corosync.nodes.iter().map(|node| node.id);
-    ids.filter(|id| !question.members.contains(id)).collect()
+/// No other part can be quorate beside it. The device's vote does not count here: for a while it may still be known to the part
+/// from which it was withdrawn.
+fn has_majority_of_nodes(question: &Question<'_>) -> bool {
+    let corosync = question.corosync;
+    let all: u32 = corosync.nodes.iter().map(|node| node.votes).sum();
+    votes_of(corosync, question.members) * 2 > all
 }
 
-fn name_all(question: &Question<'_>, ids: &[NodeId]) -> String {
-    let nodes = question.corosync.nodes.iter().filter(|node| ids.contains(&node.id));
-    nodes.map(|node| node.name.to_string()).collect::<Vec<_>>().join(", ")
+fn votes_present(question: &Question<'_>) -> u32 {
+    let device = question.corosync.quorum.device.as_ref().filter(|_| question.has_device_vote);
+    votes_of(question.corosync, question.members) + device.map_or(0, |device| device.votes)
 }
 
-/// `auto_tie_breaker`: exactly half, with the first of the listed nodes that was there before the split. It lets a part of a
-/// quorate cluster remain quorate; it makes nothing quorate that was not.
-fn wins_tie(question: &Question<'_>, present: u32, expected: u32) -> bool {
+fn votes_of(corosync: &Corosync, set: &BTreeSet<NodeId>) -> u32 {
+    corosync.nodes.iter().filter(|node| set.contains(&node.id)).map(|node| node.votes).sum()
+}
+
+fn absent<'a>(question: &Question<'a>) -> impl Iterator<Item = &'a NodeEntry> {
+    let members = question.members;
+    question.corosync.nodes.iter().filter(move |node| !members.contains(&node.id))
+}
+
+fn waiting(question: &Question<'_>) -> String {
+    let names: Vec<String> = absent(question).map(|node| node.name.to_string()).collect();
+    let whom = if names.is_empty() { "the quorum device's vote".to_string() } else { names.join(", ") };
+    format!("wait_for_all: {whom} not seen yet since this node started")
+}
+
+/// `auto_tie_breaker`: half of the votes, or of an odd number the smaller half, with the first of the listed nodes that was there
+/// before the split, where the others that were there have not enough. It lets a part of a quorate cluster remain quorate; it
+/// makes nothing quorate that was not.
+fn wins_tie(memory: &Memory, question: &Question<'_>, present: u32, expected: u32) -> bool {
     let options = &question.corosync.quorum;
-    if !options.auto_tie_breaker || present * 2 != expected {
+    if !options.auto_tie_breaker || present != expected / 2 {
         return false;
     }
-    let former = question.former;
+    let former = &memory.quorate_members;
+    let others: BTreeSet<NodeId> = former.difference(question.members).copied().collect();
+    if votes_of(question.corosync, &others) > expected / 2 {
+        return false;
+    }
     let breaker = match options.auto_tie_breaker_node.as_deref() {
         None | Some("lowest") => former.first().copied(),
         Some("highest") => former.last().copied(),
         Some(list) => {
-            let ids = list.split_whitespace().filter_map(|word| word.parse().ok()).map(NodeId);
-            ids.into_iter().find(|id| former.contains(id))
+            let mut ids = list.split_whitespace().filter_map(|word| word.parse().ok()).map(NodeId);
+            ids.find(|id| former.contains(id))
         }
     };
     breaker.is_some_and(|id| question.members.contains(&id))
@@ -155,6 +198,9 @@ pub(crate) fn flags(options: &QuorumOptions) -> Vec<String> {
         ("wait_for_all", options.wait_for_all),
         ("auto_tie_breaker", options.auto_tie_breaker),
         ("last_man_standing", options.last_man_standing),
+        ("allow_downscale", options.allow_downscale),
+        ("expected_votes_tracking", options.expected_votes_tracking),
+        ("device", options.device.is_some()),
     ];
     flags.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| (*name).to_string()).collect()
 }
@@ -191,16 +237,18 @@ mod tests {
     }
 
     fn standing(corosync: &Corosync, members: &[u32], off: &[u32], is_unblocked: bool) -> Standing {
-        judge(&Question {
+        let quorate_members = corosync.nodes.iter().map(|node| node.id).collect();
+        let memory = Memory { quorate_members, ..Memory::default() };
+        let question = Question {
             corosync,
             members: &set(members),
-            former: &corosync.nodes.iter().map(|node| node.id).collect(),
             is_unblocked,
-            lowered_votes: None,
+            has_device_vote: false,
             ignores_quorum: false,
             is_fencing_enabled: true,
             known_off: &set(off),
-        })
+        };
+        judge(&memory, &question)
     }
 
     #[test]
