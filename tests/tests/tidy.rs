@@ -18,7 +18,7 @@ const WALLS: &[(&str, &[&str])] = &[
 /// What the two pure packages may depend on besides.
 const PURE: &[(&str, &[&str])] = &[
     ("muster-api", &["serde", "serde_json", "thiserror"]),
-    ("muster-core", &["postcard", "serde", "thiserror"]),
+    ("muster-core", &["postcard", "regex-automata", "serde", "thiserror"]),
 ];
 
 #[test]

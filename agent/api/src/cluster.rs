@@ -7,6 +7,7 @@
 use crate::fencing::{FenceDevice, FenceLevel};
 use crate::id::{NodeId, NodeName, ResourceId};
 use crate::resource::{Constraint, Primitive, Resource};
+use crate::rule::ConditionalValues;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -178,6 +179,70 @@ pub struct ClusterConfig {
     /// Permanent node attributes (`standby`, `maintenance`, the user's own).
     #[serde(default)]
     pub node_attributes: BTreeMap<NodeName, BTreeMap<String, String>>,
+    /// Values that count only while a rule holds. Of one owner's the first that says a name decides, and all of them
+    /// come before the owner's plain values.
+    #[serde(default)]
+    pub conditional: Vec<Conditional>,
+    /// Tags: a name for several resources, to be used in constraints.
+    #[serde(default)]
+    pub tags: BTreeMap<ResourceId, Vec<ResourceId>>,
+    /// What a resource needs of a node's capacity, by resource.
+    #[serde(default)]
+    pub utilization: BTreeMap<ResourceId, Capacity>,
+    /// What a node has, by node.
+    #[serde(default)]
+    pub node_utilization: BTreeMap<NodeName, Capacity>,
+    /// The tickets that are known.
+    #[serde(default)]
+    pub tickets: BTreeMap<String, Ticket>,
+}
+
+/// Amounts by the names that the user gives them (`cpu`, `memory`).
+pub type Capacity = BTreeMap<String, i64>;
+
+/// Values with the rule that must hold for them to count, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditional {
+    /// Whose.
+    pub owner: Owner,
+    /// Which values, and when.
+    pub values: ConditionalValues,
+}
+
+/// What has conditional values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// The cluster's properties.
+    Properties,
+    /// The resource defaults.
+    ResourceDefaults,
+    /// The operation defaults.
+    OperationDefaults,
+    /// The instance attributes of a resource.
+    Parameters(ResourceId),
+    /// The meta attributes of a resource.
+    Meta(ResourceId),
+    /// An operation of a resource.
+    Operation {
+        /// The resource.
+        resource: ResourceId,
+        /// The operation's name.
+        name: String,
+        /// The operation's interval, milliseconds.
+        interval_ms: u64,
+    },
+}
+
+/// Whether this cluster may run what depends on a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ticket {
+    /// It is here.
+    pub is_granted: bool,
+    /// It is here, but what depends on it is not to run.
+    pub is_standby: bool,
+    /// When it was granted last, seconds since the epoch.
+    pub last_granted_s: Option<i64>,
 }
 
 impl ClusterConfig {

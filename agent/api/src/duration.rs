@@ -37,13 +37,14 @@ fn unit_ms(text: &str) -> Option<u64> {
 }
 
 /// What follows the `P`: weeks and days, then after a `T` hours, minutes and seconds. Years and months have no fixed
-/// length and are not read.
+/// length and are not read. Hours and seconds are taken before a `T` too, as Pacemaker does; minutes are not, because an
+/// `M` there is months.
 fn iso_ms(text: &str) -> Option<u64> {
     let (days, time) = text.split_once('T').unwrap_or((text, ""));
     if days.is_empty() && time.is_empty() {
         return None;
     }
-    let days = iso_part(days, &[('W', 604_800_000), ('D', 86_400_000)])?;
+    let days = iso_part(days, &[('W', 604_800_000), ('D', 86_400_000), ('H', 3_600_000), ('S', 1000)])?;
     days.checked_add(iso_part(time, &[('H', 3_600_000), ('M', 60_000), ('S', 1000)])?)
 }
 
@@ -76,6 +77,7 @@ mod tests {
             ("0", 0),
             ("PT30S", 30_000),
             ("P1DT1H", 90_000_000),
+            ("P10S", 10_000),
         ];
         for (text, ms) in cases {
             assert_eq!(parse_ms(text), Some(ms), "{text}");

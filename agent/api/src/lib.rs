@@ -25,6 +25,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod calendar;
 pub mod cluster;
 pub mod cluster_diff;
 pub mod constraint;

@@ -98,6 +98,19 @@ pub enum AgentClass {
     Stonith,
 }
 
+impl AgentClass {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ocf => "ocf",
+            Self::Systemd => "systemd",
+            Self::Lsb => "lsb",
+            Self::Service => "service",
+            Self::Stonith => "stonith",
+        }
+    }
+}
+
 impl AgentName {
     /// Reads `class:provider:name` or `class:name`.
     ///
@@ -143,13 +156,7 @@ impl From<AgentName> for String {
 
 impl fmt::Display for AgentName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let class = match self.class {
-            AgentClass::Ocf => "ocf",
-            AgentClass::Systemd => "systemd",
-            AgentClass::Lsb => "lsb",
-            AgentClass::Service => "service",
-            AgentClass::Stonith => "stonith",
-        };
+        let class = self.class.name();
         match &self.provider {
             Some(provider) => write!(formatter, "{class}:{provider}:{}", self.name),
             None => write!(formatter, "{class}:{}", self.name),
@@ -249,6 +256,21 @@ impl OnFail {
     }
 }
 
+impl OnFail {
+    /// Reads a value as it is written.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text.to_ascii_lowercase().as_str() {
+            "ignore" | "nothing" => Self::Ignore,
+            "block" => Self::Block,
+            "stop" => Self::Stop,
+            "restart" => Self::Restart,
+            "fence" => Self::Fence,
+            "standby" => Self::Standby,
+            _ => return None,
+        })
+    }
+}
+
 /// A list of primitives that run on one node and start in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
@@ -278,6 +300,71 @@ impl Content {
             Self::Primitive(primitive) => &primitive.id,
             Self::Group(group) => &group.id,
         }
+    }
+
+    /// Its own meta attribute of that name.
+    pub fn meta_value(&self, name: &str) -> Option<&str> {
+        let meta = match self {
+            Self::Primitive(primitive) => &primitive.meta,
+            Self::Group(group) => &group.meta,
+        };
+        meta.get(name).map(String::as_str)
+    }
+
+    /// Lets `act` change the attributes of this resource and of those inside, outer ones first.
+    pub fn for_each_attributes(&mut self, act: &mut dyn FnMut(AttributesOf<'_>)) {
+        match self {
+            Self::Primitive(primitive) => primitive.lend_attributes(None, act),
+            Self::Group(group) => {
+                act(AttributesOf {
+                    id: &group.id,
+                    agent: None,
+                    params: None,
+                    meta: &mut group.meta,
+                    outer: None,
+                });
+                group.members.iter_mut().for_each(|member| member.lend_attributes(Some(&group.meta), act));
+            }
+        }
+    }
+
+    /// The primitives of this resource.
+    pub fn primitives_mut(&mut self) -> Vec<&mut Primitive> {
+        match self {
+            Self::Primitive(primitive) => alloc::vec![primitive],
+            Self::Group(group) => group.members.iter_mut().collect(),
+        }
+    }
+}
+
+/// The attributes of one resource, to be changed.
+#[derive(Debug)]
+pub struct AttributesOf<'a> {
+    /// Whose.
+    pub id: &'a ResourceId,
+    /// Its agent, where it is a primitive.
+    pub agent: Option<&'a AgentName>,
+    /// Its instance attributes, where it has some.
+    pub params: Option<&'a mut BTreeMap<String, String>>,
+    /// Its meta attributes.
+    pub meta: &'a mut BTreeMap<String, String>,
+    /// Meta attributes of what it is inside of.
+    pub outer: Option<&'a BTreeMap<String, String>>,
+}
+
+impl Primitive {
+    fn lend_attributes(
+        &mut self,
+        outer: Option<&BTreeMap<String, String>>,
+        act: &mut dyn FnMut(AttributesOf<'_>),
+    ) {
+        act(AttributesOf {
+            id: &self.id,
+            agent: Some(&self.agent),
+            params: Some(&mut self.params),
+            meta: &mut self.meta,
+            outer,
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rules: conditions on the moment, on a node's attributes, on a resource or an operation, in the terms of Pacemaker
 //! Explained ("Rules"). What a rule says is kept as it was written; the scheduler evaluates it.
 
+use crate::constraint::RoleName;
 use crate::resource::Score;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -206,6 +207,8 @@ pub struct FieldRange {
 pub struct ScoredRule {
     /// What counts.
     pub score: RuleScore,
+    /// The role that it is about; the location's where it is not set.
+    pub role: Option<RoleName>,
     /// When.
     pub rule: Rule,
 }

@@ -14,6 +14,7 @@ mod nodes;
 mod ordering;
 mod placement;
 mod report;
+mod resolve;
 mod settings;
 mod unpack;
 mod world;
@@ -126,7 +127,9 @@ pub fn schedule(situation: &Situation<'_>) -> (Transition, Report) {
 
 /// Decides with more knowledge of the nodes than facts hold (`states` instead of `situation.facts`), and tells in full.
 pub fn decide(situation: &Situation<'_>, states: &BTreeMap<NodeName, NodeState>) -> Decision {
-    let mut world = World::read(*situation, states);
+    let resolved = resolve::resolve(situation, states);
+    let mut world = World::read(Situation { config: &resolved.config, ..*situation }, states);
+    resolved.next_change_ms.into_iter().for_each(|at_ms| world.check_again_at(at_ms));
     placement::place_all(&mut world);
     let mut graph = actions::create_all(&mut world);
     fencing::add_all(&world, &mut graph);

@@ -31,6 +31,10 @@ pub struct NodeState {
     pub is_unseen: bool,
     /// It is in standby until it restarts.
     pub is_standby: bool,
+    /// It is the coordinator.
+    pub is_coordinator: bool,
+    /// Attributes that it has until it restarts; they count before the permanent ones.
+    pub attributes: BTreeMap<String, String>,
     /// Whose history is read first: of several nodes where a resource is active that decides which counts as its own.
     /// The same number everywhere is the order of names.
     pub order: usize,

@@ -4,6 +4,7 @@
 mod constraints;
 mod nodes;
 mod resources;
+mod rules;
 mod status;
 mod xml;
 
@@ -77,16 +78,14 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
         match section.tag_name().name() {
             "crm_config" => resources::read_properties(section, imported)?,
             "nodes" => nodes::read(section, imported)?,
-            "rsc_defaults" => imported.config.resource_defaults = resources::read_meta(section, imported)?,
-            "op_defaults" => {
-                imported.config.operation_defaults = resources::read_operation_defaults(section)?
-            }
+            "rsc_defaults" => resources::read_resource_defaults(section, imported)?,
+            "op_defaults" => resources::read_operation_defaults(section, imported)?,
             "resources" => resources::read(section, imported)?,
             "constraints" => {}
             "fencing-topology" | "alerts" | "acls" => {
                 imported.notes.push(format!("`{}` decides nothing here", section.tag_name().name()));
             }
-            "tags" if xml::children(section).next().is_none() => {}
+            "tags" => read_tags(section, imported)?,
             other => return Err(xml::unsupported(section, format!("`<{other}>`"))),
         }
     }
@@ -94,6 +93,16 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
         constraints::read(section, imported)?;
     }
     nodes::add_base_scores(configuration, imported);
+    Ok(())
+}
+
+fn read_tags(section: xml::Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    for tag in xml::children(section) {
+        let references = xml::children(tag).filter(|child| child.has_tag_name("obj_ref"));
+        let ids = references.map(|reference| Ok(xml::required(reference, "id")?.into()));
+        let tagged = ids.collect::<Result<Vec<_>, CibError>>()?;
+        imported.config.tags.insert(xml::required(tag, "id")?.into(), tagged);
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `<nodes>`: names, permanent attributes, base scores.
 
+use super::resources::read_utilization;
 use super::xml::{self, Element};
 use super::{CibError, Imported};
 use muster_api::constraint::Discovery;
@@ -17,11 +18,10 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
             Some(other) => return Err(xml::unsupported(node, format!("a node of type `{other}`"))),
         }
         let name = NodeName::from(xml::required(node, "uname")?);
-        let attributes = xml::pairs(node, "instance_attributes")?;
-        if xml::child(node, "utilization").is_some() {
-            imported
-                .notes
-                .push(format!("`utilization` of {name} decides nothing with the default placement strategy"));
+        let attributes = xml::values(&[node], "instance_attributes")?.plain;
+        let capacity = read_utilization(&[node])?;
+        if !capacity.is_empty() {
+            imported.config.node_utilization.insert(name.clone(), capacity);
         }
         if !attributes.is_empty() {
             imported.config.node_attributes.insert(name.clone(), attributes);

@@ -1,8 +1,8 @@
 //! Properties, defaults and resources.
 
-use super::xml::{self, Element};
+use super::xml::{self, Element, Values};
 use super::{CibError, Imported};
-use muster_api::cluster::parse_bool;
+use muster_api::cluster::{Capacity, Conditional, Owner, parse_bool};
 use muster_api::duration::parse_ms;
 use muster_api::id::ResourceId;
 use muster_api::resource::{AgentClass, AgentName, Group, OnFail, Operation, Primitive, Resource};
@@ -11,11 +11,7 @@ use std::collections::BTreeMap;
 type Attributes = BTreeMap<String, String>;
 
 /// Properties that would decide something and cannot yet, with the values that leave them without effect.
-const UNSUPPORTED_PROPERTIES: &[(&str, &[&str])] = &[
-    ("placement-strategy", &["default"]),
-    ("node-health-strategy", &["none"]),
-    ("shutdown-lock", &["false", "0", "no", "off"]),
-];
+const UNSUPPORTED_PROPERTIES: &[(&str, &[&str])] = &[("shutdown-lock", &["false", "0", "no", "off"])];
 
 /// Meta attributes that would decide something and cannot yet, with the values that leave them without effect.
 const UNSUPPORTED_META: &[(&str, &[&str])] = &[
@@ -38,11 +34,24 @@ fn canonical_property(name: &str) -> &str {
 }
 
 pub(super) fn read_properties(section: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
-    let properties = xml::pairs(section, "cluster_property_set")?;
-    refuse(section, "the property", UNSUPPORTED_PROPERTIES, &properties)?;
-    let canonical = |(name, value): (String, String)| (canonical_property(&name).to_string(), value);
-    imported.config.properties = properties.into_iter().map(canonical).collect();
+    let mut values = xml::values(&[section], "cluster_property_set")?;
+    let conditional = values.conditional.iter_mut().map(|conditional| &mut conditional.values);
+    for properties in conditional.chain([&mut values.plain]) {
+        refuse(section, "the property", UNSUPPORTED_PROPERTIES, properties)?;
+        let canonical = |(name, value): (String, String)| (canonical_property(&name).to_string(), value);
+        *properties = std::mem::take(properties).into_iter().map(canonical).collect();
+    }
+    imported.config.properties = imported.take_conditional(Owner::Properties, values);
     Ok(())
+}
+
+impl Imported {
+    /// Notes the conditional values of an owner, and returns its plain ones.
+    pub(super) fn take_conditional(&mut self, owner: Owner, values: Values) -> Attributes {
+        let with_owner = |values| Conditional { owner: owner.clone(), values };
+        self.config.conditional.extend(values.conditional.into_iter().map(with_owner));
+        values.plain
+    }
 }
 
 fn refuse(
@@ -61,27 +70,46 @@ fn refuse(
     Ok(())
 }
 
-pub(super) fn read_meta(parent: Element<'_>, imported: &mut Imported) -> Result<Attributes, CibError> {
-    let meta = xml::pairs(parent, "meta_attributes")?;
-    refuse(parent, "the meta attribute", UNSUPPORTED_META, &meta)?;
-    if xml::child(parent, "utilization").is_some() {
-        imported.notes.push("`utilization` decides nothing with the default placement strategy".to_string());
+/// The meta attributes of a resource; of several elements (a primitive and its template) the first comes first.
+pub(super) fn read_meta(
+    elements: &[Element<'_>],
+    owner: Owner,
+    imported: &mut Imported,
+) -> Result<Attributes, CibError> {
+    let mut values = xml::values(elements, "meta_attributes")?;
+    let conditional = values.conditional.iter_mut().map(|conditional| &mut conditional.values);
+    for meta in conditional.chain([&mut values.plain]) {
+        refuse(elements[0], "the meta attribute", UNSUPPORTED_META, meta)?;
+        // Priorities were once written with decimals.
+        if let Some(priority) = meta.get_mut("priority") {
+            *priority = priority.split('.').next().unwrap_or_default().to_string();
+        }
     }
-    // Priorities were once written with decimals.
-    let whole = |(name, value): (String, String)| match name.as_str() {
-        "priority" => (name, value.split('.').next().unwrap_or_default().to_string()),
-        _ => (name, value),
-    };
-    Ok(meta.into_iter().map(whole).collect())
+    Ok(imported.take_conditional(owner, values))
 }
 
-pub(super) fn read_operation_defaults(section: Element<'_>) -> Result<Attributes, CibError> {
-    xml::pairs(section, "meta_attributes")
+pub(super) fn read_resource_defaults(section: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    imported.config.resource_defaults = read_meta(&[section], Owner::ResourceDefaults, imported)?;
+    Ok(())
+}
+
+pub(super) fn read_operation_defaults(section: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    let values = xml::values(&[section], "meta_attributes")?;
+    imported.config.operation_defaults = imported.take_conditional(Owner::OperationDefaults, values);
+    Ok(())
+}
+
+/// Amounts of capacity; what is not a number is zero.
+pub(super) fn read_utilization(elements: &[Element<'_>]) -> Result<Capacity, CibError> {
+    let values = xml::values(elements, "utilization")?;
+    let amount = |(name, value): (String, String)| (name, value.trim().parse().unwrap_or(0));
+    Ok(values.plain.into_iter().map(amount).collect())
 }
 
 pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
     for resource in xml::children(section) {
         let read = match resource.tag_name().name() {
+            "template" => continue,
             "primitive" => Resource::Primitive(read_primitive(resource, imported)?),
             "group" => Resource::Group(read_group(resource, imported)?),
             other => return Err(xml::unsupported(resource, format!("`<{other}>`"))),
@@ -100,41 +128,63 @@ fn read_group(group: Element<'_>, imported: &mut Imported) -> Result<Group, CibE
             other => return Err(xml::unsupported(child, format!("`<{other}>` in a group"))),
         }
     }
-    let meta = read_meta(group, imported)?;
+    let id = ResourceId::from(xml::required(group, "id")?);
+    let meta = read_meta(&[group], Owner::Meta(id.clone()), imported)?;
     for name in ["ordered", "collocated"] {
         if meta.get(name).and_then(|value| parse_bool(value)) == Some(false) {
             return Err(xml::unsupported(group, format!("a group with `{name}` = `false`")));
         }
     }
     // Parameters of the group are defaults for its members.
-    let shared = xml::pairs(group, "instance_attributes")?;
+    let shared = xml::values(&[group], "instance_attributes")?.plain;
     for member in &mut members {
         for (name, value) in &shared {
             member.params.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
-    Ok(Group { id: xml::required(group, "id")?.into(), members, meta })
+    Ok(Group { id, members, meta })
 }
 
 fn read_primitive(primitive: Element<'_>, imported: &mut Imported) -> Result<Primitive, CibError> {
-    if primitive.has_attribute("template") {
-        return Err(xml::unsupported(primitive, "a primitive with a `template`"));
-    }
-    let mut operations = Vec::new();
-    for child in xml::children(primitive) {
+    let id = ResourceId::from(xml::required(primitive, "id")?);
+    let template = read_template(primitive, &id, imported)?;
+    let elements: Vec<Element<'_>> = [primitive].into_iter().chain(template).collect();
+    let mut operations: Vec<Operation> = Vec::new();
+    for child in elements.iter().flat_map(|element| xml::children(*element)) {
         match child.tag_name().name() {
-            "operations" => operations = read_operations(child)?,
+            "operations" => read_operations(child, &id, &mut operations, imported)?,
             "meta_attributes" | "instance_attributes" | "utilization" | "description" => {}
             other => return Err(xml::unsupported(child, format!("`<{other}>` in a primitive"))),
         }
     }
+    let utilization = read_utilization(&elements)?;
+    if !utilization.is_empty() {
+        imported.config.utilization.insert(id.clone(), utilization);
+    }
+    let params = xml::values(&elements, "instance_attributes")?;
     Ok(Primitive {
-        id: ResourceId::from(xml::required(primitive, "id")?),
-        agent: read_agent(primitive)?,
-        params: xml::pairs(primitive, "instance_attributes")?,
-        meta: read_meta(primitive, imported)?,
+        agent: read_agent(template.unwrap_or(primitive))?,
+        params: imported.take_conditional(Owner::Parameters(id.clone()), params),
+        meta: read_meta(&elements, Owner::Meta(id.clone()), imported)?,
+        id,
         operations,
     })
+}
+
+/// The template that a primitive is made of. Constraints may name the template and mean all that is made of it, so it
+/// becomes a tag.
+fn read_template<'x>(
+    primitive: Element<'x>,
+    id: &ResourceId,
+    imported: &mut Imported,
+) -> Result<Option<Element<'x>>, CibError> {
+    let Some(name) = primitive.attribute("template") else { return Ok(None) };
+    let mut templates = primitive.document().root_element().descendants();
+    let is_it = |one: &Element<'x>| one.has_tag_name("template") && one.attribute("id") == Some(name);
+    let template =
+        templates.find(is_it).ok_or_else(|| xml::bad_value(primitive, "template", "a template"))?;
+    imported.config.tags.entry(name.into()).or_default().push(id.clone());
+    Ok(Some(template))
 }
 
 /// `class`, `provider` and `type`.
@@ -155,18 +205,37 @@ pub(super) fn read_agent(element: Element<'_>) -> Result<AgentName, CibError> {
     Ok(AgentName { class, provider, name })
 }
 
-fn read_operations(section: Element<'_>) -> Result<Vec<Operation>, CibError> {
-    if section.has_attribute("id-ref") {
-        return Err(xml::unsupported(section, "`id-ref` on `<operations>`"));
+/// Adds the operations that are not there yet: a primitive's own come before those of its template.
+fn read_operations(
+    section: Element<'_>,
+    resource: &ResourceId,
+    operations: &mut Vec<Operation>,
+    imported: &mut Imported,
+) -> Result<(), CibError> {
+    let known = operations.len();
+    for op in xml::children(xml::referenced(section)?) {
+        let operation = read_operation(xml::referenced(op)?, resource, imported)?;
+        let is_same =
+            |one: &Operation| one.name == operation.name && one.interval_ms == operation.interval_ms;
+        if !operations[..known].iter().any(is_same) {
+            operations.push(operation);
+        }
     }
-    xml::children(section).map(read_operation).collect()
+    Ok(())
 }
 
-fn read_operation(op: Element<'_>) -> Result<Operation, CibError> {
-    if op.has_attribute("id-ref") {
-        return Err(xml::unsupported(op, "`id-ref` on `<op>`"));
-    }
-    let meta = xml::pairs(op, "meta_attributes")?;
+fn read_operation(
+    op: Element<'_>,
+    resource: &ResourceId,
+    imported: &mut Imported,
+) -> Result<Operation, CibError> {
+    let values = xml::values(&[op], "meta_attributes")?;
+    let owner = Owner::Operation {
+        resource: resource.clone(),
+        name: xml::required(op, "name")?.to_string(),
+        interval_ms: op.attribute("interval").and_then(parse_ms).unwrap_or(0),
+    };
+    let meta = imported.take_conditional(owner, values);
     let value = |name: &str| op.attribute(name).or(meta.get(name).map(String::as_str));
     let duration = |name: &str| {
         value(name)
@@ -184,13 +253,5 @@ fn read_operation(op: Element<'_>) -> Result<Operation, CibError> {
 }
 
 fn read_on_fail(op: Element<'_>, text: &str) -> Result<OnFail, CibError> {
-    Ok(match text {
-        "ignore" | "nothing" => OnFail::Ignore,
-        "block" => OnFail::Block,
-        "stop" => OnFail::Stop,
-        "restart" => OnFail::Restart,
-        "fence" => OnFail::Fence,
-        "standby" => OnFail::Standby,
-        other => return Err(xml::unsupported(op, format!("`on-fail` = `{other}`"))),
-    })
+    OnFail::parse(text).ok_or_else(|| xml::unsupported(op, format!("`on-fail` = `{text}`")))
 }

@@ -2,7 +2,7 @@
 
 use super::xml::{self, Element};
 use super::{CibError, Imported, resources};
-use muster_api::cluster::parse_bool;
+use muster_api::cluster::{Ticket, parse_bool};
 use muster_api::history::{FailCount, OpRecord, OpStatus, definition_digest};
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::AgentName;
@@ -10,6 +10,7 @@ use muster_core::schedule::NodeState;
 use std::collections::BTreeMap;
 
 pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
+    read_tickets(cib, imported);
     let names = names_by_id(cib);
     let states = xml::child(cib, "status").into_iter().flat_map(xml::children);
     for (order, state) in states.filter(|state| state.has_tag_name("node_state")).enumerate() {
@@ -25,11 +26,29 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
         };
         let transient = transient_attributes(state)?;
         let node = node_state(state, &transient, imported.config.is_fencing_enabled());
-        imported.states.insert(name.clone(), NodeState { order, ..node });
         read_failures(&name, &transient, imported);
+        let id = state.attribute("id");
+        let attributes = transient.into_iter().chain(id.map(|id| ("#id".to_string(), id.to_string())));
+        let is_coordinator = id.is_some() && id == cib.attribute("dc-uuid");
+        let node = NodeState { order, is_coordinator, attributes: attributes.collect(), ..node };
+        imported.states.insert(name.clone(), node);
         read_history(state, &name, imported)?;
     }
     Ok(())
+}
+
+fn read_tickets(cib: Element<'_>, imported: &mut Imported) {
+    let tickets = xml::child(cib, "status").and_then(|status| xml::child(status, "tickets"));
+    for ticket in tickets.into_iter().flat_map(xml::children) {
+        let Some(id) = ticket.attribute("id") else { continue };
+        let is_set = |name: &str| ticket.attribute(name).and_then(parse_bool) == Some(true);
+        let state = Ticket {
+            is_granted: is_set("granted"),
+            is_standby: is_set("standby"),
+            last_granted_s: ticket.attribute("last-granted").and_then(|at| at.parse().ok()),
+        };
+        imported.config.tickets.insert(id.to_string(), state);
+    }
 }
 
 fn names_by_id(cib: Element<'_>) -> BTreeMap<&str, &str> {
@@ -41,7 +60,7 @@ fn names_by_id(cib: Element<'_>) -> BTreeMap<&str, &str> {
 
 fn transient_attributes(state: Element<'_>) -> Result<BTreeMap<String, String>, CibError> {
     xml::child(state, "transient_attributes")
-        .map_or(Ok(BTreeMap::new()), |sets| xml::pairs(sets, "instance_attributes"))
+        .map_or(Ok(BTreeMap::new()), |sets| Ok(xml::values(&[sets], "instance_attributes")?.plain))
 }
 
 /// What the cluster layer said of a node: membership and process are flags, or the time since when.

@@ -1,6 +1,8 @@
 //! What all sections share: elements, attributes with a meaning, sets of name-value pairs.
 
-use super::CibError;
+use super::{CibError, rules};
+use muster_api::resource::Score;
+use muster_api::rule::ConditionalValues;
 use std::collections::BTreeMap;
 
 pub(super) type Element<'a> = roxmltree::Node<'a, 'a>;
@@ -44,38 +46,81 @@ pub(super) fn bad_value(element: Element<'_>, name: &str, expected: &str) -> Cib
     }
 }
 
-/// The pairs of all sets with that tag. Where two sets have the same name, the one with the higher `score` counts, then
-/// the first.
-pub(super) fn pairs(parent: Element<'_>, set: &str) -> Result<BTreeMap<String, String>, CibError> {
-    let mut sets: Vec<Element<'_>> = children(parent).filter(|child| child.has_tag_name(set)).collect();
-    sets.sort_by_key(|set| {
-        std::cmp::Reverse(set.attribute("score").and_then(|score| score.parse::<i64>().ok()))
-    });
-    let mut pairs = BTreeMap::new();
+/// What an element stands for: the one that its `id-ref` names, else itself.
+pub(super) fn referenced<'a>(element: Element<'a>) -> Result<Element<'a>, CibError> {
+    let Some(id) = element.attribute("id-ref") else { return Ok(element) };
+    let name = element.tag_name().name();
+    let is_it = |other: &Element<'a>| other.has_tag_name(name) && other.attribute("id") == Some(id);
+    let found = element.document().root_element().descendants().find(is_it);
+    found.ok_or_else(|| CibError::Unexpected {
+        expected: format!("a `<{name}>` with the id of `id-ref`"),
+        found: format!("`{id}`, which nothing has"),
+        line: line(element),
+    })
+}
+
+/// The values of some sets of name-value pairs.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    /// Those that always count.
+    pub(super) plain: BTreeMap<String, String>,
+    /// Those that count while a rule holds, in the order in which they decide; all of them come before the plain ones.
+    pub(super) conditional: Vec<ConditionalValues>,
+}
+
+/// The values of all sets with that tag, of the first parent first. Where two sets have the same name, the one with
+/// the higher `score` counts, then the first.
+pub(super) fn values(parents: &[Element<'_>], set: &str) -> Result<Values, CibError> {
+    let sets = parents.iter().flat_map(|parent| children(*parent)).filter(|child| child.has_tag_name(set));
+    let mut sets: Vec<Element<'_>> = sets.map(referenced).collect::<Result<_, _>>()?;
+    sets.sort_by_key(|set| std::cmp::Reverse(score_of(*set)));
+    let mut values = Values::default();
     for set in sets {
-        for (name, value) in pairs_of(set)? {
-            pairs.entry(name).or_insert(value);
-        }
+        values.add(set)?;
     }
-    Ok(pairs)
+    Ok(values)
+}
+
+/// The cluster's own set of properties comes before all others.
+fn score_of(set: Element<'_>) -> (bool, i32) {
+    let is_first = set.attribute("id") == Some("cib-bootstrap-options");
+    (is_first, set.attribute("score").and_then(Score::parse).map_or(0, |score| score.0))
+}
+
+impl Values {
+    fn add(&mut self, set: Element<'_>) -> Result<(), CibError> {
+        let new: Vec<(String, String)> =
+            pairs_of(set)?.into_iter().filter(|(name, _)| !self.plain.contains_key(name)).collect();
+        match rules::of_set(set)? {
+            Some(rule) => {
+                let mut values = BTreeMap::new();
+                for (name, value) in new {
+                    values.entry(name).or_insert(value);
+                }
+                self.conditional.push(ConditionalValues { rule, values });
+            }
+            None => {
+                for (name, value) in new {
+                    self.plain.entry(name).or_insert(value);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn pairs_of(set: Element<'_>) -> Result<Vec<(String, String)>, CibError> {
-    if set.has_attribute("id-ref") {
-        return Err(unsupported(set, format!("`id-ref` on `<{}>`", set.tag_name().name())));
-    }
     let mut pairs = Vec::new();
     for pair in children(set) {
         match pair.tag_name().name() {
-            "nvpair" if pair.has_attribute("id-ref") => {
-                return Err(unsupported(pair, "`id-ref` on `<nvpair>`"));
+            "nvpair" => {
+                let named = referenced(pair)?;
+                // A reference may give the value another name.
+                let name = pair.attribute("name").or(named.attribute("name"));
+                let name = name.map_or_else(|| required(pair, "name"), Ok)?;
+                pairs.extend(named.attribute("value").map(|value| (name.into(), value.into())));
             }
-            "nvpair" => pairs.extend(
-                pair.attribute("value")
-                    .map(|value| required(pair, "name").map(|name| (name.into(), value.into())))
-                    .transpose()?,
-            ),
-            "rule" => return Err(unsupported(pair, format!("a rule in `<{}>`", set.tag_name().name()))),
+            "rule" => {}
             other => return Err(unsupported(pair, format!("`<{other}>` in `<{}>`", set.tag_name().name()))),
         }
     }
