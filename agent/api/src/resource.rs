@@ -256,21 +256,6 @@ impl OnFail {
     }
 }
 
-impl OnFail {
-    /// Reads a value as it is written.
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text.to_ascii_lowercase().as_str() {
-            "ignore" | "nothing" => Self::Ignore,
-            "block" => Self::Block,
-            "stop" => Self::Stop,
-            "restart" => Self::Restart,
-            "fence" => Self::Fence,
-            "standby" => Self::Standby,
-            _ => return None,
-        })
-    }
-}
-
 /// A list of primitives that run on one node and start in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
@@ -300,71 +285,6 @@ impl Content {
             Self::Primitive(primitive) => &primitive.id,
             Self::Group(group) => &group.id,
         }
-    }
-
-    /// Its own meta attribute of that name.
-    pub fn meta_value(&self, name: &str) -> Option<&str> {
-        let meta = match self {
-            Self::Primitive(primitive) => &primitive.meta,
-            Self::Group(group) => &group.meta,
-        };
-        meta.get(name).map(String::as_str)
-    }
-
-    /// Lets `act` change the attributes of this resource and of those inside, outer ones first.
-    pub fn for_each_attributes(&mut self, act: &mut dyn FnMut(AttributesOf<'_>)) {
-        match self {
-            Self::Primitive(primitive) => primitive.lend_attributes(None, act),
-            Self::Group(group) => {
-                act(AttributesOf {
-                    id: &group.id,
-                    agent: None,
-                    params: None,
-                    meta: &mut group.meta,
-                    outer: None,
-                });
-                group.members.iter_mut().for_each(|member| member.lend_attributes(Some(&group.meta), act));
-            }
-        }
-    }
-
-    /// The primitives of this resource.
-    pub fn primitives_mut(&mut self) -> Vec<&mut Primitive> {
-        match self {
-            Self::Primitive(primitive) => alloc::vec![primitive],
-            Self::Group(group) => group.members.iter_mut().collect(),
-        }
-    }
-}
-
-/// The attributes of one resource, to be changed.
-#[derive(Debug)]
-pub struct AttributesOf<'a> {
-    /// Whose.
-    pub id: &'a ResourceId,
-    /// Its agent, where it is a primitive.
-    pub agent: Option<&'a AgentName>,
-    /// Its instance attributes, where it has some.
-    pub params: Option<&'a mut BTreeMap<String, String>>,
-    /// Its meta attributes.
-    pub meta: &'a mut BTreeMap<String, String>,
-    /// Meta attributes of what it is inside of.
-    pub outer: Option<&'a BTreeMap<String, String>>,
-}
-
-impl Primitive {
-    fn lend_attributes(
-        &mut self,
-        outer: Option<&BTreeMap<String, String>>,
-        act: &mut dyn FnMut(AttributesOf<'_>),
-    ) {
-        act(AttributesOf {
-            id: &self.id,
-            agent: Some(&self.agent),
-            params: Some(&mut self.params),
-            meta: &mut self.meta,
-            outer,
-        });
     }
 }
 
@@ -426,6 +346,37 @@ impl Resource {
             Self::Group(group) => &group.id,
             Self::Clone(clone) => &clone.id,
             Self::Bundle(bundle) => &bundle.id,
+        }
+    }
+
+    /// Its own meta attribute of that name.
+    pub fn meta_value(&self, name: &str) -> Option<&str> {
+        let meta = match self {
+            Self::Primitive(primitive) => &primitive.meta,
+            Self::Group(group) => &group.meta,
+            Self::Clone(clone) => &clone.meta,
+            Self::Bundle(bundle) => &bundle.meta,
+        };
+        meta.get(name).map(String::as_str)
+    }
+
+    /// Lets `act` change the attributes of this resource and of those inside, outer ones first.
+    pub fn for_each_attributes(&mut self, act: &mut dyn FnMut(AttributesOf<'_>)) {
+        match self {
+            Self::Primitive(primitive) => primitive.lend_attributes(None, act),
+            Self::Group(group) => group.lend_attributes(None, act),
+            Self::Clone(clone) => {
+                act(AttributesOf::outside(&clone.id, &mut clone.meta, None));
+                match &mut clone.content {
+                    Content::Primitive(primitive) => primitive.lend_attributes(Some(&clone.meta), act),
+                    Content::Group(group) => group.lend_attributes(Some(&clone.meta), act),
+                }
+            }
+            Self::Bundle(bundle) => {
+                act(AttributesOf::outside(&bundle.id, &mut bundle.meta, None));
+                let inside = bundle.primitive.iter_mut();
+                inside.for_each(|primitive| primitive.lend_attributes(Some(&bundle.meta), act));
+            }
         }
     }
 
@@ -501,5 +452,60 @@ impl Resource {
             Self::Group(group) | Self::Clone(CloneSet { content: Content::Group(group), .. }) => Some(group),
             _ => None,
         }
+    }
+}
+
+/// The attributes of one resource, to be changed.
+#[derive(Debug)]
+pub struct AttributesOf<'a> {
+    /// Whose.
+    pub id: &'a ResourceId,
+    /// Its agent, where it is a primitive.
+    pub agent: Option<&'a AgentName>,
+    /// Its instance attributes, where it has some.
+    pub params: Option<&'a mut BTreeMap<String, String>>,
+    /// Its meta attributes.
+    pub meta: &'a mut BTreeMap<String, String>,
+    /// Meta attributes of what it is inside of.
+    pub outer: Option<&'a BTreeMap<String, String>>,
+}
+
+impl<'a> AttributesOf<'a> {
+    /// Those of what has no agent of its own.
+    fn outside(
+        id: &'a ResourceId,
+        meta: &'a mut BTreeMap<String, String>,
+        outer: Option<&'a BTreeMap<String, String>>,
+    ) -> Self {
+        Self { id, agent: None, params: None, meta, outer }
+    }
+}
+
+impl Primitive {
+    fn lend_attributes(
+        &mut self,
+        outer: Option<&BTreeMap<String, String>>,
+        act: &mut dyn FnMut(AttributesOf<'_>),
+    ) {
+        act(AttributesOf {
+            id: &self.id,
+            agent: Some(&self.agent),
+            params: Some(&mut self.params),
+            meta: &mut self.meta,
+            outer,
+        });
+    }
+}
+
+impl Group {
+    fn lend_attributes(
+        &mut self,
+        outer: Option<&BTreeMap<String, String>>,
+        act: &mut dyn FnMut(AttributesOf<'_>),
+    ) {
+        act(AttributesOf::outside(&self.id, &mut self.meta, outer));
+        let mut inherited = outer.cloned().unwrap_or_default();
+        inherited.extend(self.meta.clone());
+        self.members.iter_mut().for_each(|member| member.lend_attributes(Some(&inherited), act));
     }
 }
