@@ -95,8 +95,6 @@ pub struct Ledger {
     pub(crate) asked_to_fence: BTreeSet<NodeName>,
     /// When a resource was started last.
     pub(crate) last_start: Option<Duration>,
-    /// Machines whose last view was primary.
-    pub(crate) was_primary: BTreeSet<usize>,
     /// Fencings that were withdrawn: number and target.
     withdrawn: BTreeSet<(u64, NodeName)>,
     /// `maintenance-mode` was asked for: what runs may go on running.
@@ -148,13 +146,20 @@ pub(crate) fn after_step(world: &mut World, index: usize, before: &Inspection, e
 }
 
 /// S1: a resource instance that may run once is never active on two nodes, as long as fencing is enabled and devices
-/// tell the truth. Called when a start has begun.
-pub(crate) fn after_start(world: &mut World, resource: &ResourceId) {
+/// tell the truth. Called when a start has begun on a machine. With `startup-fencing: false` the user answers for nodes that
+/// were not seen since the agents started.
+pub(crate) fn after_start(world: &mut World, index: usize, resource: &ResourceId) {
     if !world.plan.config.is_fencing_enabled() {
         return;
     }
+    let is_answered_for = |id| {
+        let facts = world.machines[index].seen().map(|seen| &seen.facts);
+        let is_unseen = facts.is_none_or(|facts| facts.get(&id).is_none_or(|fact| *fact == Fact::NeverSeen));
+        is_unseen && !world.plan.config.property_bool("startup-fencing", true)
+    };
     let active = world.machines.iter().filter(|machine| machine.executor.active.contains(resource));
-    let names: Vec<String> = active.map(|machine| machine.name.to_string()).collect();
+    let counted = active.filter(|machine| !is_answered_for(machine.id));
+    let names: Vec<String> = counted.map(|machine| machine.name.to_string()).collect();
     if names.len() > 1 {
         world.violate("S1", format!("{resource} is active on {}", names.join(" and ")));
     }
@@ -435,8 +440,11 @@ fn s7_only_suspects_are_fenced(world: &mut World, seen: &Inspection, target: &No
     let mut judges = world.machines.iter().filter(|machine| is_judge(machine.id));
     let has_reason = machine.suspicion.is_some() || judges.any(|judge| judge.suspicion.is_some());
     let is_known_to_have_left = machine.has_left && machine.was_released && world.plan.keeps_commits();
+    if world.ledger.asked_to_fence.contains(target) {
+        return;
+    }
     let what = match (is_known_to_have_left, has_reason) {
-        (true, _) if !world.ledger.asked_to_fence.contains(target) => "it left cleanly",
+        (true, _) => "it left cleanly",
         (false, false) => "nothing was wrong",
         _ => return,
     };
@@ -451,8 +459,12 @@ fn s8_one_reason_and_not_after_it_is_off(world: &mut World, seen: &Inspection, t
     let Some((_, _, session, ..)) = open.last() else {
         return world.violate("S8", format!("{target} is fenced without a recorded reason"));
     };
-    let mut ended = of_target.filter(|(_, _, life, is_confirmed, _)| *is_confirmed && life == session);
-    if ended.next().is_some() && !world.ledger.asked_to_fence.contains(target) {
+    // A life without a number is any: the node was not seen since the agents started, and may have been switched on since.
+    let mut ended =
+        of_target.filter(|(_, _, life, is_confirmed, _)| *is_confirmed && life == session && *session != 0);
+    let id = world.machines.iter().find(|machine| machine.name == *target).map(|machine| machine.id);
+    let is_off = id.is_some_and(|id| seen.facts.get(&id) == Some(&Fact::Fenced));
+    if (is_off || ended.next().is_some()) && !world.ledger.asked_to_fence.contains(target) {
         world.violate("S8", format!("{target} is fenced again, and that life of it is confirmed to be over"));
     }
 }
@@ -474,11 +486,6 @@ pub(crate) fn s9_views_are_never_repeated(world: &mut World, index: usize, seen:
 fn note_view(world: &mut World, index: usize, before: &Inspection, seen: &Inspection) {
     let Some(view) = seen.view else { return };
     world.ledger.activated.insert((view, index));
-    if seen.is_primary {
-        world.ledger.was_primary.insert(index);
-    } else {
-        world.ledger.was_primary.remove(&index);
-    }
     if view.coordinator != world.machines[index].id {
         return;
     }

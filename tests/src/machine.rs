@@ -40,7 +40,7 @@ pub struct Machine {
     pub agent_life: u64,
     /// The agent left the cluster cleanly and was not started since.
     pub has_left: bool,
-    /// It did so out of a primary view: the others know.
+    /// The others knew of it.
     pub was_released: bool,
     /// Why it would be right to fence it, where there is a reason.
     pub suspicion: Option<&'static str>,

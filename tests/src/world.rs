@@ -15,7 +15,7 @@ use crate::tally::Tally;
 use crate::trace::{Trace, describe_event};
 use muster_api::history::{OpRecord, OpStatus, ResourceAction, rc};
 use muster_api::id::{NodeId, ResourceId};
-use muster_api::status::Level;
+use muster_api::status::{Fact, Level};
 use muster_core::effect::Effect;
 use muster_core::input::{Input, OrderId};
 use muster_core::node::Inspection;
@@ -24,6 +24,9 @@ use std::time::Duration;
 
 /// A run that takes more steps than this goes round in circles.
 const STEPS_MAX: u64 = 4_000_000;
+
+/// One step that wants more than this done goes round in circles as well.
+const EFFECTS_MAX: usize = 3000;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -185,15 +188,14 @@ impl World {
         let effects = agent.node.step(now, input.clone());
         let before = std::mem::replace(&mut agent.seen, agent.node.inspect());
         self.tally.steps += 1;
+        if effects.len() > EFFECTS_MAX {
+            self.violate(
+                "L1",
+                format!("one step wants {} things done: it goes round in circles", effects.len()),
+            );
+        }
         self.trace.step(at, self.machines[index].name.as_str(), &input, &effects);
         self.note_events(index, &effects);
-        let changes_view = effects.iter().any(|effect| {
-            matches!(effect, Effect::Emit(event) if event.kind == "membership" && event.text.starts_with("view "))
-        });
-        if !before.is_primary || changes_view {
-            // An exit in this step is out of a view that is not primary, or of none.
-            self.ledger.was_primary.remove(&index);
-        }
         invariants::after_step(self, index, &before, &effects);
         let Some(agent) = self.machines[index].agent.as_mut() else { return };
         agent.writes.0 +=
@@ -313,7 +315,7 @@ impl World {
             "start" => {
                 self.tally.count("start");
                 self.ledger.last_start = Some(self.at);
-                invariants::after_start(self, &resource);
+                invariants::after_start(self, index, &resource);
             }
             "stop" => self.tally.count("stop"),
             _ => {}
@@ -358,12 +360,12 @@ impl World {
     fn exit(&mut self, index: usize) {
         self.say(index, "has left");
         self.tally.count("left cleanly");
-        let is_primary = self.ledger.was_primary.contains(&index);
+        let is_released = self.is_known_to_leave(index);
         self.kill_agent(index);
         let machine = &mut self.machines[index];
         machine.has_left = true;
-        machine.was_released = is_primary;
-        if is_primary {
+        machine.was_released = is_released;
+        if is_released {
             machine.suspicion = None;
         }
         if !self.is_healed && self.story.is_none() {
@@ -372,6 +374,14 @@ impl World {
             self.clients.returns.push((again, index, power_life));
             self.queue.plan(again, Happening::Request);
         }
+    }
+
+    /// Whether all others that run know that this node has left. One that is cut off cannot tell them.
+    fn is_known_to_leave(&self, index: usize) -> bool {
+        let id = self.machines[index].id;
+        let others = self.machines.iter().filter(|machine| machine.id != id);
+        let facts: Vec<_> = others.filter_map(|machine| machine.seen()?.facts.get(&id)).collect();
+        !facts.is_empty() && facts.iter().all(|fact| **fact == Fact::Left)
     }
 
     fn wake(&mut self, index: usize, life: u64) {

@@ -2,7 +2,6 @@
 
 use crate::effect::Effect;
 use crate::input::ClientId;
-use crate::membership::Phase;
 use crate::message::{Answer, Message};
 use crate::node::Node;
 use crate::replica::command::Ask;
@@ -12,7 +11,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 use muster_api::control::{Request, Response, Snapshot};
-use muster_api::status::Fact;
 
 /// How long a request may take where it says nothing itself.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -134,21 +132,13 @@ impl Node {
                 self.send(view.coordinator, Message::Ask { view, ticket, ask });
             }
         }
-        has_acted | self.leave_if_released(now)
+        has_acted
     }
 
-    /// The others know that this node has left, but their word for it was lost.
-    fn leave_if_released(&mut self, now: Now) -> bool {
-        let fact = self.replica.fact(self.me);
-        let has_left = fact.fact == Fact::Left && fact.session == self.links.session();
-        let is_apart = matches!(self.membership.phase, Phase::Gathering { .. });
-        if self.wants_to_leave && self.clients.has_leave() && has_left && is_apart && self.executor.is_idle()
-        {
-            self.answer_all_leaves();
-            self.exit(now, "left the cluster");
-            return true;
-        }
-        false
+    /// This node runs nothing, and there is nobody to hand anything over to.
+    pub(crate) fn leave_alone(&mut self, now: Now) {
+        self.answer_all_leaves();
+        self.exit(now, "left the cluster");
     }
 
     fn why_unanswered(&self, now: Now, waiting: &Waiting) -> String {

@@ -9,6 +9,7 @@ use crate::replica::activity::active_on;
 use crate::replica::apply::{Calls, is_failure};
 use crate::replica::command::Command;
 use crate::replica::sequencer::Sequencer;
+use crate::replica::state::Cause;
 use crate::schedule::{Action, ActionKind, Report, Situation, Transition, schedule};
 use crate::time::{Instant, Now};
 use crate::transition::{InFlight, Runner};
@@ -19,7 +20,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use muster_api::history::{OpRecord, OpStatus, ResourceAction, rc};
 use muster_api::id::{NodeId, NodeName, ResourceId};
-use muster_api::status::Level;
 
 /// Decisions that may follow each other within one step. More means that two of them undo each other.
 const PLANS_MAX: u32 = 20;
@@ -140,7 +140,7 @@ impl Node {
             view.members.iter().map(|member| member.id).filter(|id| *id != self.me).collect();
         let Some(lead) = self.lead.as_mut() else { return };
         let seq = lead.sequencer.begin(now.at, others.clone(), after);
-        self.apply(seq, &command);
+        self.apply(now, seq, &command);
         self.send_others(&others, &Message::Command { view: id, seq, command });
     }
 
@@ -160,7 +160,7 @@ impl Node {
     }
 
     /// Does what follows from the commands that are committed now. Returns whether there was any.
-    pub(crate) fn follow_commits(&mut self, now: Now) -> bool {
+    pub(crate) fn follow_commits(&mut self) -> bool {
         let Some(lead) = self.lead.as_mut() else { return false };
         let committed = lead.sequencer.take_committed();
         let has_acted = !committed.is_empty();
@@ -176,7 +176,7 @@ impl Node {
                 }
                 After::Fence { by, attempt } => self.send(by, Message::Fence { view, attempt }),
                 After::Released { node } => {
-                    self.answer_leavers(now, node);
+                    self.answer_leavers(node);
                 }
             }
         }
@@ -209,6 +209,7 @@ impl Node {
             return false;
         }
         let (transition, report) = self.decide(now);
+        self.withdraw_unwanted(now, &transition);
         let transition = self.permitted(transition);
         let limit =
             self.replica.config.properties.get("batch-limit").and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -308,17 +309,11 @@ impl Node {
             ActionKind::Fence { node, off } => {
                 let why = String::from(runner.why(index));
                 runner.begin(index);
-                self.open_fencing(now, &node, off, &why);
+                self.open_fencing(now, &node, off, &why, Cause::Policy);
                 true
             }
             ActionKind::ForgetFailures { node, resource } => {
                 runner.end(index, true);
-                self.note_resource(
-                    now,
-                    Level::Info,
-                    &resource,
-                    format!("failures of {resource} on {node} have aged out"),
-                );
                 self.sequence(now, Command::ForgetFailures { node, resource }, Vec::new());
                 true
             }
@@ -360,11 +355,14 @@ impl Node {
         if known.is_some_and(|records| records.contains(&record)) {
             return;
         }
-        self.tell_ended(now, &node, &resource, &record);
         let command =
             Command::Record { node: node.clone(), resource: resource.clone(), record: record.clone() };
         self.sequence(now, command, Vec::new());
+        let is_started = record.operation == "start" && !is_failure(&record);
         let Some(lead) = self.lead.as_mut() else { return };
+        if let Some(recovery) = lead.recovery.as_mut().filter(|_| is_started) {
+            recovery.note_started(now.at, &resource, &node);
+        }
         let is_it = |flight: &InFlight| {
             flight.is_about(&node, &resource)
                 && flight.operation == record.operation
@@ -417,13 +415,13 @@ impl Node {
                 self.sequence(now, Command::Left { node: id }, alloc::vec![After::Released { node: id }]);
                 has_acted = true;
             } else {
-                has_acted |= self.answer_leavers(now, id);
+                has_acted |= self.answer_leavers(id);
             }
         }
         has_acted
     }
 
-    fn answer_leavers(&mut self, now: Now, node: NodeId) -> bool {
+    fn answer_leavers(&mut self, node: NodeId) -> bool {
         let Some(lead) = self.lead.as_mut() else { return false };
         let (done, rest): (Vec<_>, Vec<_>) =
             core::mem::take(&mut lead.leavers).into_iter().partition(|(_, _, id)| *id == node);
@@ -432,7 +430,6 @@ impl Node {
             return false;
         }
         let generation = self.replica.config.generation;
-        self.note_membership(now, format!("{} runs nothing any more and leaves", self.name_of(node)));
         for (origin, ticket, _) in done {
             self.send(origin, Message::Answer { ticket, answer: Answer::Done { generation, note: None } });
         }
@@ -450,7 +447,6 @@ impl Node {
         }
         lead.lower_votes_at = None;
         let Some(votes) = votes else { return false };
-        self.note_membership(now, format!("last_man_standing: {votes} votes are expected from now on"));
         self.sequence(now, Command::ExpectVotes(votes), Vec::new());
         true
     }

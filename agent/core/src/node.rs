@@ -88,6 +88,8 @@ pub struct Inspection {
 pub struct Node {
     pub(crate) me: NodeId,
     pub(crate) corosync: Corosync,
+    /// Of what must be the same in every node's corosync.conf.
+    pub(crate) config_digest: u64,
     pub(crate) version: String,
     pub(crate) started: Now,
     pub(crate) links: Links,
@@ -150,6 +152,7 @@ impl Node {
         let position = saved.as_ref().map_or(Position::NONE, |saved| saved.position);
         Ok(Self {
             me: boot.me,
+            config_digest: config_digest(&boot.corosync),
             corosync: boot.corosync,
             version: boot.version,
             started: now,
@@ -280,7 +283,7 @@ impl Node {
             }
             self.learn_epochs();
             // Before the view may end: who has just left must hear of it.
-            has_acted |= self.follow_commits(now);
+            has_acted |= self.follow_commits();
             has_acted |= self.watch(now);
             has_acted |= self.lead_on(now);
             has_acted |= self.serve_clients(now);
@@ -303,7 +306,7 @@ impl Node {
             view: self.membership.view.as_ref().map(|view| view.id),
             epoch_seen: self.membership.epoch_seen,
             reach: reach.into_iter().filter(|reach| !self.is_excluded(now.at, reach.node)).collect(),
-            config_digest: self.config_digest(),
+            config_digest: self.config_digest,
             has_device_vote: self.device_until.is_some(),
         };
         self.links.set_beat(now.at, beat);
@@ -326,7 +329,7 @@ impl Node {
             }
             Message::Promise { view, promise } => self.on_promise(now, from, view, promise),
             Message::Refuse { view, epoch_seen } => self.on_refuse(now, from, view, epoch_seen),
-            Message::Install { view, install } => self.on_install(from, view, install),
+            Message::Install { view, install } => self.on_install(now, from, view, install),
             Message::Installed { view } => self.on_installed(now, from, view),
             Message::Activate { view } => self.on_activate(now, from, view),
             Message::Answer { ticket, answer } => self.on_answer(now, ticket, answer),
@@ -389,12 +392,13 @@ impl Node {
             self.leave_view(now);
             return;
         }
-        self.apply(seq, command);
+        self.apply(now, seq, command);
         self.send(view.coordinator, Message::Ack { view, seq });
     }
 
     /// Applies a command of the activated view.
-    pub(crate) fn apply(&mut self, seq: u64, command: &Command) {
+    pub(crate) fn apply(&mut self, now: Now, seq: u64, command: &Command) {
+        self.tell_command(now, command);
         let name = self.name_of(self.me).clone();
         let forgets = matches!(command, Command::Cleanup { .. } | Command::ForgetFailures { .. });
         let before = forgets.then(|| self.replica.history.nodes.get(&name).cloned().unwrap_or_default());
@@ -469,19 +473,6 @@ impl Node {
         id.is_some_and(|id| self.membership.view.as_ref().is_some_and(|view| view.has(id)))
     }
 
-    /// Of what must be the same in every node's corosync.conf.
-    pub(crate) fn config_digest(&self) -> u64 {
-        let totem = &self.corosync.totem;
-        let mut text = alloc::format!("{} {}", totem.cluster_name, totem.config_version);
-        for node in &self.corosync.nodes {
-            text.push_str(&alloc::format!(";{} {} {}", node.id, node.name, node.votes));
-        }
-        text.push_str(&alloc::format!(";{:?}", self.corosync.quorum));
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
-            (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-    }
-
     /// A number that differs from node to node and from call to call (xorshift).
     pub(crate) fn next_random(&mut self) -> u64 {
         self.random ^= self.random << 13;
@@ -500,6 +491,7 @@ impl Node {
         let is_same_shape = ids(&corosync) == ids(&self.corosync) && corosync.totem == self.corosync.totem;
         self.tell_reconfigured(now, is_same_shape);
         if is_same_shape {
+            self.config_digest = config_digest(&corosync);
             if corosync.votes_configured() != self.corosync.votes_configured() {
                 self.replica.votes.reconfigure();
             }
@@ -542,4 +534,16 @@ impl Node {
             is_idle: self.lead.as_ref().is_some_and(Lead::is_idle),
         }
     }
+}
+
+/// Of what must be the same in every node's corosync.conf.
+fn config_digest(corosync: &Corosync) -> u64 {
+    let totem = &corosync.totem;
+    let mut text = alloc::format!("{} {}", totem.cluster_name, totem.config_version);
+    for node in &corosync.nodes {
+        text.push_str(&alloc::format!(";{} {} {}", node.id, node.name, node.votes));
+    }
+    text.push_str(&alloc::format!(";{:?}", corosync.quorum));
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -5,6 +5,7 @@ use crate::message::{Answer, Message};
 use crate::node::Node;
 use crate::replica::activity::active_on;
 use crate::replica::command::{Ask, Command};
+use crate::replica::state::Cause;
 use crate::time::Now;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,7 +17,7 @@ use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::nearest::nearest;
 use muster_api::resource::{Resource, Score};
-use muster_api::status::{Fact, Level};
+use muster_api::status::Fact;
 
 /// What a request comes to at once.
 #[expect(clippy::large_enum_variant, reason = "each lives for one request")]
@@ -128,7 +129,6 @@ impl Node {
             return Ok(Decided::Nothing(note.or_else(|| Some("it is so already".to_string()))));
         }
         config.generation += 1;
-        self.note_config(now, config.generation);
         Ok(Decided::Commit(Command::Configure(config), note))
     }
 
@@ -179,10 +179,6 @@ impl Node {
             lead.invalidate();
         }
         if !self.replica.leaving.contains(&node) {
-            self.note_membership(
-                now,
-                format!("{} is asked to leave: its resources go first", self.name_of(node)),
-            );
             self.sequence(now, Command::Leaving { node }, Vec::new());
         }
         Decided::Later
@@ -207,7 +203,7 @@ impl Node {
             ))));
         }
         let reason = format!("asked for on {by}");
-        self.open_fencing(now, node, off, &reason);
+        self.open_fencing(now, node, off, &reason, Cause::Person);
         Ok(Decided::Nothing(Some(format!("{node} is being fenced: see `status` for the result"))))
     }
 
@@ -241,7 +237,7 @@ impl Node {
                     state: FencingState::Pending,
                 },
                 session: self.replica.fact(id).session,
-                is_for_loss: true,
+                cause: Cause::Loss,
                 trials: 0,
                 rounds: 0,
                 cursor: (0, 0),
@@ -317,17 +313,6 @@ impl Node {
                 .to_string());
         }
         Ok(())
-    }
-
-    fn note_config(&mut self, now: Now, generation: u64) {
-        self.note(
-            now,
-            "config",
-            Level::Info,
-            format!("the configuration has generation {generation} now"),
-            None,
-            None,
-        );
     }
 }
 

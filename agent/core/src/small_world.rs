@@ -47,6 +47,7 @@ struct World {
     replies: BTreeMap<ClientId, Response>,
     events: Vec<(Instant, NodeId, String)>,
     fenced: Vec<(Instant, NodeId)>,
+    fails_stops: bool,
 }
 
 fn id(number: u32) -> NodeId {
@@ -79,6 +80,7 @@ impl World {
             replies: BTreeMap::new(),
             events: Vec::new(),
             fenced: Vec::new(),
+            fails_stops: false,
         }
     }
 
@@ -192,6 +194,7 @@ impl World {
                 host.active.insert(action.resource.clone());
                 rc::OK
             }
+            "stop" if self.fails_stops => rc::ERROR,
             "stop" => {
                 host.active.remove(&action.resource);
                 rc::OK
@@ -517,4 +520,55 @@ fn a_coordinator_that_is_fenced_by_another_is_not_waited_for() {
     world.run(400);
     assert_eq!(world.where_is("web"), [2], "{}", world.story());
     assert!(world.is_primary(2) && world.fenced.len() == 1 && world.now - before < Duration::from_secs(1));
+}
+
+#[test]
+fn a_coordinator_that_leaves_loses_nobody_and_fences_nobody() {
+    for nodes in 2..=4 {
+        let mut world = World::new(nodes, if nodes == 2 { "two_node: 1" } else { "" });
+        (1..=nodes).for_each(|number| world.start(number));
+        world.run(1500);
+        world.configure(&["web"]);
+        world.run(1000);
+        let answer = world.ask(1, Request::Leave);
+        assert!(matches!(answer, Some(Response::Done { .. })), "{answer:?}\n{}", world.story());
+        world.run(5000);
+        let is_wrong = |text: &String| text.contains("is lost") || text.contains("is requested");
+        assert!(!world.events.iter().any(|(_, _, text)| is_wrong(text)), "{}", world.story());
+        assert!(world.fenced.is_empty() && world.is_primary(2));
+    }
+}
+
+#[test]
+fn every_member_tells_what_happens_to_resources() {
+    let mut world = World::two_nodes();
+    world.configure(&["web"]);
+    world.run(1000);
+    for number in 1..=2 {
+        let is_start = |(_, by, text): &&(Instant, NodeId, String)| {
+            *by == id(number) && text.starts_with("start of web on") && text.contains("done")
+        };
+        assert_eq!(world.events.iter().filter(is_start).count(), 1, "{}", world.story());
+    }
+}
+
+#[test]
+fn a_fencing_that_nobody_can_do_is_tried_again_after_a_pause_and_given_up_once_it_is_not_needed() {
+    let mut world = World::new(1, "");
+    world.start(1);
+    world.run(1500);
+    world.configure(&["web"]);
+    world.run(1000);
+    world.fails_stops = true;
+    let disable = |on| Request::Enable { resource: "web".into(), on };
+    world.ask(1, disable(false));
+    world.run(100_000);
+    let failed =
+        |world: &World| world.events.iter().filter(|(.., text)| text.contains("fencing n1 failed")).count();
+    assert_eq!(failed(&world), 1, "{}", world.story());
+    world.fails_stops = false;
+    world.ask(1, Request::Cleanup { resource: None });
+    world.run(5000);
+    let is_open = world.hosts[&id(1)].node.as_ref().expect("it runs").inspect().has_open_fencing;
+    assert!(!is_open && world.where_is("web").is_empty(), "{}", world.story());
 }

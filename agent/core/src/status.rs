@@ -156,7 +156,7 @@ impl Node {
     }
 
     fn differing_configs(&self) -> Vec<String> {
-        let mine = self.config_digest();
+        let mine = self.config_digest;
         let beats = self.links.peers().filter_map(|(id, peer)| Some((id, peer.beat()?)));
         let differing = beats.filter(|(_, beat)| beat.config_digest != mine);
         differing

@@ -7,6 +7,7 @@ use crate::message::Install;
 use crate::node::Node;
 use crate::recovery::Recovery;
 use crate::replica::apply::is_failure;
+use crate::replica::command::Command;
 use crate::replica::state::FenceEntry;
 use crate::schedule::{Report, Transition};
 use crate::time::Now;
@@ -104,6 +105,68 @@ impl Node {
         }
     }
 
+    /// What a command of the view does, told by every member: each knows the whole story.
+    pub(crate) fn tell_command(&mut self, now: Now, command: &Command) {
+        match command {
+            Command::Configure(config) => {
+                let text = format!("the configuration has generation {} now", config.generation);
+                self.note(now, "config", Level::Info, text, None, None);
+            }
+            Command::Record { node, resource, record } => self.tell_ended(now, node, resource, record),
+            Command::ForgetFailures { node, resource } => {
+                let text = format!("failures of {resource} on {node} have aged out");
+                self.note_resource(now, Level::Info, resource, text);
+            }
+            Command::Fencing(entry) => self.tell_fencing(now, entry),
+            Command::Leaving { node } => {
+                let text = format!("{} is asked to leave: its resources go first", self.name_of(*node));
+                self.note_membership(now, text);
+            }
+            Command::Left { node } => {
+                let text = format!("{} runs nothing any more and leaves", self.name_of(*node));
+                self.note_membership(now, text);
+            }
+            Command::ExpectVotes(votes) => {
+                let text = format!("last_man_standing: {votes} votes are expected from now on");
+                self.note_membership(now, text);
+            }
+            Command::Ordered { .. } | Command::Cancelled { .. } | Command::Cleanup { .. } => {}
+        }
+    }
+
+    /// Where a fencing has come to a new stage.
+    fn tell_fencing(&mut self, now: Now, entry: &FenceEntry) {
+        let record = &entry.record;
+        let target = &record.target;
+        let known = self.replica.fencing_of(record.number).map(|known| &known.record.state);
+        if known == Some(&record.state) {
+            return;
+        }
+        let took = record.ended_ms.unwrap_or_default().saturating_sub(record.requested_ms);
+        let (level, text) = match (&record.state, &record.device) {
+            (FencingState::Pending, _) if known.is_none() => {
+                (Level::Warning, format!("fencing {target} is requested: {}", record.reason))
+            }
+            (FencingState::Pending | FencingState::Running, _) => return,
+            (FencingState::Failed { why }, _) => {
+                let pause = self.pause(entry).as_secs();
+                (Level::Error, format!("fencing {target} failed: {why}; it is tried again in {pause} s"))
+            }
+            (FencingState::Confirmed, Some(device)) => (
+                Level::Warning,
+                format!("{target} is off: confirmed by {device} {took} ms after the request"),
+            ),
+            (FencingState::Confirmed, None) => (Level::Warning, format!("{target} is off")),
+            (FencingState::ConfirmedByHand, _) => {
+                (Level::Warning, format!("{target} is off: confirmed by hand"))
+            }
+            (FencingState::Withdrawn, _) => {
+                (Level::Info, format!("fencing {target} is withdrawn: nothing asks for it any more"))
+            }
+        };
+        self.note_fencing(now, level, &target.clone(), text);
+    }
+
     /// Fencings that are over because the target came back.
     pub(crate) fn tell_withdrawn(&mut self, now: Now, install: &Install) {
         let was_open = |number: u64| self.replica.fencing_of(number).is_some_and(FenceEntry::is_open);
@@ -159,7 +222,7 @@ impl Node {
         }
     }
 
-    pub(crate) fn tell_ended(&mut self, now: Now, node: &NodeName, resource: &ResourceId, record: &OpRecord) {
+    fn tell_ended(&mut self, now: Now, node: &NodeName, resource: &ResourceId, record: &OpRecord) {
         let is_probe = record.operation == "monitor" && record.interval_ms == 0;
         if record.status == OpStatus::Pending
             || (record.operation == "monitor" && !is_failure(record) && !is_probe)
@@ -177,12 +240,6 @@ impl Node {
             (Level::Info, format!("{operation} of {resource} on {node} done in {took} ms"))
         };
         self.note(now, "resource", level, text, Some(node.clone()), Some(resource.clone()));
-        if record.operation == "start"
-            && !is_failure(record)
-            && let Some(recovery) = self.lead.as_mut().and_then(|lead| lead.recovery.as_mut())
-        {
-            recovery.note_started(now.at, resource, node);
-        }
     }
 
     pub(crate) fn tell_heard(&mut self, now: Now, heard: &Heard) {

@@ -10,7 +10,8 @@ use crate::lead::After;
 use crate::message::{FenceAttempt, Message};
 use crate::node::Node;
 use crate::replica::command::Command;
-use crate::replica::state::{FenceEntry, State};
+use crate::replica::state::{Cause, FenceEntry, State};
+use crate::schedule::{ActionKind, Transition};
 use crate::time::{Instant, Now};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -36,8 +37,8 @@ const STARTUP_WAIT_MS: u64 = 20_000;
 pub(crate) struct Drive {
     /// A device is used then, or has not answered until then.
     due: Instant,
-    /// Which stage it was computed for.
-    stage: (FencingState, u32),
+    /// Which stage it was computed for: the state, how often a device was used, how often all levels have failed.
+    stage: (FencingState, u32, u32),
     /// The target is back but not merged: it is spared until then.
     spare_until: Option<Instant>,
 }
@@ -66,9 +67,20 @@ pub(crate) fn is_being_fenced(state: &State, name: &NodeName, fact: Fact) -> boo
 
 impl Node {
     /// Opens a fencing, unless one is open already.
-    pub(crate) fn open_fencing(&mut self, now: Now, target: &NodeName, off: bool, reason: &str) {
+    pub(crate) fn open_fencing(
+        &mut self,
+        now: Now,
+        target: &NodeName,
+        off: bool,
+        reason: &str,
+        cause: Cause,
+    ) {
         let Some(id) = self.id_of(target) else { return };
-        if self.replica.open_fencing(target).is_some() {
+        if let Some(open) = self.replica.open_fencing(target) {
+            if cause == Cause::Person && open.cause == Cause::Policy {
+                let entry = FenceEntry { cause, ..open.clone() };
+                self.sequence(now, Command::Fencing(entry), Vec::new());
+            }
             return;
         }
         let wants_off =
@@ -84,17 +96,33 @@ impl Node {
             ended_ms: None,
             state: FencingState::Pending,
         };
-        self.note_fencing(
-            now,
-            EventLevel::Warning,
-            target,
-            format!("fencing {target} is requested: {reason}"),
-        );
         let fact = self.replica.fact(id);
-        let is_for_loss = !matches!(fact.fact, Fact::Member | Fact::Leaving);
-        let entry =
-            FenceEntry { record, session: fact.session, is_for_loss, trials: 0, rounds: 0, cursor: (0, 0) };
+        let is_member = matches!(fact.fact, Fact::Member | Fact::Leaving);
+        let cause = if is_member { cause } else { Cause::Loss };
+        let entry = FenceEntry { record, session: fact.session, cause, trials: 0, rounds: 0, cursor: (0, 0) };
         self.sequence(now, Command::Fencing(entry), Vec::new());
+    }
+
+    /// What the policy does not ask for any more is withdrawn, where no device is at work: the target left, or a person has
+    /// seen to what was wrong with it.
+    pub(crate) fn withdraw_unwanted(&mut self, now: Now, transition: &Transition) {
+        if !self.may_fence() {
+            return;
+        }
+        let is_wanted = |target: &NodeName| {
+            let kinds = transition.actions.iter().map(|action| &action.kind);
+            kinds.into_iter().any(|kind| matches!(kind, ActionKind::Fence { node, .. } if node == target))
+        };
+        let is_unwanted = |entry: &&FenceEntry| {
+            let is_at_work = entry.record.state == FencingState::Running;
+            entry.is_open() && !is_at_work && entry.cause != Cause::Person && !is_wanted(&entry.record.target)
+        };
+        let unwanted: Vec<FenceEntry> = self.replica.fencing.iter().filter(is_unwanted).cloned().collect();
+        for mut entry in unwanted {
+            entry.record.state = FencingState::Withdrawn;
+            entry.record.ended_ms = Some(now.wall_ms);
+            self.sequence(now, Command::Fencing(entry), Vec::new());
+        }
     }
 
     /// Moves every open fencing on. Returns whether anything happened.
@@ -137,7 +165,7 @@ impl Node {
 
     /// When the entry goes on; computed once for each of its stages.
     fn due_of(&mut self, now: Now, entry: &FenceEntry, target: NodeId) -> Instant {
-        let stage = (entry.record.state.clone(), entry.trials);
+        let stage = (entry.record.state.clone(), entry.trials, entry.rounds);
         let known = self.lead.as_ref().and_then(|lead| lead.drives.get(&entry.record.number));
         if let Some(drive) = known.filter(|drive| drive.stage == stage) {
             return drive.due;
@@ -161,7 +189,7 @@ impl Node {
         Duration::from_millis(device.map_or(0, |device| timeout_ms(config, device, entry.record.action)))
     }
 
-    fn pause(&self, entry: &FenceEntry) -> Duration {
+    pub(crate) fn pause(&self, entry: &FenceEntry) -> Duration {
         let written = self.replica.config.properties.get("stonith-max-attempts");
         let max = written.and_then(|text| text.parse().ok()).unwrap_or(10);
         if entry.rounds >= max { LONG_PAUSE } else { ROUND_PAUSE }
@@ -237,7 +265,6 @@ impl Node {
                 let why = format!("no fence device can fence {}", entry.record.target);
                 self.fence_failed(now, entry, why);
             } else {
-                entry.trials += 1;
                 entry.rounds += 1;
                 self.sequence(now, Command::Fencing(entry), Vec::new());
             }
@@ -409,12 +436,8 @@ impl Node {
 
     /// All levels have failed: begin again after a pause.
     fn fence_failed(&mut self, now: Now, mut entry: FenceEntry, why: String) {
-        let target = entry.record.target.clone();
         entry.rounds += 1;
         entry.cursor = (0, 0);
-        let pause = self.pause(&entry).as_secs();
-        let text = format!("fencing {target} failed: {why}; it is tried again in {pause} s");
-        self.note_fencing(now, EventLevel::Error, &target, text);
         entry.record.state = FencingState::Failed { why };
         self.sequence(now, Command::Fencing(entry), Vec::new());
     }
@@ -422,15 +445,6 @@ impl Node {
     /// The node is off.
     pub(crate) fn confirm(&mut self, now: Now, mut entry: FenceEntry, state: FencingState) {
         let target = entry.record.target.clone();
-        let took = now.wall_ms.saturating_sub(entry.record.requested_ms);
-        let text = match (&state, &entry.record.device) {
-            (FencingState::ConfirmedByHand, _) => format!("{target} is off: confirmed by hand"),
-            (_, Some(device)) => {
-                format!("{target} is off: confirmed by {device} {took} ms after the request")
-            }
-            (_, None) => format!("{target} is off"),
-        };
-        self.note_fencing(now, EventLevel::Warning, &target, text);
         entry.record.state = state;
         entry.record.ended_ms = Some(now.wall_ms);
         let session = entry.session;

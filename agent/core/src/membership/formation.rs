@@ -5,7 +5,7 @@ use super::{Phase, Proposal};
 use crate::message::{Install, Message, Promise};
 use crate::node::Node;
 use crate::quorum::{Question, Standing, judge};
-use crate::replica::state::{NodeFact, Position, State};
+use crate::replica::state::{Cause, NodeFact, Position, State};
 use crate::time::Now;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -87,7 +87,7 @@ impl Node {
     /// From the promise on the others may go on as members without this node hearing of it: whatever was known of their being
     /// off or gone does not hold any more, even if the view never comes to be.
     fn expect_members(&mut self, members: &[Member]) {
-        for member in members {
+        for member in members.iter().filter(|member| member.id != self.me) {
             let fact = NodeFact { fact: Fact::Member, session: member.session, is_fresh: true };
             self.replica.facts.insert(member.id, fact);
         }
@@ -141,9 +141,8 @@ impl Node {
         let view = proposal.view;
         let install = self.first_state(now, proposal);
         let set: BTreeSet<NodeId> = install.members.iter().map(|member| member.id).collect();
-        self.tell_withdrawn(now, &install);
         self.send_others(&set, &Message::Install { view, install: install.clone() });
-        self.take_install(&install);
+        self.take_install(now, &install);
         let deadline = now.at + self.links.timing().consensus;
         if let Phase::Proposing(proposal) = &mut self.membership.phase {
             proposal.installed = Some((install, BTreeSet::from([self.me])));
@@ -292,7 +291,7 @@ impl Node {
         self.ask_quorum(&self.replica, &members, self.is_unblocked, judge)
     }
 
-    pub(crate) fn on_install(&mut self, from: NodeId, view: ViewId, install: Install) {
+    pub(crate) fn on_install(&mut self, now: Now, from: NodeId, view: ViewId, install: Install) {
         let until = {
             let Phase::Promised { view: promised, proposer, install: none @ None, until } =
                 &mut self.membership.phase
@@ -307,11 +306,12 @@ impl Node {
         };
         // The others have to answer as well.
         *until = *until + self.links.timing().consensus;
-        self.take_install(&install);
+        self.take_install(now, &install);
         self.send(from, Message::Installed { view });
     }
 
-    fn take_install(&mut self, install: &Install) {
+    fn take_install(&mut self, now: Now, install: &Install) {
+        self.tell_withdrawn(now, install);
         self.replica = install.state.clone();
         self.position = install.position;
         self.provisional = install.provisional.iter().copied().collect();
@@ -384,7 +384,7 @@ fn leaving(proposal: &Proposal) -> BTreeSet<NodeId> {
 /// The target is back before a device was used.
 fn withdraw(state: &mut State, target: &muster_api::id::NodeName, at_ms: u64) {
     let of_target = state.fencing.iter_mut().filter(|entry| entry.record.target == *target);
-    for entry in of_target.filter(|entry| entry.is_open() && entry.is_for_loss) {
+    for entry in of_target.filter(|entry| entry.is_open() && entry.cause == Cause::Loss) {
         entry.record.state = FencingState::Withdrawn;
         entry.record.ended_ms = Some(at_ms);
     }

@@ -32,6 +32,8 @@ impl Node {
                 self.membership.phase = Phase::Gathering { since: now.at };
                 true
             }
+            // Who was told to go waits until all know of it.
+            Phase::Operational if self.has_left(self.me) => self.watch_view(now),
             Phase::Operational => self.watch_view(now) || self.seek(now),
             Phase::Gathering { .. } => self.seek(now),
             Phase::Gone => false,
@@ -103,7 +105,12 @@ impl Node {
         if now.at < self.membership.retry_at {
             return false;
         }
-        self.propose(now, &wanted);
+        if self.wants_to_leave && wanted.len() == 1 && self.executor.is_idle() {
+            // The others know, or are gone.
+            self.leave_alone(now);
+        } else {
+            self.propose(now, &wanted);
+        }
         true
     }
 
@@ -272,14 +279,19 @@ impl Node {
         self.links.peer(id).is_none_or(|peer| peer.is_lost(now, self.links.timing().token))
     }
 
+    /// The cluster has let go of the present life of that node.
+    fn has_left(&self, id: NodeId) -> bool {
+        let fact = self.replica.fact(id);
+        fact.fact == Fact::Left && fact.session == self.session_of(id)
+    }
+
     /// A peer that must not be in a view now: it did not answer, it has left, or a device is switching it off.
     pub(crate) fn is_excluded(&self, now: Instant, id: NodeId) -> bool {
         let fact = self.replica.fact(id);
-        let has_left = fact.fact == Fact::Left && fact.session == self.session_of(id);
         // Out of a view the state is not up to date: the device may have answered long ago.
         let is_target =
             self.membership.view.is_some() && is_being_fenced(&self.replica, self.name_of(id), fact.fact);
-        has_left || is_target || self.membership.is_distrusted(now, id)
+        self.has_left(id) || is_target || self.membership.is_distrusted(now, id)
     }
 }
 

@@ -61,14 +61,24 @@ impl NodeFact {
 pub(crate) struct FenceEntry {
     pub(crate) record: FencingRecord,
     pub(crate) session: u64,
-    /// The target was no member when it was opened: it is withdrawn where the target comes back.
-    pub(crate) is_for_loss: bool,
+    pub(crate) cause: Cause,
     /// Uses of devices for it so far.
     pub(crate) trials: u32,
     /// How often all levels have failed.
     pub(crate) rounds: u32,
     /// The level, and the device in it, that is used now or next.
     pub(crate) cursor: (u32, u32),
+}
+
+/// Who wants a fencing, and so what ends the wish before a device was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Cause {
+    /// The target was no member: until it comes back.
+    Loss,
+    /// The policy, for what happened on a member: until it does not ask for it any more.
+    Policy,
+    /// A person.
+    Person,
 }
 
 impl FenceEntry {
