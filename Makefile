@@ -15,7 +15,7 @@ FENCE ?= redfish
 SEEDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help build agent prerequisites demo test lint unit e2e sim bench clean-lab
+.PHONY: help build agent prerequisites demo test lint unit e2e faults sim bench clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,7 +24,8 @@ build: agent ## muster, the static agent and the watch of the tests, optimised
 	cargo build --release --locked -p muster -p muster-tests
 
 agent: ## the static agent that muster pushes to hosts
-	RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" cargo build --profile agent --locked --target $(TRIPLE) -p musterd
+	RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" cargo rustc --profile agent --locked --target $(TRIPLE) \
+	  -p musterd --bin musterd -- -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,$(CURDIR)/agent/agent.ld
 
 prerequisites: ## Debian's packages that the lab needs
 	@missing=$$(for package in $(LAB_PACKAGES) gcc libc6-dev; do \
@@ -46,6 +47,9 @@ unit: ## unit, snapshot, case and simulation tests: no network, no root
 
 e2e: prerequisites build ## the end-to-end tests on lab nodes (root)
 	$(SUDO) tests/e2e/run.sh
+
+faults: prerequisites build ## every fault that a kernel can give, one after the other, on NODES=2..8 lab nodes (root)
+	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh
 
 sim: ## search for counterexamples: SEEDS=… or SECONDS=…
 	cargo run --release --locked -p muster-tests --bin sim -- --seeds 0..$(SEEDS)

@@ -50,6 +50,14 @@ impl Notify {
     }
 }
 
+/// Waits where a service manager would start the agent again at once (the unit's `RestartSec=` is made for an agent that was
+/// killed), so that a cause that stays neither fills the journal nor keeps a processor busy.
+pub(crate) fn pause_before_restart() {
+    if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        std::thread::sleep(Duration::from_secs(2));
+    }
+}
+
 /// How often the service manager wants to hear that the agent is alive: half of the time after which it would end it.
 pub(crate) fn watchdog_interval() -> Option<Duration> {
     let micros = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;

@@ -15,7 +15,7 @@ use crate::control::server::{Control, listen};
 use crate::fence::Fencer;
 use crate::keys::{self, Keyring};
 use crate::membership::Membership;
-use crate::notify::Notify;
+use crate::notify::{self, Notify};
 use crate::peer::{Peers, find_local};
 use crate::resource::Executor;
 use crate::seal::Seal;
@@ -31,13 +31,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Threads of ours call shallowly; the default of 2 MiB would count against locked memory.
 const STACK_SIZE: usize = 512 * 1024;
+/// An agent that fails sooner than this has most likely a cause that stays: a full disk, a mistake in a file.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How long answers may be on their way to clients when the agent exits.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
@@ -77,6 +79,7 @@ enum StartError {
 
 /// Runs the agent until it is told to stop.
 pub(crate) fn run(places: Places) -> ExitCode {
+    let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_stack_size(STACK_SIZE)
@@ -85,13 +88,14 @@ pub(crate) fn run(places: Places) -> ExitCode {
     let served = runtime
         .map_err(|source| StartError::System { what: "start the runtime", source })
         .and_then(|runtime| runtime.block_on(serve(places)));
-    match served {
-        Ok(code) => code,
-        Err(error) => {
-            log::error(error.to_string());
-            ExitCode::FAILURE
-        }
+    let code = served.unwrap_or_else(|error| {
+        log::error(error.to_string());
+        ExitCode::FAILURE
+    });
+    if code != ExitCode::SUCCESS && started.elapsed() < SHORT_LIFE {
+        notify::pause_before_restart();
     }
+    code
 }
 
 async fn serve(places: Places) -> Result<ExitCode, StartError> {

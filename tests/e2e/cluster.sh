@@ -34,17 +34,6 @@ PY
 }
 
 as_predicted() { diff "$WORK/predicted" "$WORK/actual" >&2 && test -s "$WORK/actual"; }
-holders() {
-    local name count=0
-    for name in $NODE_NAMES; do
-        if node "$name" ip -o addr show 2>/dev/null | grep -qF " $VIP/"; then count=$((count + 1)); fi
-    done
-    echo "$count"
-}
-one_holder() { [ "$(holders)" = 1 ]; }
-has_failed() { status_json | json "[f['resource'] for f in s['failures']]" | grep -q "$1"; }
-all_members() { [ "$(status_json | json "sum(n['fact'] == 'member' for n in s['nodes'])")" = "$NODES" ]; }
-settled() { all_members && is_idle && one_holder && [ -n "$(served_by)" ]; }
 refused() { ! "$@" 2>"$WORK/refusal" && cat "$WORK/refusal"; }
 
 step "a plan for bare nodes tells what apply then does, and touches nothing"
@@ -82,8 +71,6 @@ watch_stop
 tail -n 1 "$WORK/watch"
 expect "nobody was fenced" test "$(fencings)" = 0
 step_done
-
-coordinator() { status_json | json "s['view']['coordinator']"; }
 
 # kill_agent NODE: the agent is gone at once; systemd starts it again.
 kill_agent() {

@@ -89,13 +89,26 @@ status_json() {
     return 1
 }
 
-json() { python3 -c "import json,sys; s=json.load(sys.stdin); print($1)"; }
+# json EXPRESSION: of the document `s` on standard input; fails where there is none.
+json() { python3 -c "import json,sys; text=sys.stdin.read(); s=json.loads(text) if text else sys.exit(1); print($1)"; }
 
 served_by() { curl -s --max-time 0.3 "http://$VIP/" | sed -nE 's/.*Served by ([a-z0-9]+).*/\1/p'; }
 active_node() { served_by; }
 served_elsewhere() { local by; by=$(served_by); [ -n "$by" ] && [ "$by" != "$1" ]; }
 test_served_by() { [ "$(served_by)" = "$1" ]; }
 test_fencings() { [ "$(fencings)" = "$1" ]; }
+holders() {
+    local name count=0
+    for name in $NODE_NAMES; do
+        if node "$name" ip -o addr show 2>/dev/null | grep -qF " $VIP/"; then count=$((count + 1)); fi
+    done
+    echo "$count"
+}
+one_holder() { [ "$(holders)" = 1 ]; }
+has_failed() { status_json | json "[f['resource'] for f in s['failures']]" | grep -q "$1"; }
+all_members() { [ "$(status_json | json "sum(n['fact'] == 'member' for n in s['nodes'])")" = "$(wc -w <<<"$NODE_NAMES")" ]; }
+settled() { all_members && is_idle && one_holder && [ -n "$(served_by)" ]; }
+coordinator() { status_json | json "s['view']['coordinator']"; }
 is_member() { status_json | json "[n['fact'] for n in s['nodes'] if n['name']=='$1'][0]" | grep -qx member; }
 is_idle() { status_json | json "s['busy']" | grep -qx False; }
 # The most that any node knows of: one that is cut off does not know of its own fencing.
