@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A run that takes more steps than this goes round in circles.
-const STEPS_MAX: u64 = 4_000_000;
+const STEPS_MAX: u64 = 1_000_000;
 
 /// One step that wants more than this done goes round in circles as well.
 const EFFECTS_MAX: usize = 3000;

@@ -355,8 +355,12 @@ impl Node {
         if known.is_some_and(|records| records.contains(&record)) {
             return;
         }
-        let command =
-            Command::Record { node: node.clone(), resource: resource.clone(), record: record.clone() };
+        let command = Command::Record {
+            node: node.clone(),
+            resource: resource.clone(),
+            record: record.clone(),
+            seen_ms: now.wall_ms,
+        };
         self.sequence(now, command, Vec::new());
         let is_started = record.operation == "start" && !is_failure(&record);
         let Some(lead) = self.lead.as_mut() else { return };

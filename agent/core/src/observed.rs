@@ -126,7 +126,8 @@ pub fn remember(records: &mut Vec<OpRecord>, record: OpRecord) {
     let last_failure = records.iter().filter(|old| is_failure(old)).map(|old| old.call).max();
     let is_outdone =
         |old: &OpRecord| old.operation == record.operation && old.interval_ms == record.interval_ms;
-    records.retain(|old| !is_outdone(old) || (Some(old.call) == last_failure && !is_failure(&record)));
+    let is_kept = |old: &OpRecord| is_failure(old) && Some(old.call) == last_failure && !is_failure(&record);
+    records.retain(|old| !is_outdone(old) || is_kept(old));
     records.push(record);
 }
 

@@ -112,7 +112,7 @@ impl Node {
                 let text = format!("the configuration has generation {} now", config.generation);
                 self.note(now, "config", Level::Info, text, None, None);
             }
-            Command::Record { node, resource, record } => self.tell_ended(now, node, resource, record),
+            Command::Record { node, resource, record, .. } => self.tell_ended(now, node, resource, record),
             Command::ForgetFailures { node, resource } => {
                 let text = format!("failures of {resource} on {node} have aged out");
                 self.note_resource(now, Level::Info, resource, text);

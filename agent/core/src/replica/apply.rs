@@ -18,7 +18,9 @@ impl State {
         match command {
             Command::Configure(config) => self.config.clone_from(config),
             Command::Ordered { node, action, at_ms } => self.note_ordered(node, action, *at_ms),
-            Command::Record { node, resource, record } => self.note_ended(node, resource, record),
+            Command::Record { node, resource, record, seen_ms } => {
+                self.note_ended(node, resource, record, *seen_ms);
+            }
             Command::Cancelled { node, resource, interval_ms } => {
                 let records = records(&mut self.history, node, resource);
                 records.retain(|record| record.operation != "monitor" || record.interval_ms != *interval_ms);
@@ -49,11 +51,11 @@ impl State {
         put(records(&mut self.history, node, &action.resource), pending(action, call, at_ms));
     }
 
-    fn note_ended(&mut self, node: &NodeName, resource: &ResourceId, record: &OpRecord) {
+    fn note_ended(&mut self, node: &NodeName, resource: &ResourceId, record: &OpRecord, seen_ms: u64) {
         let was_known = records(&mut self.history, node, resource).iter().any(|known| known == record);
         put(records(&mut self.history, node, resource), record.clone());
         if !was_known && is_failure(record) && !self.is_failure_ignored(resource, record) {
-            self.count_failure(node, resource, record);
+            self.count_failure(node, resource, record, seen_ms);
         }
     }
 
@@ -66,14 +68,14 @@ impl State {
         operations.into_iter().find(same).is_some_and(|operation| operation.on_fail == Some(OnFail::Ignore))
     }
 
-    fn count_failure(&mut self, node: &NodeName, resource: &ResourceId, record: &OpRecord) {
+    fn count_failure(&mut self, node: &NodeName, resource: &ResourceId, record: &OpRecord, seen_ms: u64) {
         let is_fatal =
             record.operation == "start" && self.config.property_bool("start-failure-is-fatal", true);
         let counts = self.history.failures.entry(node.clone()).or_default();
         let before = counts.get(resource).map_or(0, |count| count.count);
         let count = if is_fatal { FATAL } else { before.saturating_add(1).min(FATAL) };
         let (operation, reason) = (record.operation.clone(), record.reason.clone());
-        counts.insert(resource.clone(), FailCount { count, last_ms: record.at_ms, operation, reason });
+        counts.insert(resource.clone(), FailCount { count, last_ms: seen_ms, operation, reason });
     }
 
     /// Looking anew: what is under way is kept, its end is still to come.
@@ -143,7 +145,9 @@ pub(crate) fn put(records: &mut Vec<OpRecord>, record: OpRecord) {
     records.retain(|known| {
         let is_same = known.operation == record.operation && known.interval_ms == record.interval_ms;
         let is_outdone = is_same || is_stopped && known.interval_ms > 0;
-        let is_last_failure = Some(known.call) == last_failure && known.call != record.call;
+        // Calls of the cluster and of the node may meet: an action that was ordered while a monitor failed.
+        let is_last_failure =
+            is_failure(known) && Some(known.call) == last_failure && known.call != record.call;
         !is_outdone || is_last_failure && !is_failure(&record)
     });
     let place = records.iter().position(|known| known.call > record.call).unwrap_or(records.len());
@@ -193,5 +197,43 @@ impl Contains for muster_api::cluster::ClusterConfig {
     fn is_in(&self, id: &ResourceId, wanted: &ResourceId) -> bool {
         id == wanted
             || self.primitives().any(|(primitive, group)| primitive.id == *id && group == Some(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_api::resource::AgentName;
+
+    fn record(operation: &str, interval_ms: u64, call: u64, code: Option<u8>) -> OpRecord {
+        let agent = AgentName::parse("ocf:heartbeat:Dummy").expect("a known agent");
+        let action = ResourceAction {
+            resource: "web".into(),
+            agent,
+            operation: operation.into(),
+            interval_ms,
+            params: alloc::collections::BTreeMap::new(),
+            meta: alloc::collections::BTreeMap::new(),
+            timeout_ms: 1000,
+        };
+        let status = if code.is_some() { OpStatus::Done } else { OpStatus::Pending };
+        OpRecord { status, rc: code, ..pending(&action, call, 1000) }
+    }
+
+    #[test]
+    fn the_end_of_a_stop_replaces_the_order_that_has_the_number_of_a_failure() {
+        let mut records = alloc::vec![record("start", 0, 1, Some(rc::OK))];
+        put(&mut records, record("stop", 0, 2, None));
+        put(&mut records, record("monitor", 5000, 2, Some(rc::NOT_RUNNING)));
+        put(&mut records, record("stop", 0, 3, Some(rc::OK)));
+        assert!(records.iter().all(|record| record.status != OpStatus::Pending), "{records:?}");
+    }
+
+    #[test]
+    fn a_failure_is_as_old_as_the_coordinator_says_whatever_the_clock_of_its_node() {
+        let mut state = State::default();
+        let failed = record("monitor", 5000, 2, Some(rc::NOT_RUNNING));
+        state.note_ended(&"n1".into(), &"web".into(), &failed, 7_200_000);
+        assert_eq!(state.history.failures[&"n1".into()][&"web".into()].last_ms, 7_200_000);
     }
 }

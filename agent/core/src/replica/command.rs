@@ -14,8 +14,8 @@ pub(crate) enum Command {
     Configure(ClusterConfig),
     /// An action is about to be ordered: from now on it may have happened.
     Ordered { node: NodeName, action: ResourceAction, at_ms: u64 },
-    /// An action ended.
-    Record { node: NodeName, resource: ResourceId, record: OpRecord },
+    /// An action ended. Failures age by the coordinator's clock, which decides when they have aged out.
+    Record { node: NodeName, resource: ResourceId, record: OpRecord, seen_ms: u64 },
     /// A monitor is not repeated any more.
     Cancelled { node: NodeName, resource: ResourceId, interval_ms: u64 },
     /// Failures are forgotten by the user, and what was seen with them: it is looked at anew.
