@@ -41,8 +41,19 @@ impl World {
         is_idle && self.machines.iter().all(|machine| machine.executor.is_idle())
     }
 
-    /// Whatever was wrong with machines is over.
-    pub(crate) fn forget_suspicions(&mut self) {
+    /// Whatever was wrong with machines is over once all was calm for so long that nobody can still be about to be lost.
+    pub(crate) fn forget_suspicions_when_calm(&mut self) {
+        if !self.is_calm() {
+            self.calm_since = None;
+            return;
+        }
+        let since = *self.calm_since.get_or_insert(self.at);
+        if self.at - since > self.plan.token() * 2 {
+            self.forget_suspicions();
+        }
+    }
+
+    fn forget_suspicions(&mut self) {
         if self.plan.quality.loss > 0 || self.plan.quality.spikes > 0 {
             return;
         }
@@ -129,7 +140,7 @@ impl World {
         }
     }
 
-    fn all_run(&self) -> bool {
+    pub(crate) fn all_run(&self) -> bool {
         self.plan.config.primitives().all(|(primitive, _)| {
             let active =
                 self.machines.iter().filter(|machine| machine.executor.active.contains(&primitive.id));
@@ -137,7 +148,7 @@ impl World {
         })
     }
 
-    fn what_is_missing(&self) -> String {
+    pub(crate) fn what_is_missing(&self) -> String {
         let what = if !self.is_one_view() {
             "there is no primary view of all nodes"
         } else if !self.clients.is_restored {

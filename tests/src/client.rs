@@ -1,5 +1,6 @@
 //! Clients and operators: what they ask for, of whom, and what was promised to them.
 
+use crate::deed::{Ask, Deed};
 use crate::world::{Happening, World};
 use muster_api::cluster::ClusterConfig;
 use muster_api::control::{Request, Response};
@@ -37,7 +38,7 @@ pub(crate) enum Change {
     /// `maintenance-mode`.
     Maintenance(bool),
     /// Another value of a parameter of a resource.
-    Parameter,
+    Parameter(u64),
 }
 
 /// All clients.
@@ -52,8 +53,8 @@ pub(crate) struct Clients {
     pub(crate) is_restored: bool,
     /// After the faults: failures are forgotten.
     pub(crate) is_cleaned: bool,
-    /// Agents that an operator starts again: when, which, in which life of the machine.
-    pub(crate) returns: Vec<(Duration, usize, u64)>,
+    /// The last answer, for scripts.
+    pub(crate) last_answer: Option<Result<(), String>>,
 }
 
 impl World {
@@ -77,103 +78,46 @@ impl World {
 
     /// A random request to a random node.
     pub(crate) fn next_request(&mut self) {
-        self.return_agents();
         let Some(every) = self.plan.request_every.filter(|_| !self.is_healed) else { return };
-        let gap = self.random.between(Duration::from_millis(1), every * 2);
+        let gap = self.chaos.between(Duration::from_millis(1), every * 2);
         self.queue.plan(self.at + gap, Happening::Request);
         let awake: Vec<usize> =
             (0..self.machines.len()).filter(|index| self.machines[*index].is_awake()).collect();
-        let Some(index) = self.random.pick(&awake).copied() else { return };
-        if self.is_calm() {
-            self.forget_suspicions();
-        }
-        self.ledger.watch = None;
-        self.request_something(index);
-    }
-
-    fn return_agents(&mut self) {
-        let at = self.at;
-        let (due, later): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.clients.returns).into_iter().partition(|(when, ..)| *when <= at);
-        self.clients.returns = later;
-        for (_, index, power_life) in due {
-            if self.machines[index].power_life == power_life && self.machines[index].has_left {
-                self.tally.count("joined again");
-                self.start_agent(index);
-            }
+        let Some(machine) = self.chaos.pick(&awake).copied() else { return };
+        if let Some(ask) = self.draw_ask() {
+            self.carry(Deed::Ask { machine, ask });
         }
     }
 
-    fn request_something(&mut self, index: usize) {
-        let target = self.random.index(self.machines.len());
-        let node = self.machines[target].name.clone();
-        match self.random.below(22) {
-            0..4 => {
-                self.tally.count("standby");
-                let on = self.random.chance(500);
-                self.ask(index, Wish::Changed, Request::Standby { node, on });
-            }
+    fn draw_ask(&mut self) -> Option<Ask> {
+        let node = self.chaos.index(self.machines.len());
+        let resource = self.some_resource();
+        let on = self.chaos.chance(500);
+        Some(match self.chaos.below(22) {
+            0..4 => Ask::Standby { node, on },
             4..7 => {
-                self.tally.count("move");
-                let Some(resource) = self.some_resource() else { return };
-                let node = self.random.chance(600).then_some(node);
-                let lifetime_ms = self.random.chance(400).then_some(10_000);
-                self.ask(index, Wish::Changed, Request::Move { resource, node, lifetime_ms });
+                let node = self.chaos.chance(600).then_some(node);
+                let lifetime = self.chaos.chance(400).then_some(Duration::from_secs(10));
+                Ask::Move { resource: resource?, node, lifetime }
             }
-            7 => {
-                let Some(resource) = self.some_resource() else { return };
-                self.ask(index, Wish::Changed, Request::Clear { resource });
-            }
-            8..10 => {
-                self.tally.count("cleanup");
-                let resource = if self.random.chance(500) { self.some_resource() } else { None };
-                self.ask(index, Wish::Done, Request::Cleanup { resource });
-            }
-            10..12 => {
-                self.tally.count("disable");
-                let Some(resource) = self.some_resource() else { return };
-                let on = self.random.chance(600);
-                self.ask(index, Wish::Changed, Request::Enable { resource, on });
-            }
-            12..14 => self.ask(index, Wish::Read(Change::Mark), Request::Snapshot),
-            14..16 => self.ask(index, Wish::Read(Change::Parameter), Request::Snapshot),
-            16 => {
-                self.tally.count("maintenance");
-                self.ledger.was_in_maintenance = true;
-                let on = self.random.chance(500);
-                self.ask(index, Wish::Read(Change::Maintenance(on)), Request::Snapshot);
-            }
-            17 => {
-                self.tally.count("fence by hand");
-                self.suspect(target, "a person asked for it");
-                self.ledger.asked_to_fence.insert(node.clone());
-                let off = self.random.chance(300);
-                self.ask(index, Wish::Done, Request::Fence { node, off });
-            }
-            18 => self.confirm_by_hand(index, target, node),
-            19 => {
-                self.tally.count("leave");
-                self.ask(index, Wish::Done, Request::Leave);
-            }
-            20 => self.ask(index, Wish::Done, Request::WaitIdle { timeout_ms: 10_000 }),
-            _ => self.ask(index, Wish::Done, Request::Status),
-        }
-    }
-
-    /// A person who says that a node is off has seen to it, and keeps it so until the cluster has heard.
-    fn confirm_by_hand(&mut self, index: usize, target: usize, node: NodeName) {
-        if index == target || self.machines[target].is_on || self.machines[target].is_held_off {
-            return;
-        }
-        self.tally.count("confirm by hand");
-        self.machines[target].is_held_off = true;
-        self.ask(index, Wish::ConfirmedOff(target), Request::ConfirmFenced { node });
+            7 => Ask::Clear { resource: resource? },
+            8..10 => Ask::Cleanup { resource: resource.filter(|_| on) },
+            10..12 => Ask::Enable { resource: resource?, on },
+            12..14 => Ask::Mark,
+            14..16 => Ask::Parameter { value: self.chaos.below(3) },
+            16 => Ask::Maintenance { on },
+            17 => Ask::Fence { node, off: self.chaos.chance(300) },
+            18 => Ask::Confirm { node },
+            19 => Ask::Leave { back: Some(self.chaos.ms(10, 60_000)) },
+            20 => Ask::Wait,
+            _ => Ask::Status,
+        })
     }
 
     fn some_resource(&mut self) -> Option<ResourceId> {
         let ids: Vec<ResourceId> =
             self.plan.config.resources.iter().map(|resource| resource.id().clone()).collect();
-        self.random.pick(&ids).cloned()
+        self.chaos.pick(&ids).cloned()
     }
 
     /// A node that says it is in a primary view.
@@ -190,6 +134,11 @@ impl World {
     pub(crate) fn replied(&mut self, index: usize, client: ClientId, response: Response) {
         let Some((_, wish)) = self.clients.waiting.remove(&client) else { return };
         self.log_reply(index, &response);
+        self.clients.last_answer = match &response {
+            Response::Done { .. } => Some(Ok(())),
+            Response::Refused { why } => Some(Err(why.clone())),
+            _ => self.clients.last_answer.take(),
+        };
         match (&response, wish) {
             (Response::Snapshot { snapshot }, Wish::Read(change)) => {
                 self.configure(index, snapshot.config.clone(), change);
@@ -237,8 +186,8 @@ impl World {
             Change::Maintenance(on) => {
                 config.properties.insert("maintenance-mode".into(), on.to_string());
             }
-            Change::Parameter => {
-                let value = self.random.below(3).to_string();
+            Change::Parameter(value) => {
+                let value = value.to_string();
                 let primitive = config.resources.iter_mut().find_map(|resource| match resource {
                     muster_api::resource::Resource::Primitive(primitive) => Some(primitive),
                     _ => None,

@@ -289,6 +289,7 @@ impl World {
         let is_regular = self.at.subsec_nanos() == 0;
         if is_regular {
             self.queue.plan(self.at + Duration::from_secs(1), Happening::Audit);
+            self.forget_suspicions_when_calm();
             self.s6_without_quorum_everything_stops();
             self.l2_recovery_starts_in_time();
         } else if let Some(index) = self.some_primary() {

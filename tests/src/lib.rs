@@ -5,11 +5,13 @@
 //! A run has two phases. In the first, faults happen and [`invariants`] are checked after every step; in the second the
 //! faults stop, and in bounded time the cluster must be whole again ([`calm`]).
 //!
-//! `cargo sim 42` runs one seed and prints its trace; `cargo sim --seeds 0..1000` looks for a seed that fails.
+//! `cargo sim 42` runs one seed and prints its trace; `cargo sim --seeds 0..1000` looks for a seed that fails; `--shrink`
+//! makes a short [`script`] of one that does.
 
 pub mod calm;
 pub mod client;
 pub mod clock;
+pub mod deed;
 pub mod disk;
 pub mod executor;
 pub mod fault;
@@ -20,6 +22,9 @@ pub mod plan;
 pub mod power;
 pub mod queue;
 pub mod random;
+pub mod run;
+pub mod script;
+pub mod shrink;
 pub mod switch;
 pub mod tally;
 pub mod trace;

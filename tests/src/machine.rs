@@ -42,6 +42,10 @@ pub struct Machine {
     pub has_left: bool,
     /// The others knew of it.
     pub was_released: bool,
+    /// After which time an operator starts the agent again once it has left.
+    pub returns_after: Option<Duration>,
+    /// How often a device switched it off.
+    pub fencings: u64,
     /// Why it would be right to fence it, where there is a reason.
     pub suspicion: Option<&'static str>,
 }
@@ -88,6 +92,8 @@ impl Machine {
             agent_life: 0,
             has_left: false,
             was_released: false,
+            returns_after: None,
+            fencings: 0,
             suspicion: None,
         }
     }

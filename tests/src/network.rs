@@ -77,6 +77,11 @@ impl Network {
     /// No faults any more.
     pub fn heal(&mut self) {
         self.quality = Quality::good();
+        self.mend_all();
+    }
+
+    /// Takes back every cut.
+    pub fn mend_all(&mut self) {
         self.cuts.clear();
     }
 

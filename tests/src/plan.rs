@@ -54,7 +54,9 @@ pub struct Plan {
     pub fault_every: Duration,
     /// The mean time between two requests of clients.
     pub request_every: Option<Duration>,
-    /// How long faults happen.
+    /// When they begin.
+    pub faults_from: Duration,
+    /// When all faults end.
     pub duration: Duration,
     /// What the network does all the time.
     pub quality: Quality,
@@ -62,6 +64,10 @@ pub struct Plan {
     pub trouble: Trouble,
     /// What devices do.
     pub devices: DeviceTrouble,
+    /// How long they take at least and at most where nothing goes wrong.
+    pub device_time: (Duration, Duration),
+    /// All machines get their power within that time.
+    pub power_within: Duration,
     /// Disks may be slow.
     pub has_slow_disks: bool,
     /// The longest time from power to agent.
@@ -113,25 +119,50 @@ impl Plan {
             };
         }
         let requests = random.chance(600);
-        Self {
+        let boot_max = random.ms(500, 25_000);
+        // Most clusters are whole when the first fault comes.
+        let faults_from = if random.chance(800) { boot_max + Duration::from_secs(8) } else { Duration::ZERO };
+        let mut plan = Self {
             config,
             faults,
             fault_every: random.ms(2000, 25_000),
             request_every: requests.then(|| random.ms(1000, 20_000)),
-            duration: random.ms(30_000, 120_000),
+            faults_from,
+            duration: faults_from + random.ms(30_000, 120_000),
             quality,
             trouble,
             devices,
+            device_time: (Duration::from_millis(20), Duration::from_millis(1500)),
+            power_within: Duration::from_secs(2),
             has_slow_disks: random.chance(120),
-            boot_max: random.ms(500, 25_000),
+            boot_max,
             sees_processes: random.chance(500),
             corosync,
+        };
+        if random.chance(60) {
+            plan.only_crash(random);
         }
+        plan
     }
 
-    /// A plan without chance, for scripts: so many nodes, with one fence device each and the options of the word list.
-    pub fn scripted(nodes: u32, quorum: QuorumOptions, links: u8) -> Self {
-        let corosync = corosync(nodes, quorum, links, 1000);
+    /// Nothing goes wrong but machines that lose their power, one after the other: for the times of a recovery.
+    fn only_crash(&mut self, random: &mut Random) {
+        self.quality = Quality::good();
+        self.trouble = Trouble::default();
+        self.devices = DeviceTrouble::default();
+        self.has_slow_disks = false;
+        self.request_every = None;
+        self.faults = vec![FaultKind::Crash];
+        self.fault_every = random.ms(40_000, 60_000);
+        self.faults_from = self.boot_max + Duration::from_secs(20);
+        self.duration = self.faults_from + Duration::from_secs(120);
+    }
+
+    /// A plan without chance, for scripts: so many nodes, with one fence device each.
+    pub fn scripted(nodes: u32) -> Self {
+        let is_pair = nodes == 2;
+        let quorum = QuorumOptions { two_node: is_pair, wait_for_all: is_pair, ..QuorumOptions::default() };
+        let corosync = corosync(nodes, quorum, 1, 1000);
         let config = ClusterConfig {
             fence_devices: corosync.nodes.iter().map(|node| device_for(&node.name)).collect(),
             resources: vec![Resource::Group(Group {
@@ -147,12 +178,15 @@ impl Plan {
             faults: Vec::new(),
             fault_every: Duration::from_secs(1),
             request_every: None,
+            faults_from: Duration::ZERO,
             duration: Duration::ZERO,
             quality: Quality::good(),
             trouble: Trouble::default(),
             devices: DeviceTrouble::default(),
+            device_time: (Duration::from_millis(20), Duration::from_millis(100)),
+            power_within: Duration::ZERO,
             has_slow_disks: false,
-            boot_max: Duration::from_millis(500),
+            boot_max: Duration::from_millis(300),
             sees_processes: true,
         }
     }
@@ -253,7 +287,7 @@ fn draw_corosync(random: &mut Random, count: u32) -> Corosync {
     corosync
 }
 
-fn corosync(count: u32, quorum: QuorumOptions, links: u8, token_ms: u64) -> Corosync {
+pub(crate) fn corosync(count: u32, quorum: QuorumOptions, links: u8, token_ms: u64) -> Corosync {
     let entry = |id: u32| NodeEntry {
         id: NodeId(id),
         name: NodeName(format!("n{id}")),
@@ -362,44 +396,61 @@ fn draw_resources(random: &mut Random, names: &[NodeName], config: &mut ClusterC
     let ids: Vec<ResourceId> = config.resources.iter().map(|resource| resource.id().clone()).collect();
     if random.chance(400) {
         let (Some(resource), Some(node)) = (random.pick(&ids), random.pick(names)) else { return };
-        config.constraints.push(Constraint::Location {
-            id: "likes".into(),
-            resource: resource.clone(),
-            node: node.clone(),
-            score: Score(50),
-            role: None,
-            discovery: Discovery::Always,
-            until_ms: None,
-        });
+        config.constraints.push(location(resource.clone(), node.clone(), Score(50)));
     }
     let [first, second, ..] = ids.as_slice() else { return };
     if random.chance(300) {
-        config.constraints.push(Constraint::Colocation {
-            id: "together".into(),
-            resource: second.clone(),
-            with: first.clone(),
-            score: if random.chance(700) { Score::INFINITY } else { Score(-100) },
-            role: None,
-            with_role: None,
-            node_attribute: None,
-            influence: None,
-        });
+        let score = if random.chance(700) { Score::INFINITY } else { Score(-100) };
+        config.constraints.push(colocation(second.clone(), first.clone(), score));
     }
     if random.chance(300) {
-        config.constraints.push(Constraint::Order {
-            id: "after".into(),
-            first: first.clone(),
-            first_action: "start".into(),
-            then: second.clone(),
-            then_action: "start".into(),
-            kind: OrderKind::Mandatory,
-            symmetrical: true,
-            require_all: true,
-        });
+        config.constraints.push(order(first.clone(), second.clone()));
     }
 }
 
-fn primitive(id: &str, monitor_ms: Option<u64>) -> Primitive {
+/// `resource` likes `node` so much.
+pub(crate) fn location(resource: ResourceId, node: NodeName, score: Score) -> Constraint {
+    let id = format!("{resource}-likes-{node}");
+    Constraint::Location {
+        id,
+        resource,
+        node,
+        score,
+        role: None,
+        discovery: Discovery::Always,
+        until_ms: None,
+    }
+}
+
+/// `resource` is placed relative to `with`.
+pub(crate) fn colocation(resource: ResourceId, with: ResourceId, score: Score) -> Constraint {
+    Constraint::Colocation {
+        id: format!("{resource}-with-{with}"),
+        resource,
+        with,
+        score,
+        role: None,
+        with_role: None,
+        node_attribute: None,
+        influence: None,
+    }
+}
+
+/// `then` starts after `first`.
+pub(crate) fn order(first: ResourceId, then: ResourceId) -> Constraint {
+    Constraint::Order {
+        id: format!("{first}-then-{then}"),
+        first,
+        first_action: "start".into(),
+        then,
+        then_action: "start".into(),
+        kind: OrderKind::Mandatory,
+        symmetrical: true,
+        require_all: true,
+    }
+}
+
+pub(crate) fn primitive(id: &str, monitor_ms: Option<u64>) -> Primitive {
     let operation = |name: &str, interval_ms, timeout_ms| Operation {
         name: name.into(),
         interval_ms,
@@ -423,7 +474,7 @@ fn device_for(node: &NodeName) -> FenceDevice {
     device(&format!("fence-{node}"), node.as_str())
 }
 
-fn device(id: &str, targets: &str) -> FenceDevice {
+pub(crate) fn device(id: &str, targets: &str) -> FenceDevice {
     let params = BTreeMap::from([("pcmk_host_list".to_string(), targets.to_string())]);
     FenceDevice { id: id.into(), agent: "fence_redfish".into(), params, meta: BTreeMap::new() }
 }

@@ -46,7 +46,8 @@ impl World {
             action: asked.action,
             answer: Ok(()),
         };
-        let mut acts = self.random.ms(20, 1500);
+        let (least, most) = self.plan.device_time;
+        let mut acts = self.random.between(least, most);
         let happens = |world: &mut Self, chance: u64, name: &'static str| {
             let is_so = !world.is_healed && world.random.chance(chance);
             if is_so {
@@ -130,6 +131,7 @@ impl World {
             self.tally.count("fenced while joining");
         }
         self.tally.count("fenced");
+        self.machines[index].fencings += 1;
         let mutual = self
             .ledger
             .fenced_at

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// The faults that the world can inject.
 pub const FAULTS: &[&str] = &[
@@ -110,7 +111,12 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{} steps in {} simulated hours", self.steps, self.seconds / 3600)?;
+        writeln!(
+            formatter,
+            "{} steps of nodes in {:.1} simulated hours",
+            self.steps,
+            Duration::from_secs(self.seconds).as_secs_f64() / 3600.0
+        )?;
         for (title, list) in [("faults", FAULTS), ("events", EVENTS)] {
             writeln!(formatter, "{title}")?;
             for what in list {

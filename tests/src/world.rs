@@ -2,14 +2,15 @@
 //! machine, the network or the device that it touches.
 
 use crate::client::Clients;
+use crate::deed::Deed;
 use crate::executor::{Begun, MonitorKey};
-use crate::fault::FaultKind;
 use crate::invariants::{self, Ledger, Violation};
 use crate::machine::Machine;
 use crate::network::{Network, Path};
 use crate::plan::Plan;
 use crate::queue::Queue;
 use crate::random::Random;
+use crate::run::Outcome;
 use crate::switch::{Asked, Use};
 use crate::tally::Tally;
 use crate::trace::{Trace, describe_event};
@@ -19,14 +20,11 @@ use muster_api::status::{Fact, Level};
 use muster_core::effect::Effect;
 use muster_core::input::{Input, OrderId};
 use muster_core::node::Inspection;
-use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A run that takes more steps than this goes round in circles.
-const STEPS_MAX: u64 = 1_000_000;
-
-/// One step that wants more than this done goes round in circles as well.
-const EFFECTS_MAX: usize = 3000;
+/// Nodes that do more than this within a second of the world, for each pair of them, go round in circles: heartbeats are
+/// about ten steps and effects, a view with all its work some hundred.
+const WORK_A_SECOND_MAX: u64 = 5_000;
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -43,8 +41,9 @@ pub(crate) enum Happening {
     DeviceActs(Use),
     DeviceAnswers(Use),
     Fault,
-    Cut(Vec<Path>),
+    Deed(Deed),
     Mend(Vec<Path>),
+    Returns { machine: usize, power_life: u64 },
     AddressReturns { machine: usize, link: u8 },
     DiskHasRoom { machine: usize },
     Request,
@@ -59,8 +58,12 @@ pub struct World {
     pub at: Duration,
     /// What it is about.
     pub plan: Plan,
-    /// Its only source of chance.
+    /// What happens by chance in it.
     pub random: Random,
+    /// Which faults and requests come: a stream of its own, so that a script with the same deeds is the same run.
+    pub(crate) chaos: Random,
+    /// What was done to it, and when.
+    pub deeds: Vec<(Duration, Deed)>,
     /// The network.
     pub network: Network,
     /// The machines, one for each entry of the nodelist.
@@ -77,13 +80,20 @@ pub struct World {
     pub is_healed: bool,
     pub(crate) queue: Queue<Happening>,
     pub(crate) clients: Clients,
+    /// Since when it is calm, as far as was looked.
+    pub(crate) calm_since: Option<Duration>,
+    /// Steps and effects so far.
+    work: u64,
+    /// The second that passes, and the work before it.
+    pace: (u64, u64),
     /// Lines for scripts, where they are kept.
-    pub(crate) story: Option<VecDeque<String>>,
+    pub(crate) story: Option<Vec<String>>,
 }
 
 impl World {
     /// A world in which nothing is switched on yet.
-    pub fn new(plan: Plan, mut random: Random, trace: Trace) -> Self {
+    pub fn new(plan: Plan, seed: u64, trace: Trace) -> Self {
+        let mut random = Random::new(seed);
         let machines = plan.corosync.nodes.iter().map(|node| Machine::new(node.id, node.name.clone()));
         let mut machines: Vec<Machine> = machines.collect();
         for machine in &mut machines {
@@ -103,8 +113,13 @@ impl World {
             is_healed: false,
             queue: Queue::default(),
             clients: Clients::default(),
+            calm_since: None,
+            work: 0,
+            pace: (0, 0),
             story: None,
             random: random.fork(),
+            chaos: random.fork(),
+            deeds: Vec::new(),
             plan,
         }
     }
@@ -115,15 +130,27 @@ impl World {
             let Some((at, happening)) = self.queue.pop() else { break };
             self.at = at;
             self.happen(happening);
-            if self.tally.steps > STEPS_MAX {
-                self.violate(
-                    "L1",
-                    format!("{STEPS_MAX} steps were not enough: the nodes go round in circles"),
-                );
-            }
+            self.watch_pace();
         }
         if self.violation.is_none() {
             self.at = self.at.max(until);
+        }
+    }
+
+    /// Nodes that talk without end and without time passing would never come to the end of a run.
+    fn watch_pace(&mut self) {
+        let (second, since) = self.pace;
+        if second != self.at.as_secs() {
+            self.pace = (self.at.as_secs(), self.work);
+            return;
+        }
+        let pairs = (self.machines.len() * self.machines.len()) as u64;
+        let work = self.work - since;
+        if work > WORK_A_SECOND_MAX * pairs.max(4) {
+            self.violate(
+                "L1",
+                format!("{work} steps and effects within a second: the nodes go round in circles"),
+            );
         }
     }
 
@@ -160,8 +187,9 @@ impl World {
             Happening::DeviceActs(one) => self.device_acts(one),
             Happening::DeviceAnswers(one) => self.device_answers(one),
             Happening::Fault => self.next_fault(),
-            Happening::Cut(paths) if !self.is_healed => self.cut(&paths),
-            Happening::Cut(_) => {}
+            Happening::Deed(deed) if !self.is_healed => self.carry(deed),
+            Happening::Deed(_) => {}
+            Happening::Returns { machine, power_life } => self.return_agent(machine, power_life),
             Happening::Mend(paths) => self.mend(&paths),
             Happening::AddressReturns { machine, link } => {
                 self.feed(machine, Input::LinkState { link, is_usable: true });
@@ -188,12 +216,7 @@ impl World {
         let effects = agent.node.step(now, input.clone());
         let before = std::mem::replace(&mut agent.seen, agent.node.inspect());
         self.tally.steps += 1;
-        if effects.len() > EFFECTS_MAX {
-            self.violate(
-                "L1",
-                format!("one step wants {} things done: it goes round in circles", effects.len()),
-            );
-        }
+        self.work += 1 + effects.len() as u64;
         self.trace.step(at, self.machines[index].name.as_str(), &input, &effects);
         self.note_events(index, &effects);
         invariants::after_step(self, index, &before, &effects);
@@ -368,11 +391,16 @@ impl World {
         if is_released {
             machine.suspicion = None;
         }
-        if !self.is_healed && self.story.is_none() {
+        if let Some(after) = machine.returns_after.take().filter(|_| !self.is_healed) {
             let power_life = machine.power_life;
-            let again = self.at + self.random.ms(10, 60_000);
-            self.clients.returns.push((again, index, power_life));
-            self.queue.plan(again, Happening::Request);
+            self.queue.plan(self.at + after, Happening::Returns { machine: index, power_life });
+        }
+    }
+
+    fn return_agent(&mut self, index: usize, power_life: u64) {
+        if self.machines[index].power_life == power_life && self.machines[index].has_left {
+            self.tally.count("joined again");
+            self.start_agent(index);
         }
     }
 
@@ -420,7 +448,7 @@ impl World {
                 && event.level >= Level::Info
             {
                 let (at, name) = (self.at.as_secs_f64(), &self.machines[index].name);
-                story.push_back(format!("{at:>8.3} {name} {}", describe_event(event)));
+                story.push(format!("{at:>8.3} {name} {}", describe_event(event)));
             }
         }
     }
@@ -436,7 +464,7 @@ impl World {
     /// A line of a script's answer that no node says.
     pub(crate) fn log(&mut self, what: String) {
         if let Some(story) = &mut self.story {
-            story.push_back(format!("{:>8.3} -- {what}", self.at.as_secs_f64()));
+            story.push(format!("{:>8.3} -- {what}", self.at.as_secs_f64()));
         }
     }
 
@@ -448,41 +476,11 @@ impl World {
     }
 }
 
-/// What came of a run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The first invariant that did not hold.
-    pub violation: Option<Violation>,
-    /// What happened how often.
-    pub tally: Tally,
-    /// What happened, where it was kept.
-    pub trace: Trace,
-    /// What it was about.
-    pub summary: String,
-}
-
-/// Runs a seed: first the faults, then the time in which everything must become whole again.
-pub fn run_seed(seed: u64, nodes: Option<u32>, trace: Trace) -> Outcome {
-    let mut random = Random::new(seed);
-    let plan = Plan::draw(&mut random, nodes);
-    let mut world = World::new(plan, random, trace);
-    world.begin();
-    world.run_until(world.plan.duration);
-    world.heal_and_check();
-    world.tally.seconds += world.at.as_secs();
-    Outcome {
-        violation: world.violation,
-        tally: world.tally,
-        trace: world.trace,
-        summary: world.plan.summary(),
-    }
-}
-
 impl World {
-    /// Switches everything on and plans what will go wrong.
-    fn begin(&mut self) {
+    /// Switches everything on.
+    pub fn begin(&mut self) {
         for index in 0..self.machines.len() {
-            let on = self.random.ms(0, 2000);
+            let on = self.random.between(Duration::ZERO, self.plan.power_within);
             self.queue.plan(on, Happening::PowerReturns { machine: index });
             let is_rough = self.plan.quality.loss > 0 || self.plan.quality.spikes > 0;
             if is_rough || self.plan.boot_max > Duration::from_secs(10) {
@@ -491,22 +489,33 @@ impl World {
         }
         self.queue.plan(Duration::from_secs(1), Happening::SetUp);
         self.queue.plan(Duration::from_secs(1), Happening::Audit);
-        let settled = if self.random.chance(800) {
-            self.plan.boot_max + Duration::from_secs(8)
-        } else {
-            Duration::ZERO
-        };
+    }
+
+    /// Plans what will go wrong.
+    pub(crate) fn begin_chaos(&mut self) {
         if !self.plan.faults.is_empty() {
-            self.plan.duration += settled;
-            self.queue.plan(settled, Happening::Fault);
+            self.queue.plan(self.plan.faults_from, Happening::Fault);
         }
         if self.plan.request_every.is_some() {
             self.queue.plan(Duration::from_secs(3), Happening::Request);
         }
     }
 
-    /// Whether this run may have that fault.
-    pub fn has_fault(&self, kind: FaultKind) -> bool {
-        self.plan.faults.contains(&kind)
+    /// Nothing more is to be learnt from it.
+    pub fn is_over(&self) -> bool {
+        self.violation.is_some()
+    }
+
+    /// What came of it.
+    pub fn outcome(mut self) -> Outcome {
+        self.tally.seconds += self.at.as_secs();
+        Outcome {
+            violation: self.violation,
+            tally: self.tally,
+            trace: self.trace,
+            plan: self.plan,
+            deeds: self.deeds,
+            story: self.story.unwrap_or_default(),
+        }
     }
 }

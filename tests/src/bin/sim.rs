@@ -1,26 +1,37 @@
-//! Looks for a seed that breaks an invariant.
+//! Looks for a run that breaks an invariant.
 //!
 //! ```text
-//! cargo sim 42                 one seed, with its trace
-//! cargo sim --seeds 0..1000    many, and how often each fault and event happened
-//! cargo sim --seconds 60       as many as fit, from a seed that the clock gives
+//! cargo sim 42                    one seed, with its trace
+//! cargo sim 42 --shrink FILE      where it fails: a short script that fails in the same way
+//! cargo sim --seeds 0..1000       many, and how often each fault and event happened
+//! cargo sim --seconds 60          as many as fit, from a seed that the clock gives
+//! cargo sim --script FILE         a script (tests/cluster), with its trace
 //! ```
 //!
-//! A seed that fails is printed first, then the invariant, then the trace. `--nodes N` fixes the number of nodes;
-//! `--all` goes on after a failure and lists all; `--quiet` leaves the trace out. Exit code 1: an invariant did not hold.
-//! Exit code 3: all held, but over a big run some fault or event never happened.
+//! `--nodes N` fixes the number of nodes (up to 64); `--all` goes on after a failure and lists all; `--quiet` leaves the trace
+//! out; `--threads N` instead of one for each core. A seed that fails is printed first, then the invariant, then the trace.
+//! Exit code 1: an invariant did not hold. Exit code 3: all held, but over a big run some fault or event never happened.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use world::invariants::Violation;
+use world::run::{Outcome, draw_plan, run_script, run_seed};
+use world::script::Script;
+use world::shrink::shrink;
 use world::tally::Tally;
 use world::trace::Trace;
-use world::world::{Outcome, run_seed};
 
 /// From so many seeds on, everything must have happened.
 const BIG_RUN: u64 = 1000;
+/// So many runs are spent on making a script short: a minute or two.
+const SHRINK_RUNS: u32 = 4000;
 
+const HINT: &str = "sim SEED, sim --seeds A..B, sim --seconds N or sim --script FILE, with --nodes N, --all, --quiet, \
+                    --shrink FILE, --threads N";
+
+#[derive(Default)]
 struct Arguments {
     seeds: std::ops::Range<u64>,
     seconds: Option<u64>,
@@ -28,30 +39,25 @@ struct Arguments {
     is_single: bool,
     goes_on: bool,
     is_quiet: bool,
+    script: Option<String>,
+    shrink: Option<String>,
+    threads: Option<usize>,
 }
 
 fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)) {
-        Ok(arguments) if arguments.is_single => show(&arguments),
-        Ok(arguments) => search(&arguments),
-        Err(problem) => {
-            eprintln!(
-                "error: {problem}\n  hint: sim SEED, sim --seeds A..B or sim --seconds N, with --nodes N, --all, --quiet"
-            );
-            ExitCode::from(2)
-        }
-    }
+    let answer = parse(std::env::args().skip(1)).and_then(|arguments| match &arguments.script {
+        Some(file) => play(&arguments, file),
+        None if arguments.is_single => show(&arguments),
+        None => Ok(search(&arguments)),
+    });
+    answer.unwrap_or_else(|problem| {
+        eprintln!("error: {problem}\n  hint: {HINT}");
+        ExitCode::from(2)
+    })
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments {
-        seeds: 0..200,
-        seconds: None,
-        nodes: None,
-        is_single: false,
-        goes_on: false,
-        is_quiet: false,
-    };
+    let mut arguments = Arguments { seeds: 0..200, ..Arguments::default() };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("`{word}` needs a value"));
         match word.as_str() {
@@ -66,7 +72,13 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
                 arguments.seeds = since * 100_000..u64::MAX;
             }
-            "--nodes" => arguments.nodes = Some(u32::try_from(number(&value()?)?).unwrap_or(1).clamp(1, 64)),
+            "--nodes" => {
+                let nodes = u32::try_from(number(&value()?)?).ok().filter(|nodes| (1..=64).contains(nodes));
+                arguments.nodes = Some(nodes.ok_or("a cluster has 1 to 64 nodes")?);
+            }
+            "--threads" => arguments.threads = usize::try_from(number(&value()?)?).ok(),
+            "--script" => arguments.script = Some(value()?),
+            "--shrink" => arguments.shrink = Some(value()?),
             "--all" => arguments.goes_on = true,
             "--quiet" => arguments.is_quiet = true,
             seed => {
@@ -84,14 +96,26 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 /// A seed with its trace.
-fn show(arguments: &Arguments) -> ExitCode {
+fn show(arguments: &Arguments) -> Result<ExitCode, String> {
     let seed = arguments.seeds.start;
-    let outcome = run(seed, arguments.nodes, !arguments.is_quiet);
-    println!("seed {seed}: {}", outcome.summary);
+    println!("seed {seed}: {}", draw_plan(seed, arguments.nodes).summary());
+    let outcome = run_seed(seed, arguments.nodes, trace(arguments));
+    if let Some(file) = &arguments.shrink {
+        return shrink_to(seed, outcome, file);
+    }
+    Ok(tell(&outcome))
+}
+
+fn trace(arguments: &Arguments) -> Trace {
+    let is_kept = !arguments.is_quiet && arguments.shrink.is_none();
+    if is_kept { Trace::kept() } else { Trace::default() }
+}
+
+fn tell(outcome: &Outcome) -> ExitCode {
     for line in outcome.trace.lines() {
         println!("{line}");
     }
-    match outcome.violation {
+    match &outcome.violation {
         Some(violation) => {
             println!("{violation}");
             ExitCode::from(1)
@@ -103,56 +127,105 @@ fn show(arguments: &Arguments) -> ExitCode {
     }
 }
 
-fn search(arguments: &Arguments) -> ExitCode {
-    let begin = Instant::now();
-    let mut tally = Tally::default();
-    let (mut seeds, mut failed) = (0, 0);
-    for seed in arguments.seeds.clone() {
-        if arguments.seconds.is_some_and(|seconds| begin.elapsed() > Duration::from_secs(seconds)) {
-            break;
-        }
-        let outcome = run(seed, arguments.nodes, false);
-        seeds += 1;
-        tally.add(&outcome.tally);
-        if let Some(violation) = outcome.violation {
-            failed += 1;
-            println!("seed {seed}: {}\n{violation}", outcome.summary);
-            if !arguments.goes_on {
-                if !arguments.is_quiet {
-                    for line in run(seed, arguments.nodes, true).trace.lines() {
-                        println!("{line}");
-                    }
-                    println!("seed {seed}: {violation}");
-                }
-                return ExitCode::from(1);
+fn play(arguments: &Arguments, file: &str) -> Result<ExitCode, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let script = Script::parse(&text).map_err(|why| format!("{file}: {why}"))?;
+    let outcome = run_script(&script, trace(arguments));
+    match (&arguments.shrink, outcome.violation) {
+        (Some(to), Some(violation)) => save(&script, &violation, to),
+        (_, violation) => {
+            for line in &outcome.story {
+                println!("{line}");
             }
+            Ok(tell(&Outcome { violation, ..outcome }))
         }
-    }
-    println!("{seeds} seeds in {:.1} s, {failed} failed\n{tally}", begin.elapsed().as_secs_f64());
-    let missing = tally.missing();
-    if failed > 0 {
-        ExitCode::from(1)
-    } else if seeds >= BIG_RUN && arguments.nodes.is_none() && !missing.is_empty() {
-        println!("never happened, so not survived: {}", missing.join(", "));
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
     }
 }
 
-/// Runs a seed; a panic of the core is a violation like any other.
-fn run(seed: u64, nodes: Option<u32>, is_traced: bool) -> Outcome {
-    let trace = if is_traced { Trace::kept() } else { Trace::default() };
-    let result = catch_unwind(AssertUnwindSafe(|| run_seed(seed, nodes, trace)));
-    result.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let what = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_string()));
-        let violation = Violation { invariant: "panic", what: what.unwrap_or_default(), at: Duration::ZERO };
-        Outcome {
-            violation: Some(violation),
-            tally: Tally::default(),
-            trace: Trace::default(),
-            summary: "panicked".into(),
+fn shrink_to(seed: u64, outcome: Outcome, file: &str) -> Result<ExitCode, String> {
+    let Some(violation) = outcome.violation else { return Err(format!("seed {seed} breaks no invariant")) };
+    println!("{violation}");
+    let mut script = Script::of_run(seed, outcome.plan, outcome.deeds);
+    script.prose = vec![format!("Found by seed {seed}: {}.", violation.invariant)];
+    save(&script, &violation, file)
+}
+
+fn save(script: &Script, violation: &world::invariants::Violation, file: &str) -> Result<ExitCode, String> {
+    let before = script.steps.len();
+    let short = shrink(script, violation, SHRINK_RUNS);
+    let again = run_script(&short, Trace::default()).violation;
+    let lasting = again.ok_or("the short script breaks nothing: the run is not the same twice")?;
+    std::fs::write(file, short.to_string()).map_err(|error| format!("{file}: {error}"))?;
+    println!("{} of {before} steps are left in {file}: {lasting}", short.steps.len());
+    Ok(ExitCode::from(1))
+}
+
+/// What all threads share.
+#[derive(Default)]
+struct Found {
+    tally: Tally,
+    seeds: u64,
+    failed: BTreeMap<u64, String>,
+}
+
+fn search(arguments: &Arguments) -> ExitCode {
+    let begin = Instant::now();
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = arguments.threads.unwrap_or(cores).max(1);
+    let found = Mutex::new(Found::default());
+    let (next, is_over) = (AtomicU64::new(arguments.seeds.start), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| look(arguments, begin, (&next, &is_over), &found));
         }
-    })
+    });
+    let found = found.into_inner().unwrap_or_default();
+    for (seed, text) in &found.failed {
+        println!("seed {seed}: {}\n{text}", draw_plan(*seed, arguments.nodes).summary());
+    }
+    println!(
+        "{} seeds on {threads} cores in {:.1} s, {} failed\n{}",
+        found.seeds,
+        begin.elapsed().as_secs_f64(),
+        found.failed.len(),
+        found.tally
+    );
+    if let Some((seed, text)) = found.failed.first_key_value() {
+        if !arguments.goes_on && !arguments.is_quiet {
+            tell(&run_seed(*seed, arguments.nodes, Trace::kept()));
+        }
+        let nodes = arguments.nodes.map_or(String::new(), |nodes| format!(" --nodes {nodes}"));
+        println!("`cargo sim {seed}{nodes}`: {text}");
+        return ExitCode::from(1);
+    }
+    let missing = found.tally.missing();
+    if found.seeds >= BIG_RUN && arguments.nodes.is_none() && !missing.is_empty() {
+        println!("never happened, so not survived: {}", missing.join(", "));
+        return ExitCode::from(3);
+    }
+    ExitCode::SUCCESS
+}
+
+/// One thread's part.
+fn look(
+    arguments: &Arguments,
+    begin: Instant,
+    (next, is_over): (&AtomicU64, &AtomicBool),
+    found: &Mutex<Found>,
+) {
+    let limit = arguments.seconds.map(Duration::from_secs);
+    while !is_over.load(Ordering::Relaxed) && limit.is_none_or(|limit| begin.elapsed() < limit) {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= arguments.seeds.end {
+            return;
+        }
+        let outcome = run_seed(seed, arguments.nodes, Trace::default());
+        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        found.seeds += 1;
+        found.tally.add(&outcome.tally);
+        if let Some(violation) = outcome.violation {
+            found.failed.insert(seed, violation.to_string());
+            is_over.store(!arguments.goes_on, Ordering::Relaxed);
+        }
+    }
 }
