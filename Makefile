@@ -13,7 +13,6 @@ LAB_PACKAGES := systemd-container mmdebstrap nftables iproute2 openssh-client cu
 NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
-SECONDS ?= 60
 
 .PHONY: help build agent prerequisites demo test lint unit e2e faults sim bench clean-lab
 
@@ -52,7 +51,7 @@ faults: prerequisites build ## every fault that a kernel can give, one after the
 	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh
 
 sim: ## search for counterexamples: SEEDS=… or SECONDS=…
-	cargo run --release --locked -p muster-tests --bin sim -- --seeds 0..$(SEEDS)
+	cargo run --release --locked -p muster-tests --bin sim -- $(if $(SECONDS),--seconds $(SECONDS),--seeds 0..$(SEEDS))
 
 bench: prerequisites build ## figures beside the peers' (installs them on lab nodes)
 	$(SUDO) tests/bench/run.sh

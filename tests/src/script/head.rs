@@ -360,6 +360,8 @@ fn write_config(plan: &Plan, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, members) = match resource {
             Resource::Group(group) => ("group", &group.members[..]),
             Resource::Primitive(primitive) => ("resource", std::slice::from_ref(primitive)),
+            // No plan draws them.
+            Resource::Clone(_) | Resource::Bundle(_) => continue,
         };
         write!(to, "{word} {}", resource.id())?;
         if word == "group" {
