@@ -15,7 +15,7 @@ fn three_nodes_keep_every_invariant() {
 
 #[test]
 fn one_to_nine_nodes_keep_every_invariant() {
-    hold(0..80, None);
+    hold(40..120, None);
 }
 
 #[test]

@@ -273,8 +273,6 @@ impl Node {
         let device = device.clone();
         let action = levels[entry.cursor.0 as usize].action(entry.record.action);
         let Some(by) = self.driver_for(&entry, target) else {
-            // A stage of its own: the pause before the next one begins anew.
-            entry.trials += 1;
             return self.fence_failed(now, entry, "no other member could use a device".into());
         };
         entry.trials += 1;
