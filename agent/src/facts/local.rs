@@ -18,23 +18,32 @@ pub(super) fn local(folder: &Path, view: &View<'_>) -> Map<String, Value> {
 }
 
 fn read(path: &Path, view: &View<'_>) -> Result<Value, String> {
-    let stat = view.stat(path).ok().flatten().ok_or_else(|| format!("`{}` is gone", path.display()))?;
+    let stat =
+        view.stat(path).ok().flatten().ok_or_else(|| format!("Could not stat fact ({})", path.display()))?;
     // In a plan a program that is not there yet cannot be asked.
     let text = if stat.mode & 0o111 != 0 && path.exists() {
         let ran = view
             .ask(&path.to_string_lossy(), &[])
-            .map_err(|error| format!("cannot run `{}`: {error}", path.display()))?;
+            .map_err(|error| format!("Could not execute fact script ({}): {error}", path.display()))?;
         if !ran.is_fine() {
-            return Err(format!("`{}` ended with {}: {}", path.display(), ran.rc, ran.complaint()));
+            return Err(format!(
+                "Failure executing fact script ({}), rc: {}, err: {}",
+                path.display(),
+                ran.rc,
+                ran.complaint()
+            ));
         }
         ran.out()
     } else {
-        view.text(&path.to_string_lossy())
+        let read = view
+            .read(path)
+            .map_err(|error| format!("error loading facts from {}: {error}", path.display()))?;
+        String::from_utf8_lossy(&read).into_owned()
     };
     serde_json::from_str(&text)
         .ok()
         .or_else(|| ini(&text))
-        .ok_or_else(|| format!("`{}` is neither JSON nor INI", path.display()))
+        .ok_or_else(|| format!("error loading facts as ini - please check content: {}", path.display()))
 }
 
 fn ini(text: &str) -> Option<Value> {

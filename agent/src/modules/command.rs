@@ -50,7 +50,14 @@ impl Module for Run {
             return Ok(check.outcome);
         }
         let command = self.command(args, &hands.view())?;
-        run(&command, self.shown(args, &command), args.choice("strip_empty_ends") != Some(false), hands)
+        let strips = args.choice("strip_empty_ends") != Some(false);
+        let mut outcome = run(&command, self.shown(args, &command), strips, hands)?;
+        if let Some(executable) = args.text("executable").filter(|_| !self.by_shell) {
+            outcome.warnings.push(format!(
+                "As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not using '{executable}'."
+            ));
+        }
+        Ok(outcome)
     }
 }
 
@@ -112,7 +119,10 @@ pub(super) fn folder(args: &Args<'_>, view: &View<'_>) -> Result<Option<std::pat
     if view.is_directory(&folder) {
         return Ok(Some(folder));
     }
-    Err(Failure::missing(format!("cannot run in `{}`: there is no such directory", folder.display())))
+    Err(Failure::missing(format!(
+        "Unable to change directory before execution: there is no such directory: '{}'",
+        folder.display()
+    )))
 }
 
 fn input(args: &Args<'_>) -> Vec<u8> {

@@ -120,10 +120,7 @@ fn settle(dest: PathBuf, args: &Args<'_>, view: &View<'_>, folders: &mut Check) 
     let source = args.text("_original_basename").or_else(|| args.text("src"));
     let name = source.and_then(|source| Path::new(source).file_name().map(ToOwned::to_owned));
     let name = name.ok_or_else(|| {
-        Failure::new(format!(
-            "`dest` is the directory `{}`: with `content` it must be a file",
-            dest.display()
-        ))
+        Failure::new(format!("can not use content with a dir as dest: `{}`", dest.display()))
     })?;
     if !is_folder {
         let wanted =

@@ -11,14 +11,24 @@ impl Module for Fetch {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let path = args.needed_path("src", view)?;
         let must_be_there = args.choice("fail_on_missing") != Some(false);
+        if view.is_directory(&path) {
+            let msg = "remote file is a directory, fetch cannot work on directories";
+            return match must_be_there {
+                true => Err(Failure::new(msg)),
+                false => Ok(Check::unchanged().with("msg", format!("{msg}, ignored"))),
+            };
+        }
         let content = match view.read(&path) {
             Ok(content) => content,
             Err(error) if crate::worker::file::is_absent(&error) && !must_be_there => {
                 return Ok(Check::unchanged()
-                    .with("msg", format!("there is no file `{}`; nothing fetched", path.display())));
+                    .with("msg", "the remote file does not exist, not transferring, ignored"));
             }
             Err(error) if crate::worker::file::is_absent(&error) => {
-                return Err(Failure::missing(format!("there is no file `{}`", path.display())));
+                return Err(Failure::missing(format!("the remote file does not exist: {}", path.display())));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(Failure::new(format!("File is not readable: {}", path.display())));
             }
             Err(error) => return Err(Failure::new(format!("cannot read `{}`: {error}", path.display()))),
         };

@@ -14,6 +14,9 @@ pub(super) struct File;
 impl Module for File {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let target = Target::of(args, view)?;
+        if args.flag("_diff_peek") {
+            return Ok(target.peek());
+        }
         let mut check = match target.state {
             "absent" => target.absent(),
             "directory" => target.directory()?,
@@ -55,13 +58,20 @@ impl<'a> Target<'a> {
             return Err(Failure::new("`recurse` goes with `state: directory`"));
         }
         if args.text("src").is_some() && !matches!(state, "link" | "hard") {
-            return Err(Failure::new("`src` goes with `state: link` and `state: hard`"));
+            return Err(Failure::new("src option requires state to be 'link' or 'hard'"));
         }
         let follows = args.choice("follow") != Some(false) && matches!(state, "directory" | "file" | "touch");
         let located = view.locate(&path, follows).map_err(unreadable)?;
         let (path, stat) = if follows { (located.path, located.stat) } else { (path, stat) };
         let wanted = Wanted::of(args, view)?;
         Ok(Self { args, view, path, stat, state, wanted })
+    }
+
+    /// Whether it looks like text, for who shows differences.
+    fn peek(&self) -> Check {
+        let content = self.view.read(&self.path).unwrap_or_default();
+        let is_binary = content.iter().take(8192).any(|byte| *byte == 0);
+        Check::unchanged().with("path", self.path.to_string_lossy()).with("appears_binary", is_binary)
     }
 
     fn absent(&self) -> Check {
@@ -76,7 +86,7 @@ impl<'a> Target<'a> {
             Some(stat) if !stat.is_directory() => Ok(self.with_attributes(Check::unchanged(), stat)),
             Some(_) => Err(self.refusal("is a directory, and `state: file` makes no file of it")),
             None => Err(Failure::missing(format!(
-                "`{}` does not exist, and `state: file` creates nothing; use `state: touch` or module `copy`",
+                "file ({}) is absent, cannot continue: `state: file` creates nothing; use `state: touch` or module `copy`",
                 self.path.display()
             ))
             .with("path", self.path.to_string_lossy())
@@ -164,7 +174,7 @@ impl<'a> Target<'a> {
         let src = match (self.args.text("src"), &self.stat) {
             (Some(src), _) => self.view.expand(src).into(),
             (None, Some(Stat { target: Some(target), .. })) => target.clone(),
-            _ => return Err(self.refusal("is no link; `src` says where it shall point to")),
+            _ => return Err(Failure::new("src is required for creating new symlinks")),
         };
         let points_at = self.path.parent().unwrap_or(Path::new("/")).join(&src);
         let force = self.args.flag("force");
@@ -206,10 +216,15 @@ impl<'a> Target<'a> {
     }
 
     fn hard(&self) -> Result<Check, Failure> {
-        let src = self.args.needed_path("src", self.view)?;
+        let src = match (self.args.path("src", self.view), &self.stat) {
+            (Some(src), _) => src,
+            // What is there is its own other name.
+            (None, Some(_)) => self.path.clone(),
+            (None, None) => return Err(Failure::new("src is required for creating new hardlinks")),
+        };
         let source = self.view.lstat(&src).ok().flatten();
-        let source =
-            source.ok_or_else(|| Failure::missing(format!("`src` `{}` does not exist", src.display())))?;
+        let source = source
+            .ok_or_else(|| Failure::missing("src does not exist").with("src", src.to_string_lossy()))?;
         let make = Operation::Hardlink { path: self.path.clone(), target: src.clone() };
         let check = match &self.stat {
             Some(stat) if (stat.inode, stat.device) == (source.inode, source.device) => Check::unchanged(),

@@ -143,6 +143,7 @@ struct Filter {
     mode: Option<String>,
     exact_mode: bool,
     now: i64,
+    is_latin: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -177,6 +178,7 @@ impl Filter {
             mode: args.text("mode").map(str::to_owned),
             exact_mode: args.choice("exact_mode") != Some(false),
             now: Time::now().seconds,
+            is_latin: args.text("encoding").is_some_and(|name| !name.to_ascii_lowercase().starts_with("utf")),
         })
     }
 
@@ -221,7 +223,7 @@ impl Filter {
         else {
             return Ok(true);
         };
-        let Ok(Ok(text)) = view.read(path).map(String::from_utf8) else { return Ok(false) };
+        let Some(text) = view.read(path).ok().and_then(|bytes| self.decoded(bytes)) else { return Ok(false) };
         if self.whole {
             return pattern.is_in(&text);
         }
@@ -231,6 +233,16 @@ impl Filter {
             }
         }
         Ok(false)
+    }
+}
+
+impl Filter {
+    /// `None` where the bytes are no text of the encoding.
+    fn decoded(&self, bytes: Vec<u8>) -> Option<String> {
+        match self.is_latin {
+            true => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+            false => String::from_utf8(bytes).ok(),
+        }
     }
 }
 

@@ -57,6 +57,11 @@ fn add(name: &str, gid: Option<u32>, args: &Args<'_>, view: &View<'_>) -> Result
         refuse_taken(gid, args, view)?;
         command = command.argument("-g").argument(gid.to_string());
     }
+    for (argument, key) in [("gid_min", "GID_MIN"), ("gid_max", "GID_MAX")] {
+        if let Some(value) = args.int(argument) {
+            command = command.argument("-K").argument(format!("{key}={value}"));
+        }
+    }
     for (argument, option) in [("non_unique", "-o"), ("system", "-r")] {
         if args.flag(argument) {
             command = command.argument(option);
@@ -107,7 +112,7 @@ fn refuse_taken(gid: u32, args: &Args<'_>, view: &View<'_>) -> Result<(), Failur
     let owner = view.groups().into_iter().find(|group| group.gid == gid);
     match owner.filter(|_| !args.flag("non_unique")) {
         Some(owner) => Err(Failure::new(format!(
-            "gid {gid} belongs to group `{}`; `non_unique: true` shares it",
+            "GID '{gid}' already exists with group '{}'; `non_unique: true` shares it",
             owner.name
         ))),
         None => Ok(()),
@@ -133,7 +138,7 @@ mod tests {
     fn taken_number_is_refused_with_its_owner() {
         let outcome = Trial::new("group").check(json!({"name": "muster-new", "gid": 0}));
         assert!(
-            outcome.result["msg"].as_str().expect("a sentence").contains("belongs to group `root`"),
+            outcome.result["msg"].as_str().expect("a sentence").contains("already exists with group 'root'"),
             "{outcome:?}"
         );
     }

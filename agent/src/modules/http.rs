@@ -54,6 +54,7 @@ pub(super) fn send(
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(format!("`{url}` is neither http nor https"));
     }
+    let question = with_netrc(question, uri.host().unwrap_or(""), args, view);
     let agent = Agent::with_parts(config(&question, args, view)?, DefaultConnector::default(), HostNames);
     let method: Method =
         question.method.parse().map_err(|_| format!("`{}` is not a method of http", question.method))?;
@@ -171,6 +172,41 @@ fn headers(question: &Question, args: &Args<'_>) -> Vec<(String, String)> {
         ));
     }
     headers
+}
+
+/// User and password of `~/.netrc` (or `$NETRC`), where the task gives none.
+fn with_netrc(mut question: Question, host: &str, args: &Args<'_>, view: &View<'_>) -> Question {
+    let has_own = args.text("url_username").is_some()
+        || args
+            .raw("headers")
+            .and_then(Value::as_object)
+            .is_some_and(|headers| headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")));
+    if args.choice("use_netrc") != Some(true) || has_own {
+        return question;
+    }
+    let path = view.environment().get("NETRC").cloned().unwrap_or_else(|| view.expand("~/.netrc"));
+    if let Some((user, password)) = netrc(&view.text(&path), host) {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        question.headers.push(("Authorization".into(), basic));
+    }
+    question
+}
+
+/// The entry of the machine, or the default one.
+fn netrc(text: &str, host: &str) -> Option<(String, String)> {
+    let mut words = text.split_whitespace();
+    let (mut is_ours, mut user, mut password) = (false, None, None);
+    while let Some(word) = words.next() {
+        match word {
+            "machine" | "default" if is_ours && user.is_some() => break,
+            "machine" => is_ours = words.next() == Some(host),
+            "default" => is_ours = true,
+            "login" if is_ours => user = words.next(),
+            "password" if is_ours => password = words.next(),
+            _ => {}
+        }
+    }
+    Some((user?.to_owned(), password?.to_owned()))
 }
 
 /// Several headers of one name are joined with a comma.

@@ -92,7 +92,8 @@ fn search(lines: &[&str], host: &str, key: &str) -> Option<(usize, bool)> {
         if is_same_name && (new.marker, new.kind, new.key) == (known.marker, known.kind, known.key) {
             return Some((at, true));
         }
-        if new.kind == known.kind {
+        // A key of an authority stands beside those of hosts, and other authorities beside it.
+        if new.kind == known.kind && new.marker.is_empty() && known.marker.is_empty() {
             return Some((at, false));
         }
     }

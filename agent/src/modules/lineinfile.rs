@@ -14,7 +14,7 @@ impl Module for LineInFile {
         let before = if args.flag("create") || args.text("state") == Some("absent") {
             Before::at(&path, true, view)?
         } else {
-            Before::existing(&path, view)?
+            Before::existing_as("Destination", &path, view)?
         };
         let mut lines = lines::split(&lines::text_of(&before.content, &path)?);
         if args.text("state") == Some("absent") {
@@ -184,7 +184,7 @@ mod tests {
     fn missing_file_is_refused_unless_it_shall_be_created() {
         let trial = Trial::new("lineinfile");
         let path = trial.path("new/f");
-        assert!(trial.refuse(json!({"path": path, "line": "x"})).contains("there is no file"));
+        assert!(trial.refuse(json!({"path": path, "line": "x"})).contains("does not exist !"));
         trial.changes_once(json!({"path": path, "line": "x", "create": true, "mode": "0600"}));
         assert_eq!(trial.text("new/f"), "x\n");
     }

@@ -47,6 +47,11 @@ impl Place {
 
     /// The index that a new line gets; the end where nothing matches.
     pub(super) fn index(&self, lines: &[String], takes_first: bool) -> Result<usize, Failure> {
+        if let Self::After(pattern) | Self::Before(pattern) = self
+            && pattern.spans_lines()
+        {
+            return self.index_in_text(&lines.concat(), lines.len(), pattern);
+        }
         let (pattern, offset) = match self {
             Self::Start => return Ok(0),
             Self::End => return Ok(lines.len()),
@@ -55,6 +60,21 @@ impl Place {
         };
         let found = find(lines, takes_first, |line| pattern.is_in(line))?;
         Ok(found.map_or(lines.len(), |index| index + offset))
+    }
+}
+
+impl Place {
+    /// After the line in which the match ends, or before the one in which it begins.
+    fn index_in_text(&self, text: &str, end: usize, pattern: &Pattern) -> Result<usize, Failure> {
+        let Some(found) = pattern.find(text)?.and_then(|found| found.get(0).map(|whole| whole.range()))
+        else {
+            return Ok(end);
+        };
+        let lines_before = |at: usize| text[..at].matches('\n').count();
+        Ok(match self {
+            Self::After(_) => lines_before(found.end) + 1,
+            _ => lines_before(found.start),
+        })
     }
 }
 

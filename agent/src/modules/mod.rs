@@ -2,8 +2,10 @@
 //! here, one line in [`find`].
 
 mod apt;
+mod apt_repository;
 mod assemble;
 mod attributes;
+mod authorized_key;
 mod blockinfile;
 mod checksum;
 mod cluster;
@@ -11,8 +13,12 @@ mod command;
 mod copy;
 mod cron;
 mod crontab;
+mod deb822_repository;
+mod debconf;
 mod dnf;
 mod dpkg;
+mod dpkg_selections;
+mod extended;
 mod fetch;
 mod file;
 mod find;
@@ -23,9 +29,13 @@ mod glob;
 mod group;
 mod hostname;
 mod http;
+mod ini_file;
 mod known_hosts;
 mod lineinfile;
 mod lines;
+mod locale_gen;
+mod modprobe;
+mod mount;
 mod nearest;
 mod package;
 mod package_facts;
@@ -34,19 +44,24 @@ mod ping;
 mod placing;
 mod replace;
 mod script;
+mod selinux;
 mod service;
 mod service_facts;
 mod setup;
 mod slurp;
 mod stat;
+mod sysctl;
 mod systemctl;
 mod tempfile;
+mod timezone;
 mod unarchive;
 mod uri;
 mod user;
 mod wait_for;
 mod words;
 mod zip;
+
+use extended::Extended;
 
 pub(crate) use checksum::{hex, sha256};
 pub(crate) use cluster::configure;
@@ -77,38 +92,51 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
     let canonical = muster_api::module::find(name)?.name;
     Some(match canonical {
         "apt" => &apt::Apt,
-        "assemble" => &assemble::Assemble,
-        "blockinfile" => &blockinfile::BlockInFile,
+        "apt_repository" => &apt_repository::AptRepository,
+        "assemble" => &Extended(assemble::Assemble),
+        "authorized_key" => &authorized_key::AuthorizedKey,
+        "blockinfile" => &Extended(blockinfile::BlockInFile),
         "cluster" => &cluster::Cluster,
         "command" => &command::PROGRAM,
-        "copy" | "template" => &copy::Copy,
+        "copy" | "template" => &Extended(copy::Copy),
         "cron" => &cron::Cron,
+        "deb822_repository" => &deb822_repository::Deb822Repository,
+        "debconf" => &debconf::Debconf,
         "dnf" => &dnf::Dnf,
+        "dpkg_selections" => &dpkg_selections::DpkgSelections,
         "fetch" => &fetch::Fetch,
-        "file" => &file::File,
+        "file" => &Extended(file::File),
         "find" => &find::Find,
         "firewall" => &firewall::Firewall,
-        "get_url" => &get_url::GetUrl,
+        "get_url" => &Extended(get_url::GetUrl),
         "getent" => &getent::Getent,
         "group" => &group::Group,
         "hostname" => &hostname::Hostname,
+        "ini_file" => &Extended(ini_file::IniFile),
         "known_hosts" => &known_hosts::KnownHosts,
-        "lineinfile" => &lineinfile::LineInFile,
+        "lineinfile" => &Extended(lineinfile::LineInFile),
+        "locale_gen" => &locale_gen::LocaleGen,
+        "modprobe" => &modprobe::Modprobe,
+        "mount" => &mount::Mount,
         "package" => &package::Package,
         "package_facts" => &package_facts::PackageFacts,
         "ping" => &ping::Ping,
         "raw" => &command::RAW,
-        "replace" => &replace::Replace,
+        "replace" => &Extended(replace::Replace),
         "script" => &script::Script,
+        "seboolean" => &selinux::Seboolean,
+        "selinux" => &selinux::Selinux,
         "service" | "systemd" => &service::Service,
         "service_facts" => &service_facts::ServiceFacts,
         "setup" => &setup::Setup,
         "shell" => &command::SHELL,
         "slurp" => &slurp::Slurp,
         "stat" => &stat::Stat,
+        "sysctl" => &sysctl::Sysctl,
         "tempfile" => &tempfile::TempFile,
-        "unarchive" => &unarchive::Unarchive,
-        "uri" => &uri::Uri,
+        "timezone" => &timezone::Timezone,
+        "unarchive" => &Extended(unarchive::Unarchive),
+        "uri" => &Extended(uri::Uri),
         "user" => &user::User,
         "wait_for" => &wait_for::WaitFor,
         _ => return None,

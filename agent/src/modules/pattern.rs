@@ -40,6 +40,11 @@ impl Pattern {
         Ok(Self { regex, written: written.to_owned() })
     }
 
+    /// Whether the expression says itself that `^` and `$` match at lines: it is searched for in the whole text then.
+    pub(super) fn spans_lines(&self) -> bool {
+        has_inline_flag(&self.written, 'm')
+    }
+
     pub(super) fn is_in(&self, text: &str) -> Result<bool, Failure> {
         self.regex.is_match(text).map_err(|error| self.too_hard(&error))
     }

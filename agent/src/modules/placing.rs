@@ -28,7 +28,7 @@ impl Before {
         let located = view.locate(path, follow).map_err(unreadable)?;
         let content = match &located.stat {
             Some(stat) if stat.is_directory() => {
-                return Err(Failure::new(format!("`{}` is a directory, not a file", path.display())));
+                return Err(Failure::new(format!("Path {} is a directory !", path.display())));
             }
             Some(stat) if stat.is_file() => view.read(&located.path).map_err(unreadable)?,
             _ => Vec::new(),
@@ -38,10 +38,17 @@ impl Before {
 
     /// The file that must be there.
     pub(super) fn existing(path: &Path, view: &View<'_>) -> Result<Self, Failure> {
+        Self::existing_as("Path", path, view)
+    }
+
+    /// The same, with the word that Ansible's module has for it.
+    pub(super) fn existing_as(word: &str, path: &Path, view: &View<'_>) -> Result<Self, Failure> {
         let before = Self::at(path, true, view)?;
         match before.stat {
             Some(_) => Ok(before),
-            None => Err(Failure::missing(format!("there is no file `{}`", path.display())).with("rc", 257)),
+            None => {
+                Err(Failure::missing(format!("{word} {} does not exist !", path.display())).with("rc", 257))
+            }
         }
     }
 

@@ -16,11 +16,20 @@ impl Module for Replace {
         let text = lines::text_of(&before.content, &path)?;
         let Some(section) = section(&text, args)? else {
             let check = placing::place(&before, text.into_bytes(), args, view)?;
-            return Ok(check.with("msg", "`before` and `after` match nothing in the file"));
+            return Ok(check.with(
+                "msg",
+                format!(
+                    "Pattern for before/after params did not match the given file: {}",
+                    section_pattern(args).unwrap_or_default()
+                ),
+            ));
         };
         let pattern = Pattern::of("regexp", args.needed("regexp")?, Flags::Multiline)?;
-        let replacement = Replacement::of(args.text("replace").unwrap_or(""))?;
-        let (replaced, count) = pattern.replace_all(&text[section.clone()], &replacement)?;
+        let unable = |failure: Failure| {
+            Failure::new(format!("Unable to process replace due to error: {}", failure.msg))
+        };
+        let replacement = Replacement::of(args.text("replace").unwrap_or("")).map_err(unable)?;
+        let (replaced, count) = pattern.replace_all(&text[section.clone()], &replacement).map_err(unable)?;
         let msg = if replaced == text[section.clone()] {
             String::new()
         } else {
@@ -33,15 +42,20 @@ impl Module for Replace {
 
 /// The part of the text that is looked at; `None` where it is not there.
 fn section(text: &str, args: &Args<'_>) -> Result<Option<Range<usize>>, Failure> {
-    let pattern = match (args.text("after"), args.text("before")) {
-        (None, None) => return Ok(Some(0..text.len())),
-        (Some(after), None) => format!("{after}(?P<subsection>.*)"),
-        (None, Some(before)) => format!("(?P<subsection>.*){before}"),
-        (Some(after), Some(before)) => format!("{after}(?P<subsection>.*?){before}"),
-    };
+    let Some(pattern) = section_pattern(args) else { return Ok(Some(0..text.len())) };
     let found = Pattern::of("after and before", &pattern, Flags::DotAll)?;
     let found = found.find(text)?;
     Ok(found.and_then(|found| found.name("subsection").map(|section| section.range())))
+}
+
+/// The expression that finds it.
+fn section_pattern(args: &Args<'_>) -> Option<String> {
+    Some(match (args.text("after"), args.text("before")) {
+        (None, None) => return None,
+        (Some(after), None) => format!("{after}(?P<subsection>.*)"),
+        (None, Some(before)) => format!("(?P<subsection>.*){before}"),
+        (Some(after), Some(before)) => format!("{after}(?P<subsection>.*?){before}"),
+    })
 }
 
 #[cfg(test)]

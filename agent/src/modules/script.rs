@@ -14,15 +14,22 @@ pub(super) struct Script;
 
 impl Module for Script {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
-        if let Some(reason) = command::reason_to_skip(args, view) {
-            return Ok(Check::skipped(format!("skipped, since {reason}")));
+        if let Some(msg) = reason_to_skip(args, view) {
+            return Ok(Check::skipped(msg));
         }
         words_of(args)?;
         command::folder(args, view)?;
         if !view.is_check() {
             return Ok(Check::unchanged());
         }
-        Ok(Check::unknown("a script is not run in check mode, and nothing says what it changes"))
+        let reason = "a script is not run in check mode, and nothing says what it changes";
+        if args.text("creates").is_none() && args.text("removes").is_none() {
+            return Ok(Check::unknown(reason));
+        }
+        let mut check = Check::unchanged();
+        check.outcome.changed = true;
+        check.doubt = Some(reason.to_owned());
+        Ok(check)
     }
 
     fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
@@ -53,6 +60,16 @@ impl Module for Script {
         let shown = args.text("_raw_params").or_else(|| args.text("cmd")).unwrap_or_default().into();
         command::run(&command, shown, true, hands)
     }
+}
+
+/// What `creates` and `removes` say, in the words of this module.
+fn reason_to_skip(args: &Args<'_>, view: &View<'_>) -> Option<String> {
+    let written = |name| args.text(name).map(|path| view.expand(path));
+    let reason = command::reason_to_skip(args, view)?;
+    Some(match reason.ends_with("does not exist") {
+        true => format!("{} does not exist, matching removes option", written("removes")?),
+        false => format!("{} exists, matching creates option", written("creates")?),
+    })
 }
 
 /// The script's path on the controller, and its arguments.

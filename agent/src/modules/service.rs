@@ -12,6 +12,10 @@ pub(super) struct Service;
 impl Module for Service {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let mut check = Check::unchanged();
+        let unused =
+            ["pattern", "runlevel", "arguments"].into_iter().filter(|name| args.text(name).is_some());
+        let warnings = unused.map(|name| format!("Ignoring \"{name}\" as it is not used in \"systemd\""));
+        check.outcome.warnings.extend(warnings);
         if args.flag("daemon_reexec") {
             check.operations.push(systemctl(&["daemon-reexec"], Vec::new()));
         }

@@ -11,11 +11,12 @@ impl Module for Slurp {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let path = args.needed_path("src", view)?;
         let content = view.read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Failure::missing(format!("there is no file `{}`", path.display()))
-            }
+            std::io::ErrorKind::NotFound => Failure::missing(format!("File not found: {}", path.display())),
             std::io::ErrorKind::IsADirectory => {
-                Failure::new(format!("`{}` is a directory, not a file", path.display()))
+                Failure::new(format!("Source is a directory and must be a file: {}", path.display()))
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                Failure::new(format!("File is not readable: {}", path.display()))
             }
             _ => Failure::new(format!("cannot read `{}`: {error}", path.display())),
         })?;
@@ -34,6 +35,6 @@ mod tests {
         let trial = Trial::new("slurp");
         let path = trial.write("f", "muster");
         assert_eq!(trial.is_silent(json!({"src": path})).result["content"], "bXVzdGVy");
-        assert!(trial.refuse(json!({"src": trial.path("no")})).contains("there is no file"));
+        assert!(trial.refuse(json!({"src": trial.path("no")})).contains("File not found"));
     }
 }

@@ -127,10 +127,11 @@ fn unknown(name: &str, load: &str, view: &View<'_>) -> Result<Unit, Failure> {
         return Ok(new(starts, starts));
     }
     let why = match load {
-        "not-found" | "" => "there is no such unit on this host",
+        "not-found" | "" => "host",
         _ => "systemd cannot load it; `systemctl status` says why",
     };
-    Err(Failure::missing(format!("service `{name}`: {why}")))
+    let bare = name.strip_suffix(".service").unwrap_or(name);
+    Err(Failure::missing(format!("Could not find the requested service {bare}: {why}")))
 }
 
 /// Debian starts and enables what it installs, except where the package says otherwise or `policy-rc.d` forbids it;

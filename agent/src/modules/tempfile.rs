@@ -15,6 +15,11 @@ const ATTEMPTS: usize = 100;
 
 impl Module for TempFile {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        for name in ["prefix", "suffix"] {
+            if args.text(name).is_some_and(|part| part.contains('/')) {
+                return Err(Failure::new(format!("{name} must be a valid file name component")));
+            }
+        }
         let folder = folder(args, view);
         if !view.is_directory(&folder) {
             return Err(Failure::missing(format!("there is no directory `{}`", folder.display())));

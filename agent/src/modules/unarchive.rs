@@ -25,6 +25,13 @@ impl Module for Unarchive {
                 .with("dest", dest.to_string_lossy()));
         }
         let archive = Archive::of(args, view)?;
+        let tool = if archive.kind == Kind::Zip { "unzip" } else { "tar" };
+        if view.program(tool).is_none() && !view.overlay().has_new_packages() {
+            return Err(missing(
+                &Command::new(tool, &[]),
+                &std::io::Error::from(std::io::ErrorKind::NotFound),
+            ));
+        }
         let listed = archive.names(args, view)?;
         let mut check = archive.compare(&dest, args, view)?;
         check.operations = Vec::new();
@@ -155,9 +162,11 @@ impl Archive {
         let command = self.tar(&["--list", "--quoting-style=literal"], Path::new("/"), args);
         let ran = run(&command, view)?;
         if !ran.is_fine() {
-            return Err(
-                Failure::new(format!("the archive cannot be read: {}", ran.complaint())).with("rc", ran.rc)
-            );
+            let complaint = ran.complaint();
+            let complaint = complaint.strip_prefix("tar: ").unwrap_or(&complaint);
+            let tar = view.program("tar").unwrap_or_else(|| "tar".into());
+            let msg = format!("Unable to list files in the archive: {}: {complaint}", tar.display());
+            return Err(Failure::new(msg).with("rc", ran.rc));
         }
         let clean = |line: &str| line.trim_start_matches("./").to_owned();
         Ok(ran.out().lines().map(clean).filter(|line| !line.is_empty()).collect())
@@ -250,7 +259,9 @@ fn run(command: &Command, view: &View<'_>) -> Result<Ran, Failure> {
 
 fn missing(command: &Command, error: &std::io::Error) -> Failure {
     let program = command.program.to_string_lossy();
-    Failure::missing(format!("cannot run `{program}`, which unpacks this archive; install it first: {error}"))
+    Failure::missing(format!(
+        "Failed to find handler. Make sure the required command to extract the file is installed.\nUnable to find required '{program}' binary in the path: {error}"
+    ))
 }
 
 /// Whether a line of `tar --diff` is a difference: not of what the task sets itself, nor of what only root can set.

@@ -64,6 +64,9 @@ fn question(args: &Args<'_>, view: &View<'_>) -> Result<Question, Failure> {
 }
 
 fn body(args: &Args<'_>, view: &View<'_>) -> Result<(Vec<u8>, Option<&'static str>), Failure> {
+    if let (Some("form-multipart"), Some(body)) = (args.text("body_format"), args.raw("body")) {
+        return Ok((multipart(body)?, Some(MULTIPART)));
+    }
     if args.text("src").is_some() {
         return source(args, view).map(|bytes| (bytes, None));
     }
@@ -91,6 +94,43 @@ fn source(args: &Args<'_>, view: &View<'_>) -> Result<Vec<u8>, Failure> {
     }
     let path = args.needed_path("src", view)?;
     view.read(&path).map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
+}
+
+const BOUNDARY: &str = "===============7330845974216740156==";
+const MULTIPART: &str = "multipart/form-data; boundary=\"===============7330845974216740156==\"";
+
+/// Each field a part of its own (RFC 7578); one with a file name has its content beside it.
+fn multipart(body: &Value) -> Result<Vec<u8>, Failure> {
+    let Value::Object(fields) = body else {
+        return Err(Failure::new("`body` must be a mapping for `body_format: form-multipart`"));
+    };
+    let mut text = String::new();
+    for (name, field) in fields {
+        let plain = |key: &str| field.get(key).and_then(Value::as_str);
+        let (content, file, kind) = match field {
+            Value::String(value) => (value.as_str(), None, None),
+            Value::Object(_) => {
+                let content = plain("content").ok_or_else(|| {
+                    Failure::new(format!(
+                        "the field `{name}` of `body` needs `content`: files are not read for it"
+                    ))
+                })?;
+                (content, plain("filename"), plain("mime_type"))
+            }
+            _ => {
+                return Err(Failure::new(format!(
+                    "value must be a string, or mapping, for `{name}` of `body`"
+                )));
+            }
+        };
+        let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
+        let kind = kind.unwrap_or(if file.is_empty() { "text/plain" } else { "application/octet-stream" });
+        text.push_str(&format!(
+            "--{BOUNDARY}\r\nContent-Type: {kind}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{content}\r\n"
+        ));
+    }
+    text.push_str(&format!("--{BOUNDARY}--\r\n"));
+    Ok(text.into_bytes())
 }
 
 /// A mapping, a list of pairs, or text that is encoded already.

@@ -22,6 +22,8 @@ impl Module for User {
             None => add(name, args, view)?,
             Some(user) => modify(user, args, view)?,
         };
+        let mut check = check;
+        check.outcome.warnings.extend(args.text("password").and_then(doubtful));
         let mut check = check.with("name", name).with("state", if is_absent { "absent" } else { "present" });
         if let Some(user) = user {
             ssh_key(&user, args, view, &mut check)?;
@@ -29,6 +31,33 @@ impl Module for User {
         }
         Ok(check)
     }
+}
+
+/// A warning where the password can hardly be crypt(5) text.
+fn doubtful(password: &str) -> Option<String> {
+    let is_set = |letter: char| letter.is_ascii_alphanumeric() || "./".contains(letter);
+    let locked = password.trim_start_matches('!');
+    if locked.is_empty() || password.chars().all(|letter| letter == '*') || password == "*************" {
+        return None;
+    }
+    let parts: Vec<&str> = locked.split('$').collect();
+    // `$id$salt$hash`, with `rounds=` or costs in between; DES and MD5 of old have 13 letters and no `$`.
+    let is_hash = match parts.as_slice() {
+        [des] => des.len() == 13 && des.chars().all(is_set),
+        ["", id, _, .., hash] => {
+            let length = match *id {
+                "1" => hash.len() == 22,
+                "5" => hash.len() == 43,
+                "6" => hash.len() == 86,
+                _ => hash.len() >= 22,
+            };
+            !id.is_empty() && length && hash.chars().all(is_set)
+        }
+        _ => false,
+    };
+    (!is_hash).then(|| {
+        "The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.".to_owned()
+    })
 }
 
 fn told(check: Check, user: &Account, args: &Args<'_>) -> Check {
@@ -79,6 +108,11 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
     }
     let primary = args.text("group").map(|name| group(name, view)).transpose()?;
     let mut command = Command::new("useradd", &[]);
+    for (argument, key) in [("uid_min", "UID_MIN"), ("uid_max", "UID_MAX")] {
+        if let Some(value) = args.int(argument) {
+            command = command.argument("-K").argument(format!("{key}={value}"));
+        }
+    }
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             command.arguments.extend([name.into(), value.into()]);

@@ -17,7 +17,7 @@ pub(super) enum PutError {
     Io { act: &'static str, path: PathBuf, source: io::Error },
     #[error("`validate` refused the new content of `{}`: `{line}` ended with {rc}: {complaint}", path.display())]
     Refused { path: PathBuf, line: String, rc: i32, complaint: String },
-    #[error("`validate` must have `%s` where the path of the file goes: `{line}`")]
+    #[error("validate must contain %s: {line}")]
     NoPlace { line: String },
     #[error("cannot run `{line}`: {source}")]
     NoValidator { line: String, source: io::Error },

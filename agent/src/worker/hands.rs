@@ -91,7 +91,8 @@ impl<'a> Hands<'a> {
                 atomic::back_up(path, copy).map_err(|error| Failure::new(error.to_string()))
             }
             Operation::MakeDirectory { path } => {
-                std::fs::create_dir(path).map_err(|error| failed("create the directory", path, &error))?;
+                std::fs::create_dir(path)
+                    .map_err(|error| Failure::new(format!("Error creating {}: {error}", path.display())))?;
                 label(path);
                 Ok(())
             }

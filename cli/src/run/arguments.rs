@@ -33,10 +33,7 @@ pub(crate) fn arguments(
 ) -> Result<Map<String, Json>, ArgumentsError> {
     let given = rendered(task, spec, scope)?;
     let given = given.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
-    coerce(spec, &given).map_err(|problems| {
-        let sentences: Vec<String> = problems.iter().map(|problem| sentence(spec, problem)).collect();
-        ArgumentsError::Refused(sentences.join("; "))
-    })
+    coerce(spec, &given).map_err(|problems| ArgumentsError::Refused(sentences(spec, &problems).join("; ")))
 }
 
 /// The arguments as they were given, rendered: their values keep their types.
@@ -99,6 +96,25 @@ fn set(args: &mut Vec<(String, Value)>, name: &str, value: Value) {
     args.push((name.to_owned(), value));
 }
 
+/// One sentence for all arguments that are missing, one for each other problem.
+fn sentences(spec: &ModuleSpec, problems: &[ArgProblem]) -> Vec<String> {
+    let missing: Vec<&str> = problems
+        .iter()
+        .filter_map(|problem| match problem {
+            ArgProblem::Missing { name } => Some(*name),
+            _ => None,
+        })
+        .collect();
+    let all = match (spec.name, missing.as_slice()) {
+        (_, []) => None,
+        ("fetch", _) => Some("src and dest are required".to_owned()),
+        ("copy", ["dest"]) => Some("dest is required".to_owned()),
+        _ => Some(format!("missing required arguments: {}", missing.join(", "))),
+    };
+    let others = problems.iter().filter(|problem| !matches!(problem, ArgProblem::Missing { .. }));
+    all.into_iter().chain(others.map(|problem| sentence(spec, problem))).collect()
+}
+
 /// A problem with an argument that shows only now, because its value is a template.
 fn sentence(spec: &ModuleSpec, problem: &ArgProblem) -> String {
     let module = spec.name;
@@ -106,14 +122,29 @@ fn sentence(spec: &ModuleSpec, problem: &ArgProblem) -> String {
         ArgProblem::Unknown { name } => {
             let known = spec.args.iter().map(|arg| arg.name);
             let hint = crate::suggest::did_you_mean(name, known).map(|hint| format!(" ({hint})"));
-            format!("`{module}` has no argument `{name}`{}", hint.unwrap_or_default())
+            format!("Unsupported parameters for ({module}) module: {name}{}", hint.unwrap_or_default())
         }
         ArgProblem::Unsupported { name } => format!("`{module}`: the argument `{name}` is not supported"),
-        ArgProblem::Missing { name } => format!("missing required arguments: `{module}` needs `{name}`"),
+        ArgProblem::Missing { name } => format!("missing required arguments: {name}"),
+        ArgProblem::BadValue { name, .. } if module == "fetch" && name == "src" => {
+            "Invalid type supplied for source option, it must be a string".to_owned()
+        }
+        ArgProblem::BadValue { name, expected } if expected.starts_with("one of ") => {
+            format!("value of {name} must be one of: {}", expected.trim_start_matches("one of "))
+        }
         ArgProblem::BadValue { name, expected } => format!("`{module}`: `{name}` must be {expected}"),
         ArgProblem::Twice { name } => format!("`{module}`: `{name}` is given under two names"),
-        ArgProblem::Rule { sentence, .. } => format!("`{module}`: {sentence}"),
+        ArgProblem::Rule { names, .. }
+            if module == "copy" && *names == ["src", "content"] && !sentence_is_exclusive(problem) =>
+        {
+            "src (or content) is required".to_owned()
+        }
+        ArgProblem::Rule { sentence, .. } => sentence.clone(),
     }
+}
+
+fn sentence_is_exclusive(problem: &ArgProblem) -> bool {
+    matches!(problem, ArgProblem::Rule { sentence, .. } if sentence.contains("mutually exclusive"))
 }
 
 /// A text argument.

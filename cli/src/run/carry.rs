@@ -202,6 +202,11 @@ impl Trip<'_> {
             }
             add(&mut whole, self.step(part).await?);
         }
+        if self.request.spec.name == "assemble" && !whole.diffs.is_empty() {
+            // One mapping, not a list of them, is what playbooks read here.
+            let diff = crate::report::diff_json(&whole.diffs);
+            whole.result.insert("diff".into(), diff.get(0).cloned().unwrap_or_default());
+        }
         if self.request.spec.name == "setup" {
             whole.facts = as_variables(std::mem::take(&mut whole.facts));
         }
@@ -221,12 +226,20 @@ impl Trip<'_> {
         let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, encoded);
         let bytes =
             bytes.map_err(|cause| StepFailure::Failed(format!("the host's answer is no base64: {cause}")))?;
-        let dest = files::destination(self.request, self.host, &source);
+        let dest = files::destination(self.request, self.host, &source).map_err(StepFailure::Failed)?;
         let check = self.request.check;
         let path = dest.clone();
         let written = tokio::task::spawn_blocking(move || files::write_fetched(&path, &bytes, check)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         Ok(match written {
+            Ok(fetched) if check => {
+                let would =
+                    if fetched.changed { "the file would be fetched" } else { "the file is here already" };
+                let mut result = TaskResult::skipped("check mode");
+                let msg = format!("check mode not (yet) supported for this module: {would}");
+                result.result.insert("msg".into(), msg.into());
+                result
+            }
             Ok(fetched) => {
                 let mut result = TaskResult { changed: fetched.changed, ..TaskResult::default() };
                 if fetched.changed {

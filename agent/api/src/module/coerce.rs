@@ -338,13 +338,16 @@ fn check_exclusive(spec: &ModuleSpec, args: &Map<String, Value>) -> Vec<ArgProbl
     for rule in spec.rules {
         match rule {
             Rule::MutuallyExclusive(names) if given(names) > 1 => {
-                problems.push(problem(names, format!("at most one of {} can be given", quoted(names))));
+                problems
+                    .push(problem(names, format!("parameters are mutually exclusive: {}", names.join("|"))));
             }
             Rule::RequiredOneOf(names) if given(names) == 0 => {
-                problems.push(problem(names, format!("one of {} is needed", quoted(names))));
+                problems
+                    .push(problem(names, format!("one of the following is required: {}", names.join(", "))));
             }
             Rule::RequiredTogether(names) if given(names) != 0 && given(names) != names.len() => {
-                problems.push(problem(names, format!("{} are given together or not at all", quoted(names))));
+                problems
+                    .push(problem(names, format!("parameters are required together: {}", names.join(", "))));
             }
             _ => {}
         }
@@ -359,20 +362,18 @@ fn check_need(rule: &Rule, args: &Map<String, Value>) -> Option<ArgProblem> {
         Rule::RequiredIf { argument, value, needs } => {
             let actual = to_text(args.get(*argument)?)?;
             let name = lacking(needs).filter(|_| actual.eq_ignore_ascii_case(value))?;
-            let sentence = format!("`{argument}` is `{value}`, which needs `{name}`");
+            let sentence = format!("{argument} is {value} but all of the following are missing: {name}");
             Some(ArgProblem::Rule { names: needs, sentence })
         }
         Rule::RequiredBy { argument, needs } if args.contains_key(*argument) => {
             let name = lacking(needs)?;
-            Some(ArgProblem::Rule { names: needs, sentence: format!("`{argument}` needs `{name}`") })
+            Some(ArgProblem::Rule {
+                names: needs,
+                sentence: format!("missing parameter(s) required by '{argument}': {name}"),
+            })
         }
         _ => None,
     }
-}
-
-fn quoted(names: &[&str]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
 }
 
 #[cfg(test)]
@@ -467,16 +468,19 @@ mod tests {
     #[test]
     fn rules_are_sentences() {
         let both = coerced("copy", json!({"src": "a", "content": "b", "dest": "/c"}));
-        assert_eq!(rule_sentence(both), "at most one of `src`, `content` can be given");
+        assert_eq!(rule_sentence(both), "parameters are mutually exclusive: src|content");
         assert_eq!(
             rule_sentence(coerced("copy", json!({"dest": "/c"}))),
-            "one of `src`, `content` is needed"
+            "one of the following is required: src, content"
         );
         assert_eq!(
             rule_sentence(coerced("lineinfile", json!({"path": "/c"}))),
-            "`state` is `present`, which needs `line`"
+            "state is present but all of the following are missing: line"
         );
-        assert_eq!(rule_sentence(coerced("systemd", json!({"state": "started"}))), "`state` needs `name`");
+        assert_eq!(
+            rule_sentence(coerced("systemd", json!({"state": "started"}))),
+            "missing parameter(s) required by 'state': name"
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum RunsOn {
 pub struct ModuleSpec {
     /// The bare name: `copy`, not `ansible.builtin.copy`.
     pub name: &'static str,
+    /// The collection that it is of.
+    pub collection: &'static str,
     /// Other bare names of the same module.
     pub aliases: &'static [&'static str],
     /// One sentence for `muster doc`.
@@ -118,11 +120,15 @@ impl ModuleSpec {
     }
 }
 
-/// The module of that bare name, or of `ansible.builtin.NAME` and `ansible.legacy.NAME`.
+/// The module of that bare name, or of `COLLECTION.NAME`; `ansible.legacy` is another name of `ansible.builtin`.
 pub fn find(name: &str) -> Option<&'static ModuleSpec> {
-    let bare = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-    let bare = bare.unwrap_or(name);
-    all().find(|module| module.name == bare || module.aliases.contains(&bare))
+    let (collection, bare) = name.rsplit_once('.').map_or((None, name), |(of, bare)| (Some(of), bare));
+    let is_in = |module: &ModuleSpec| match collection {
+        None => true,
+        Some("ansible.legacy") => module.collection == "ansible.builtin",
+        Some(collection) => module.collection == collection,
+    };
+    all().find(|module| is_in(module) && (module.name == bare || module.aliases.contains(&bare)))
 }
 
 /// All modules, in the order of their names.

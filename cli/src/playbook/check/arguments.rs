@@ -79,6 +79,8 @@ impl Check<'_> {
                     !has_defaults && !self.is_given(name, &all) && !self.is_misspelt(name, &all)
                 }
                 ArgProblem::Rule { .. } => is_complete && !has_defaults,
+                // Where a condition stands before it the task may never run here.
+                ArgProblem::Unsupported { .. } => self.task.scope.each(Keyword::When).is_empty(),
                 _ => true,
             };
             if is_sure {
@@ -87,7 +89,9 @@ impl Check<'_> {
         }
         for key in named.iter().filter(|(_, value)| is_later(value)).map(|(key, _)| key) {
             let name = key.key_text();
-            if self.spec.argument(&name).is_none() && !self.spec.open_ended {
+            let is_conditional = !self.task.scope.each(Keyword::When).is_empty();
+            let may_not_run = is_conditional && self.spec.unsupported.contains(&name.as_ref());
+            if self.spec.argument(&name).is_none() && !self.spec.open_ended && !may_not_run {
                 let problem = match self.spec.unsupported.contains(&name.as_ref()) {
                     true => ArgProblem::Unsupported { name: name.into_owned() },
                     false => ArgProblem::Unknown { name: name.into_owned() },

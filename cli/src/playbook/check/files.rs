@@ -67,7 +67,7 @@ fn named_file(task: &Task) -> Option<(&Node, String, Kind)> {
     let text = whole(file)?;
     // Behind a script come its own arguments.
     let name = match task.module.bare() {
-        "script" => text.split_whitespace().next().unwrap_or("").trim_matches(['"', '\'']).to_owned(),
+        "script" => crate::run::split_words(&text).ok()?.into_iter().next().unwrap_or_default(),
         _ => text,
     };
     Some((file, name, kind))

@@ -17,7 +17,29 @@ pub(crate) struct Fetched {
 }
 
 /// Where the file goes: below `dest` come the host's name and the path, unless `flat`.
-pub(crate) fn destination(request: &Request, host: &str, source: &str) -> PathBuf {
+///
+/// # Errors
+///
+/// There is a directory already.
+pub(crate) fn destination(request: &Request, host: &str, source: &str) -> Result<PathBuf, String> {
+    let path = path_of(request, host, source);
+    let dest = text(&request.args, "dest").unwrap_or_default();
+    if !path.is_dir() {
+        return Ok(path);
+    }
+    Err(match truth(&request.args, "flat") && !dest.ends_with('/') {
+        true => {
+            "dest is an existing directory, use a trailing slash if you want to fetch src into that directory"
+                .into()
+        }
+        false => format!(
+            "calculated dest '{}' is an existing directory, use another path that does not point to an existing directory",
+            path.display()
+        ),
+    })
+}
+
+fn path_of(request: &Request, host: &str, source: &str) -> PathBuf {
     let dest = text(&request.args, "dest").unwrap_or_default();
     let base = if Path::new(dest).is_absolute() {
         PathBuf::from(dest)

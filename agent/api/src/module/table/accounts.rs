@@ -13,6 +13,8 @@ pub(super) const USER: ModuleSpec = ModuleSpec {
             .one_of(&["absent", "present"])
             .default("present"),
         arg("uid", Int, "The number."),
+        arg("uid_min", Int, "The lowest number that a new user gets."),
+        arg("uid_max", Int, "The highest number that a new user gets."),
         arg("non_unique", Bool, "Another user may have the same number.").default("false"),
         arg("comment", Str, "The full name (GECOS)."),
         arg("group", Str, "The primary group, by name or number."),
@@ -46,17 +48,7 @@ pub(super) const USER: ModuleSpec = ModuleSpec {
         arg("password_expire_account_disable", Int, "Days after that until the account is closed."),
         arg("umask", Str, "The umask for a new home directory."),
     ],
-    unsupported: &[
-        "hidden",
-        "seuser",
-        "login_class",
-        "local",
-        "profile",
-        "authorization",
-        "role",
-        "uid_min",
-        "uid_max",
-    ],
+    unsupported: &["hidden", "seuser", "login_class", "local", "profile", "authorization", "role"],
     rules: &[Rule::RequiredIf { argument: "non_unique", value: "true", needs: &["uid"] }],
     ..NOTHING
 };
@@ -70,11 +62,13 @@ pub(super) const GROUP: ModuleSpec = ModuleSpec {
             .one_of(&["absent", "present"])
             .default("present"),
         arg("gid", Int, "The number."),
+        arg("gid_min", Int, "The lowest number that a new group gets."),
+        arg("gid_max", Int, "The highest number that a new group gets."),
         arg("non_unique", Bool, "Another group may have the same number.").default("false"),
         arg("system", Bool, "A new group is a system group.").default("false"),
         arg("force", Bool, "With `absent`: removes also the primary group of a user.").default("false"),
     ],
-    unsupported: &["local", "gid_min", "gid_max"],
+    unsupported: &["local"],
     rules: &[Rule::RequiredIf { argument: "non_unique", value: "true", needs: &["gid"] }],
     ..NOTHING
 };

@@ -35,6 +35,7 @@ pub(super) const COMMAND: ModuleSpec = ModuleSpec {
             "Whether `$NAME` and `~` are expanded, with the host's environment.",
         )
         .default("true"),
+        arg("executable", Path, "Not used: a warning says so. It is an argument of module `shell`."),
     ],
     free_form: Some("_raw_params"),
     rules: &[

@@ -2,7 +2,7 @@
 
 use super::super::ArgKind::{Bool, Mode, Path, Raw, Str};
 use super::super::{ModuleSpec, Rule};
-use super::{NOTHING, SELINUX_AND_CHATTR, arg, with_file_attributes};
+use super::{NOTHING, arg, with_file_attributes};
 
 const PATH: &str = "The file.";
 const BACKUP: &str = "Keeps the old file beside it, with the time in its name.";
@@ -29,7 +29,6 @@ pub(super) const COPY: ModuleSpec = ModuleSpec {
         arg("decrypt", Bool, "Whether a vaulted source is decrypted on the controller.").default("true"),
         arg("validate", Str, VALIDATE),
     ],
-    unsupported: SELINUX_AND_CHATTR,
     rules: &[Rule::MutuallyExclusive(&["src", "content"]), Rule::RequiredOneOf(&["src", "content"])],
     ..NOTHING
 };
@@ -60,7 +59,6 @@ pub(super) const TEMPLATE: ModuleSpec = ModuleSpec {
             .default("utf-8"),
         arg("validate", Str, VALIDATE),
     ],
-    unsupported: SELINUX_AND_CHATTR,
     ..NOTHING
 };
 
@@ -78,6 +76,7 @@ pub(super) const FILE: ModuleSpec = ModuleSpec {
             "touch"
         ]),
         arg("src", Path, "What the link points to."),
+        arg("_diff_peek", Bool, "Only tells whether the file looks like text.").default("false"),
         arg("recurse", Bool, "Sets owner, group and mode of everything below a directory too.")
             .default("false"),
         arg("force", Bool, "Makes a link to nothing, or in place of a file.").default("false"),
@@ -88,8 +87,6 @@ pub(super) const FILE: ModuleSpec = ModuleSpec {
         arg("access_time", Str, "`preserve`, `now`, or a time in `access_time_format`."),
         arg("access_time_format", Str, "How `access_time` is written.").default("\"%Y%m%d%H%M.%S\""),
     ],
-    unsupported: SELINUX_AND_CHATTR,
-    rules: &[Rule::RequiredIf { argument: "state", value: "hard", needs: &["src"] }],
     ..NOTHING
 };
 
@@ -118,7 +115,6 @@ pub(super) const LINEINFILE: ModuleSpec = ModuleSpec {
         arg("firstmatch", Bool, "`insertafter` and `insertbefore` take the first match.").default("false"),
         arg("validate", Str, VALIDATE),
     ],
-    unsupported: SELINUX_AND_CHATTR,
     rules: &[
         Rule::MutuallyExclusive(&["insertbefore", "insertafter"]),
         Rule::MutuallyExclusive(&["regexp", "search_string"]),
@@ -149,7 +145,6 @@ pub(super) const BLOCKINFILE: ModuleSpec = ModuleSpec {
         arg("prepend_newline", Bool, "An empty line stands before the block.").default("false"),
         arg("validate", Str, VALIDATE),
     ],
-    unsupported: SELINUX_AND_CHATTR,
     rules: &[Rule::MutuallyExclusive(&["insertbefore", "insertafter"])],
     ..NOTHING
 };
@@ -170,7 +165,6 @@ pub(super) const REPLACE: ModuleSpec = ModuleSpec {
             .default("utf-8"),
         arg("validate", Str, VALIDATE),
     ],
-    unsupported: SELINUX_AND_CHATTR,
     ..NOTHING
 };
 

@@ -4,10 +4,13 @@ mod accounts;
 mod cluster;
 mod commands;
 mod control;
+mod debian;
 mod files;
+mod general;
 mod host;
 mod network;
 mod packages;
+mod posix;
 mod services;
 mod system;
 mod trees;
@@ -18,15 +21,20 @@ use super::{ArgKind, ArgSpec, ModuleSpec, RunsOn};
 pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::ADD_HOST,
     &packages::APT,
+    &debian::APT_REPOSITORY,
     &trees::ASSEMBLE,
     &control::ASSERT,
+    &posix::AUTHORIZED_KEY,
     &files::BLOCKINFILE,
     &cluster::CLUSTER,
     &commands::COMMAND,
     &files::COPY,
     &system::CRON,
+    &debian::DEB822_REPOSITORY,
+    &debian::DEBCONF,
     &control::DEBUG,
     &packages::DNF,
+    &debian::DPKG_SELECTIONS,
     &control::FAIL,
     &files::FETCH,
     &files::FILE,
@@ -38,9 +46,13 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::GROUP_BY,
     &host::HOSTNAME,
     &control::INCLUDE_VARS,
+    &general::INI_FILE,
     &system::KNOWN_HOSTS,
     &files::LINEINFILE,
+    &general::LOCALE_GEN,
     &control::META,
+    &general::MODPROBE,
+    &posix::MOUNT,
     &packages::PACKAGE,
     &packages::PACKAGE_FACTS,
     &control::PAUSE,
@@ -48,6 +60,8 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &commands::RAW,
     &files::REPLACE,
     &commands::SCRIPT,
+    &posix::SEBOOLEAN,
+    &posix::SELINUX,
     &services::SERVICE,
     &services::SERVICE_FACTS,
     &control::SET_FACT,
@@ -55,9 +69,11 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &commands::SHELL,
     &files::SLURP,
     &files::STAT,
+    &posix::SYSCTL,
     &services::SYSTEMD,
-    &files::TEMPLATE,
     &trees::TEMPFILE,
+    &files::TEMPLATE,
+    &general::TIMEZONE,
     &trees::UNARCHIVE,
     &network::URI,
     &accounts::USER,
@@ -67,6 +83,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
 /// Where a module has no argument of a kind, its table says nothing about it.
 const NOTHING: ModuleSpec = ModuleSpec {
     name: "",
+    collection: "ansible.builtin",
     aliases: &[],
     summary: "",
     runs_on: RunsOn::Host,
@@ -119,10 +136,12 @@ macro_rules! with_file_attributes {
             arg("group", Str, "Name or number of the group that owns it."),
             arg("unsafe_writes", Bool, "Writes in place where a rename is impossible, as on a file that is itself a mount.")
                 .default("false"),
+            arg("attributes", Str, "Attributes as of chattr(1): `+i`, `-i`, `=iA`.").or(&["attr"]),
+            arg("seuser", Str, "The user of its SELinux label, where the host has SELinux."),
+            arg("serole", Str, "The role of its SELinux label, where the host has SELinux."),
+            arg("setype", Str, "The type of its SELinux label, where the host has SELinux."),
+            arg("selevel", Str, "The level of its SELinux label, where the host has SELinux."),
         ]
     };
 }
 use with_file_attributes;
-
-/// What Ansible's file modules accept and muster does not yet.
-const SELINUX_AND_CHATTR: &[&str] = &["seuser", "serole", "setype", "selevel", "attributes", "attr"];

@@ -38,22 +38,12 @@ pub(super) const GET_URL: ModuleSpec = ModuleSpec {
         CERTS,
         PROXY,
         AGENT,
+        arg("decompress", Bool, "Whether a compressed answer is unpacked; none is asked for.")
+            .default("true"),
+        arg("use_netrc", Bool, "Whether `~/.netrc` gives user and password where the task does not.")
+            .default("true"),
     ],
-    unsupported: &[
-        "ciphers",
-        "decompress",
-        "client_cert",
-        "client_key",
-        "unredirected_headers",
-        "use_gssapi",
-        "use_netrc",
-        "seuser",
-        "serole",
-        "setype",
-        "selevel",
-        "attributes",
-        "attr",
-    ],
+    unsupported: &["ciphers", "client_cert", "client_key", "unredirected_headers", "use_gssapi"],
     ..NOTHING
 };
 
@@ -66,7 +56,7 @@ pub(super) const URI: ModuleSpec = ModuleSpec {
         arg("method", Str, "GET, POST, …").default("GET"),
         arg("body", Raw, "What is sent."),
         arg("body_format", Str, "How `body` is sent.")
-            .one_of(&["form-urlencoded", "json", "raw"])
+            .one_of(&["form-urlencoded", "form-multipart", "json", "raw"])
             .default("raw"),
         arg("src", Path, "A file of the host that is sent."),
         arg("remote_src", Bool, "Whether `src` is on the host.").default("false"),
@@ -87,22 +77,18 @@ pub(super) const URI: ModuleSpec = ModuleSpec {
         CERTS,
         PROXY,
         AGENT,
+        arg("decompress", Bool, "Whether a compressed answer is unpacked; none is asked for.")
+            .default("true"),
+        arg("use_netrc", Bool, "Whether `~/.netrc` gives user and password where the task does not.")
+            .default("true"),
     ],
     unsupported: &[
         "ciphers",
-        "decompress",
         "client_cert",
         "client_key",
         "unix_socket",
         "unredirected_headers",
         "use_gssapi",
-        "use_netrc",
-        "seuser",
-        "serole",
-        "setype",
-        "selevel",
-        "attributes",
-        "attr",
     ],
     rules: &[Rule::MutuallyExclusive(&["body", "src"])],
     ..NOTHING

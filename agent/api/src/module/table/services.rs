@@ -15,8 +15,14 @@ pub(super) const SERVICE: ModuleSpec = ModuleSpec {
         arg("enabled", Bool, "Whether it starts with the host."),
         arg("sleep", Int, "Seconds between stop and start of a restart."),
         arg("use", Str, "The service manager.").one_of(&["auto", "systemd"]).default("auto"),
+        arg("daemon_reload", Bool, "systemd reads its unit files again first.")
+            .or(&["daemon-reload"])
+            .default("false"),
+        arg("pattern", Str, "Not used where systemd is the service manager: a warning says so."),
+        arg("runlevel", Str, "Not used where systemd is the service manager: a warning says so."),
+        arg("arguments", Str, "Not used where systemd is the service manager: a warning says so.")
+            .or(&["args"]),
     ],
-    unsupported: &["pattern", "runlevel", "arguments", "args"],
     rules: &[Rule::RequiredOneOf(&["state", "enabled"])],
     ..NOTHING
 };

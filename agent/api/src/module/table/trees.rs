@@ -2,7 +2,7 @@
 
 use super::super::ArgKind::{Bool, Int, ListOfStr, Mode, Path, Raw, Str};
 use super::super::{ModuleSpec, Rule};
-use super::{NOTHING, SELINUX_AND_CHATTR, arg, with_file_attributes};
+use super::{NOTHING, arg, with_file_attributes};
 
 const BACKUP: &str = "Keeps the old file beside it, with the time in its name.";
 const VALIDATE: &str = "A command that must accept the new file before it is put in place; `%s` is its path.";
@@ -49,8 +49,10 @@ pub(super) const FIND: ModuleSpec = ModuleSpec {
             .one_of(&["md5", "sha1", "sha224", "sha256", "sha384", "sha512"])
             .default("sha1"),
         arg("limit", Int, "Stops after so many."),
+        arg("encoding", Str, "The encoding of files that `contains` looks into.")
+            .one_of(&["utf-8", "utf8", "UTF-8", "ascii", "latin-1", "latin1", "iso-8859-1", "ISO-8859-1"])
+            .default("utf-8"),
     ],
-    unsupported: &["encoding"],
     ..NOTHING
 };
 
@@ -68,7 +70,6 @@ pub(super) const ASSEMBLE: ModuleSpec = ModuleSpec {
         arg("decrypt", Bool, "Whether vaulted fragments are decrypted on the controller.").default("true"),
         arg("validate", Str, VALIDATE),
     ],
-    unsupported: SELINUX_AND_CHATTR,
     ..NOTHING
 };
 
@@ -91,7 +92,9 @@ pub(super) const UNARCHIVE: ModuleSpec = ModuleSpec {
         arg("validate_certs", Bool, "Whether the server's certificate is checked.").default("true"),
         arg("io_buffer_size", Raw, "Has no effect: the archive is read whole."),
     ],
-    unsupported: SELINUX_AND_CHATTR,
-    rules: &[Rule::MutuallyExclusive(&["copy", "remote_src"])],
+    rules: &[
+        Rule::MutuallyExclusive(&["copy", "remote_src"]),
+        Rule::MutuallyExclusive(&["include", "exclude"]),
+    ],
     ..NOTHING
 };

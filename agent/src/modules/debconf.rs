@@ -1,0 +1,83 @@
+//! `debconf`: the answer to a question that a Debian package asks when it is configured.
+
+use super::{Args, Check, Failure, Module};
+use crate::worker::process::Command;
+use crate::worker::{Operation, View};
+use muster_api::diff::{Change, Diff};
+use serde_json::{Map, Value, json};
+
+pub(super) struct Debconf;
+
+impl Module for Debconf {
+    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let package = args.needed("name")?;
+        let known = answers(package, view)?;
+        let Some(question) = args.text("question") else {
+            return Ok(Check::unchanged().with("msg", "").with("current", known));
+        };
+        let kind = args.needed("vtype")?;
+        let value = value(args, kind);
+        if known.get(question).and_then(Value::as_str).is_some_and(|known| same(known, &value, kind)) {
+            return Ok(Check::unchanged().with("msg", "").with("current", known));
+        }
+        let before = known.get(question).and_then(Value::as_str).unwrap_or("").to_owned();
+        let options: &[&str] = if args.flag("unseen") { &["-u"] } else { &[] };
+        let line = format!("{package} {question} {kind} {value}\n");
+        let command = Command::new("debconf-set-selections", options).fed(line);
+        let shown = |text: &str| if kind == "password" { "***".to_owned() } else { text.to_owned() };
+        let change = Change::Attribute {
+            attribute: question.to_owned(),
+            before: Some(shown(&before)),
+            after: Some(shown(&value)),
+        };
+        let diff = Diff { kind: "debconf".into(), name: package.to_owned(), changes: vec![change] };
+        let check = Check::change(diff, vec![Operation::Run { command, brings: Vec::new() }]);
+        Ok(check
+            .with("msg", "")
+            .with("current", json!({question: value}))
+            .with("previous", json!({question: before})))
+    }
+}
+
+/// All answers for a package; passwords are never told by debconf.
+fn answers(package: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
+    let asked = view.ask("debconf-show", &[package]);
+    let asked = asked.map_err(|error| Failure::missing(format!("cannot run `debconf-show`: {error}")))?;
+    if !asked.is_fine() {
+        return Err(Failure::new(asked.complaint()));
+    }
+    let answer = |line: &str| {
+        let (question, value) = line.split_once(':')?;
+        Some((question.trim_matches(['*', ' ']).to_owned(), Value::from(value.trim())))
+    };
+    Ok(asked.out().lines().filter_map(answer).collect())
+}
+
+/// The answer as debconf writes it.
+fn value(args: &Args<'_>, kind: &str) -> String {
+    let plain = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        other => other.to_string(),
+    };
+    let text = match args.raw("value") {
+        Some(Value::Array(items)) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Some(value) => plain(value),
+        None => String::new(),
+    };
+    if kind == "boolean" { text.to_lowercase() } else { text }
+}
+
+fn same(known: &str, value: &str, kind: &str) -> bool {
+    let parts = |text: &str| {
+        let mut parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        parts.sort();
+        parts
+    };
+    match kind {
+        "multiselect" => parts(known) == parts(value),
+        "boolean" => known.to_lowercase() == value,
+        _ => known == value,
+    }
+}
