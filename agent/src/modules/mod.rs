@@ -3,6 +3,7 @@
 
 mod apt;
 mod apt_repository;
+mod archive;
 mod assemble;
 mod attributes;
 mod authorized_key;
@@ -23,24 +24,30 @@ mod fetch;
 mod file;
 mod find;
 mod firewall;
+mod firewalld_rule;
 mod get_url;
 mod getent;
+mod git;
 mod glob;
 mod group;
 mod hostname;
 mod http;
 mod ini_file;
+mod iptables;
 mod known_hosts;
 mod lineinfile;
 mod lines;
 mod locale_gen;
 mod modprobe;
 mod mount;
+mod mount_facts;
 mod nearest;
+mod openssl;
 mod package;
 mod package_facts;
 mod pattern;
 mod ping;
+mod pip;
 mod placing;
 mod replace;
 mod script;
@@ -50,10 +57,12 @@ mod service_facts;
 mod setup;
 mod slurp;
 mod stat;
+mod storage;
 mod sysctl;
 mod systemctl;
 mod tempfile;
 mod timezone;
+mod ufw;
 mod unarchive;
 mod uri;
 mod user;
@@ -139,6 +148,21 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "uri" => &Extended(uri::Uri),
         "user" => &user::User,
         "wait_for" => &wait_for::WaitFor,
+        "archive" => &archive::Archive,
+        "filesystem" => &storage::Filesystem,
+        "lvg" => &storage::VolumeGroup,
+        "lvol" => &storage::LogicalVolume,
+        "parted" => &storage::Parted,
+        "openssl_privatekey" => &openssl::PrivateKey,
+        "openssl_csr" => &openssl::Request,
+        "x509_certificate" => &openssl::Certificate,
+        "htpasswd" => &openssl::Htpasswd,
+        "ufw" => &ufw::Ufw,
+        "firewalld" => &firewalld_rule::Firewalld,
+        "mount_facts" => &mount_facts::MountFacts,
+        "git" => &git::Git,
+        "pip" => &pip::Pip,
+        "iptables" => &iptables::Iptables,
         _ => return None,
     })
 }

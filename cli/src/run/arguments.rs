@@ -120,6 +120,9 @@ fn sentence(spec: &ModuleSpec, problem: &ArgProblem) -> String {
     let module = spec.name;
     match problem {
         ArgProblem::Unknown { name } => {
+            if module == "wait_for_connection" {
+                return format!("Invalid options for wait_for_connection: {name}");
+            }
             let known = spec.args.iter().map(|arg| arg.name);
             let hint = crate::suggest::did_you_mean(name, known).map(|hint| format!(" ({hint})"));
             format!("Unsupported parameters for ({module}) module: {name}{}", hint.unwrap_or_default())

@@ -85,6 +85,8 @@ async fn on_host(room: &Arc<Room>, host: &str, request: Request) -> Result<TaskR
     match work {
         Work::Parts(parts) => trip.parts(parts).await,
         Work::Fetch => trip.fetch().await,
+        Work::WaitForConnection => trip.wait_for_connection().await,
+        Work::Reboot => trip.reboot().await,
     }
 }
 
@@ -99,6 +101,8 @@ enum Work {
     /// Steps one after the other.
     Parts(Vec<Part>),
     Fetch,
+    WaitForConnection,
+    Reboot,
 }
 
 fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared, Box<TaskResult>> {
@@ -173,18 +177,20 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
         }
         "cluster" => cluster_part(request).map(|part| Work::Parts(vec![part])).map_err(failed),
         "fetch" => Ok(Work::Fetch),
+        "wait_for_connection" => Ok(Work::WaitForConnection),
+        "reboot" => Ok(Work::Reboot),
         name => Ok(Work::Parts(vec![Part { module: name, args: request.args.clone(), content: None }])),
     }
 }
 
 /// One request on its way to a host.
-struct Trip<'a> {
-    room: &'a Arc<Room>,
+pub(super) struct Trip<'a> {
+    pub(super) room: &'a Arc<Room>,
     host: &'a str,
-    target: &'a str,
-    way: &'a Way,
+    pub(super) target: &'a str,
+    pub(super) way: &'a Way,
     identity: &'a Identity,
-    request: &'a Request,
+    pub(super) request: &'a Request,
 }
 
 impl Trip<'_> {
@@ -263,7 +269,7 @@ impl Trip<'_> {
         })
     }
 
-    async fn step(&self, part: Part) -> Result<Outcome, StepFailure> {
+    pub(super) async fn step(&self, part: Part) -> Result<Outcome, StepFailure> {
         let request = self.request;
         let step = Step {
             id: self.room.step_number(),

@@ -6,6 +6,7 @@ pub(crate) mod agents;
 mod arguments;
 mod carry;
 mod cluster_step;
+mod comeback;
 pub(crate) mod conduct;
 pub(crate) mod content;
 mod control;

@@ -58,3 +58,51 @@ pub(super) const TIMEZONE: ModuleSpec = ModuleSpec {
     unsupported: &["hwclock"],
     ..GENERAL
 };
+
+pub(super) const ARCHIVE: ModuleSpec = ModuleSpec {
+    name: "archive",
+    summary: "Packs files of the host into an archive.",
+    args: &[
+        arg("path", ListOfStr, "What is packed; patterns are allowed.").required(),
+        arg("dest", Path, "The archive."),
+        arg("format", Str, "How it is packed.").one_of(&["bz2", "gz", "tar", "xz", "zip"]).default("gz"),
+        arg("exclude_path", ListOfStr, "What is left out.").default("[]"),
+        arg("force_archive", Bool, "Packs one file too, in place of compressing it.").default("false"),
+        arg("remove", Bool, "What was packed goes.").default("false"),
+    ],
+    unsupported: &["exclusion_patterns", "mode", "owner", "group"],
+    ..GENERAL
+};
+
+pub(super) const UFW: ModuleSpec = ModuleSpec {
+    name: "ufw",
+    summary: "Keeps the state, the defaults and the rules of the firewall ufw.",
+    args: &[
+        arg("state", Str, "The firewall's own state.").one_of(&["disabled", "enabled", "reloaded", "reset"]),
+        arg("default", Str, "What happens to what no rule is about.")
+            .or(&["policy"])
+            .one_of(&["allow", "deny", "reject"]),
+        arg("direction", Str, "Which way.").one_of(&["in", "incoming", "out", "outgoing", "routed"]),
+        arg("logging", Str, "What is logged.").one_of(&["full", "high", "low", "medium", "off", "on"]),
+        arg("rule", Str, "What the rule does.").one_of(&["allow", "deny", "limit", "reject"]),
+        arg("delete", Bool, "The rule shall not be there.").default("false"),
+        arg("insert", Str, "The rule's number."),
+        arg("route", Bool, "The rule is for what is passed on.").default("false"),
+        arg("log", Bool, "New connections of the rule are logged.").default("false"),
+        arg("interface", Str, "The interface.").or(&["if"]),
+        arg("interface_in", Str, "The interface it comes from.").or(&["if_in"]),
+        arg("interface_out", Str, "The interface it goes to.").or(&["if_out"]),
+        arg("from_ip", Str, "Where it comes from.").or(&["from", "src"]).default("any"),
+        arg("from_port", Str, "The port it comes from."),
+        arg("to_ip", Str, "Where it goes to.").or(&["dest", "to"]).default("any"),
+        arg("to_port", Str, "The port it goes to.").or(&["port"]),
+        arg("proto", Str, "The protocol.")
+            .or(&["protocol"])
+            .one_of(&["any", "tcp", "udp", "ipv6", "esp", "ah", "gre", "igmp"]),
+        arg("name", Str, "A profile of /etc/ufw/applications.d.").or(&["app"]),
+        arg("comment", Str, "A comment at the rule."),
+    ],
+    unsupported: &["insert_relative_to"],
+    rules: &[Rule::RequiredOneOf(&["default", "logging", "rule", "state"])],
+    ..GENERAL
+};

@@ -4,6 +4,7 @@ mod accounts;
 mod cluster;
 mod commands;
 mod control;
+mod crypto;
 mod debian;
 mod files;
 mod general;
@@ -12,6 +13,7 @@ mod network;
 mod packages;
 mod posix;
 mod services;
+mod storage;
 mod system;
 mod trees;
 
@@ -22,6 +24,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::ADD_HOST,
     &packages::APT,
     &debian::APT_REPOSITORY,
+    &general::ARCHIVE,
     &trees::ASSEMBLE,
     &control::ASSERT,
     &posix::AUTHORIZED_KEY,
@@ -38,26 +41,39 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::FAIL,
     &files::FETCH,
     &files::FILE,
+    &storage::FILESYSTEM,
     &trees::FIND,
     &network::FIREWALL,
+    &posix::FIREWALLD,
     &network::GET_URL,
     &system::GETENT,
+    &system::GIT,
     &accounts::GROUP,
     &control::GROUP_BY,
     &host::HOSTNAME,
+    &crypto::HTPASSWD,
     &control::INCLUDE_VARS,
     &general::INI_FILE,
+    &system::IPTABLES,
     &system::KNOWN_HOSTS,
     &files::LINEINFILE,
     &general::LOCALE_GEN,
+    &storage::LVG,
+    &storage::LVOL,
     &control::META,
     &general::MODPROBE,
     &posix::MOUNT,
+    &system::MOUNT_FACTS,
+    &crypto::OPENSSL_CSR,
+    &crypto::OPENSSL_PRIVATEKEY,
     &packages::PACKAGE,
     &packages::PACKAGE_FACTS,
+    &storage::PARTED,
     &control::PAUSE,
     &host::PING,
+    &system::PIP,
     &commands::RAW,
+    &system::REBOOT,
     &files::REPLACE,
     &commands::SCRIPT,
     &posix::SEBOOLEAN,
@@ -74,10 +90,13 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &trees::TEMPFILE,
     &files::TEMPLATE,
     &general::TIMEZONE,
+    &general::UFW,
     &trees::UNARCHIVE,
     &network::URI,
     &accounts::USER,
     &network::WAIT_FOR,
+    &system::WAIT_FOR_CONNECTION,
+    &crypto::X509_CERTIFICATE,
 ];
 
 /// Where a module has no argument of a kind, its table says nothing about it.

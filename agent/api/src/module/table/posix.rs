@@ -1,6 +1,6 @@
 //! Modules of the collection `ansible.posix`: mounts, kernel settings, keys of users, SELinux.
 
-use super::super::ArgKind::{Bool, Path, Str};
+use super::super::ArgKind::{Bool, Int, Path, Str};
 use super::super::{ArgSpec, ModuleSpec, Rule};
 use super::{NOTHING, arg};
 
@@ -87,5 +87,31 @@ pub(super) const SYSCTL: ModuleSpec = ModuleSpec {
         arg("ignoreerrors", Bool, "Settings that the kernel does not know are no failure.").default("false"),
     ],
     rules: &[Rule::RequiredIf { argument: "state", value: "present", needs: &["value"] }],
+    ..POSIX
+};
+
+pub(super) const FIREWALLD: ModuleSpec = ModuleSpec {
+    name: "firewalld",
+    summary: "Keeps services, ports and rules in a zone of firewalld.",
+    args: &[
+        arg("state", Str, "Whether it shall be on.")
+            .one_of(&["absent", "disabled", "enabled", "present"])
+            .required(),
+        arg("service", Str, "The service."),
+        arg("port", Str, "The port, as `80/tcp`."),
+        arg("rich_rule", Str, "The rule, as of firewalld.richlanguage(5)."),
+        arg("source", Str, "The addresses."),
+        arg("interface", Str, "The interface."),
+        arg("icmp_block", Str, "The kind of ICMP that is refused."),
+        arg("icmp_block_inversion", Bool, "Refuses all other kinds."),
+        arg("protocol", Str, "The protocol."),
+        arg("masquerade", Bool, "Whether addresses are hidden."),
+        arg("zone", Str, "The zone; the default zone without it."),
+        arg("permanent", Bool, "For the next start."),
+        arg("immediate", Bool, "Now; so without `permanent`."),
+        arg("timeout", Int, "Seconds for which it is on.").default("0"),
+        arg("offline", Bool, "Also where firewalld does not run.").default("false"),
+    ],
+    unsupported: &["port_forward", "target"],
     ..POSIX
 };
