@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::log;
 use crate::notify::{self, Notify};
-use crate::peer::Peers;
+use crate::peer::{Arrived, Peers};
 use crate::seal::Suite;
 use crate::serve::Start;
 use crate::store::Store;
@@ -115,9 +115,10 @@ impl Membership {
         let has_watchdog = self.watchdog.is_some();
         tokio::select! {
             input = self.inputs.recv() => input.map_or(Event::Over, Event::Input),
-            received = self.peers.receive() => {
-                Event::Input(Input::Received { link: received.link, from: received.from, bytes: received.payload })
-            }
+            arrived = self.peers.receive() => Event::Input(match arrived {
+                Arrived::Packet { link, from, payload } => Input::Received { link, from, bytes: payload },
+                Arrived::Unreadable { from, mismatch } => Input::Unreadable { from, mismatch },
+            }),
             () = sleep(deadline.unwrap_or_default()), if deadline.is_some() => Event::Input(Input::Tick),
             Some(suite) = self.suites.recv() => Event::Suite(suite),
             Ok(()) = self.address_changes.changed() => Event::Links,
@@ -133,18 +134,22 @@ impl Membership {
         Ok(())
     }
 
+    /// After the addresses have changed: what is not bound now is not usable.
+    fn rebind_all(&mut self) -> Result<(), String> {
+        self.rebind()?;
+        for link in self.peers.unbound_links() {
+            self.step(Input::LinkState { link, is_usable: false })?;
+        }
+        Ok(())
+    }
+
     fn step(&mut self, input: Input) -> Result<(), String> {
-        let is_reconfigured = match &input {
-            Input::Reconfigured(corosync) => {
-                self.peers.reconfigure(corosync);
-                true
-            }
-            _ => false,
-        };
+        let mut is_reconfigured = false;
         for effect in self.node.step(self.clock.now(), input) {
+            is_reconfigured |= matches!(effect, Effect::Reconfigured(_));
             self.carry_out(effect)?;
         }
-        if is_reconfigured { self.rebind() } else { Ok(()) }
+        if is_reconfigured { self.rebind_all() } else { Ok(()) }
     }
 
     fn carry_out(&mut self, effect: Effect) -> Result<(), String> {
@@ -155,6 +160,7 @@ impl Membership {
                 )
             })?,
             Effect::Send { link, to, bytes } => self.peers.send(link, to, &bytes),
+            Effect::Reconfigured(corosync) => self.peers.reconfigure(&corosync),
             effect => {
                 let is_news = matches!(effect, Effect::Emit(_));
                 // The main thread is gone only where the process is about to be.

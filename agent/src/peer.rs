@@ -6,6 +6,7 @@ use crate::log;
 use crate::seal::{Dropped, Opened, Seal, Suite};
 use muster_api::cluster::{Corosync, LinkOptions, NodeEntry};
 use muster_api::id::NodeId;
+use muster_core::unmerged::Mismatch;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
@@ -38,15 +39,25 @@ struct Link {
     complaint: Option<String>,
 }
 
-/// A packet that was opened.
+/// What came in.
 #[derive(Debug)]
-pub(crate) struct Received {
-    /// Where it came in.
-    pub(crate) link: u8,
-    /// Who sealed it.
-    pub(crate) from: NodeId,
-    /// What it says.
-    pub(crate) payload: Vec<u8>,
+pub(crate) enum Arrived {
+    /// A packet that was opened.
+    Packet {
+        /// Where it came in.
+        link: u8,
+        /// Who sealed it.
+        from: NodeId,
+        /// What it says.
+        payload: Vec<u8>,
+    },
+    /// Something from the address of a node that is no packet of this cluster.
+    Unreadable {
+        /// Whose address it came from.
+        from: NodeId,
+        /// What is wrong with it.
+        mismatch: Mismatch,
+    },
 }
 
 /// Which entry of the nodelist is this host.
@@ -123,16 +134,21 @@ impl Peers {
     }
 
     /// The next packet that says something; greetings are answered on the way.
-    pub(crate) async fn receive(&mut self) -> Received {
+    pub(crate) async fn receive(&mut self) -> Arrived {
         let mut buffer = [0; PACKET_MAX];
         loop {
             let (link, length, from) = self.next_packet(&mut buffer).await;
             match self.seal.open(link, &buffer[..length]) {
-                Ok(Opened::Payload(from, payload)) => return Received { link, from, payload },
+                Ok(Opened::Payload(from, payload)) => return Arrived::Packet { link, from, payload },
                 // To where it came from: the sender may have moved, and only it can open the answer.
                 Ok(Opened::Greet(_, answer)) => self.send_raw(link, from, &answer),
                 Ok(Opened::Nothing) => {}
-                Err(reason) => self.count_dropped(reason, from),
+                Err(reason) => {
+                    self.count_dropped(reason, from);
+                    if let Some(arrived) = self.mismatch(link, from, reason) {
+                        return arrived;
+                    }
+                }
             }
         }
     }
@@ -168,13 +184,29 @@ impl Peers {
         }
     }
 
+    /// Whether it says something about a node of the cluster that it could not be read.
+    fn mismatch(&self, link: u8, from: SocketAddr, reason: Dropped) -> Option<Arrived> {
+        let mismatch = match reason {
+            Dropped::Forged => Mismatch::Key,
+            Dropped::OtherCluster => Mismatch::ClusterName,
+            Dropped::Version(version) => Mismatch::Version(version),
+            Dropped::Foreign | Dropped::Replayed => return None,
+        };
+        let mut nodes = self.addresses.iter();
+        let ((id, _), _) =
+            nodes.find(|((id, of), address)| *id != self.node && *of == link && **address == from)?;
+        Some(Arrived::Unreadable { from: *id, mismatch })
+    }
+
     /// Says it when it happens first, then at each tenfold: a wrong key is found, and a flood does not fill the log.
     fn count_dropped(&mut self, reason: Dropped, from: SocketAddr) {
         let what = match reason {
             Dropped::Foreign => "are not of this cluster's protocol or not for this node and link",
             Dropped::Forged => {
-                "are not sealed with this cluster's key (same authkey, cluster_name and crypto_cipher on all nodes?)"
+                "are not sealed with this cluster's key (same authkey and crypto_cipher on all nodes?)"
             }
+            Dropped::OtherCluster => "are of a cluster of another name (same cluster_name on all nodes?)",
+            Dropped::Version(_) => "are sealed in the format of another version of muster",
             // Duplicates of the network look the same.
             Dropped::Replayed => return,
         };

@@ -1,10 +1,11 @@
 //! Seals and opens the packets between nodes: AES-GCM under a key that belongs to one start of one sender.
 //!
 //! ```text
-//! "mu" | version u8 | link u8 | from u32 | to u32 | boot 16 | echo 16 | counter u64 | sealed payload | tag 16
+//! "mu" | version u8 | link u8 | cluster u32 | from u32 | to u32 | boot 16 | echo 16 | counter u64 | sealed payload | tag 16
 //! ```
 //!
-//! Numbers are big endian; all before the payload is authenticated. `boot` is drawn at random when the agent starts;
+//! Numbers are big endian; all before the payload is authenticated. `cluster` is a digest of the cluster's name: it tells another
+//! cluster from another key, and protects nothing. `boot` is drawn at random when the agent starts;
 //! the sender's key is HKDF-SHA256(authkey; salt `boot`; info: cluster name, sender), so that the nonce, which is
 //! `to` and `counter`, never repeats under one key, whatever the node forgets.
 //!
@@ -24,8 +25,9 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use std::collections::{BTreeMap, VecDeque};
 
 const MAGIC: [u8; 2] = *b"mu";
-const VERSION: u8 = 1;
-const HEADER: usize = 52;
+/// Version 1 had no digest of the cluster's name.
+const VERSION: u8 = 2;
+const HEADER: usize = 56;
 const TAG: usize = 16;
 /// Links are numbered 0 to 7 (corosync.conf(5)).
 const LINKS: usize = 8;
@@ -41,6 +43,7 @@ pub(crate) struct Seal {
     node: NodeId,
     boot: Boot,
     cluster_name: String,
+    cluster: [u8; 4],
     suite: Suite,
     own_key: Option<LessSafeKey>,
     peers: BTreeMap<NodeId, Peer>,
@@ -76,8 +79,12 @@ pub(crate) enum Opened {
 /// Why a packet was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dropped {
-    /// Not a packet of this version for this node on this link.
+    /// Not a packet for this node on this link.
     Foreign,
+    /// Sealed in the format of another version.
+    Version(u8),
+    /// Of a cluster of another name.
+    OtherCluster,
     /// It was not sealed with the cluster's key.
     Forged,
     /// It was delivered before, or belongs to an earlier start of its sender.
@@ -110,7 +117,8 @@ impl Seal {
     /// A seal for this start of the agent; `boot` must be drawn at random.
     pub(crate) fn new(node: NodeId, cluster_name: &str, suite: Suite, boot: [u8; 16]) -> Self {
         let own_key = suite.keys(cluster_name, node, &boot).into_iter().next();
-        Self { node, boot, cluster_name: cluster_name.to_owned(), suite, own_key, peers: BTreeMap::new() }
+        let (cluster, cluster_name) = (name_digest(cluster_name), cluster_name.to_owned());
+        Self { node, boot, cluster_name, cluster, suite, own_key, peers: BTreeMap::new() }
     }
 
     /// Takes other keys; counters and what is known of peers stay.
@@ -131,7 +139,15 @@ impl Seal {
     fn seal_for(&mut self, to: NodeId, link: u8, echo: Boot, payload: &[u8]) -> Vec<u8> {
         let peer = self.peers.entry(to).or_default();
         peer.counter += 1;
-        let header = Header { link, from: self.node, to, boot: self.boot, echo, counter: peer.counter };
+        let header = Header {
+            link,
+            cluster: self.cluster,
+            from: self.node,
+            to,
+            boot: self.boot,
+            echo,
+            counter: peer.counter,
+        };
         let mut packet = Vec::with_capacity(HEADER + payload.len() + TAG);
         packet.extend_from_slice(&header.bytes());
         packet.extend_from_slice(payload);
@@ -149,7 +165,10 @@ impl Seal {
 
     /// Opens a packet that came in on a link.
     pub(crate) fn open(&mut self, link: u8, packet: &[u8]) -> Result<Opened, Dropped> {
-        let header = Header::read(packet).ok_or(Dropped::Foreign)?;
+        let header = Header::read(packet)?;
+        if header.cluster != self.cluster {
+            return Err(Dropped::OtherCluster);
+        }
         if header.to != self.node || header.from == self.node || header.link != link {
             return Err(Dropped::Foreign);
         }
@@ -207,6 +226,7 @@ impl Seal {
 /// What stands before the payload.
 struct Header {
     link: u8,
+    cluster: [u8; 4],
     from: NodeId,
     to: NodeId,
     boot: Boot,
@@ -220,25 +240,35 @@ impl Header {
         bytes[..2].copy_from_slice(&MAGIC);
         bytes[2] = VERSION;
         bytes[3] = self.link;
-        bytes[4..8].copy_from_slice(&self.from.0.to_be_bytes());
-        bytes[8..12].copy_from_slice(&self.to.0.to_be_bytes());
-        bytes[12..28].copy_from_slice(&self.boot);
-        bytes[28..44].copy_from_slice(&self.echo);
-        bytes[44..].copy_from_slice(&self.counter.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.cluster);
+        bytes[8..12].copy_from_slice(&self.from.0.to_be_bytes());
+        bytes[12..16].copy_from_slice(&self.to.0.to_be_bytes());
+        bytes[16..32].copy_from_slice(&self.boot);
+        bytes[32..48].copy_from_slice(&self.echo);
+        bytes[48..].copy_from_slice(&self.counter.to_be_bytes());
         bytes
     }
 
-    fn read(packet: &[u8]) -> Option<Self> {
-        if packet.len() < HEADER + TAG || packet[..2] != MAGIC || packet[2] != VERSION {
+    fn read(packet: &[u8]) -> Result<Self, Dropped> {
+        match packet {
+            [m, u, VERSION, ..] if [*m, *u] == MAGIC => Self::fields(packet).ok_or(Dropped::Foreign),
+            [m, u, version, ..] if [*m, *u] == MAGIC => Err(Dropped::Version(*version)),
+            _ => Err(Dropped::Foreign),
+        }
+    }
+
+    fn fields(packet: &[u8]) -> Option<Self> {
+        if packet.len() < HEADER + TAG {
             return None;
         }
         Some(Self {
             link: packet[3],
-            from: NodeId(u32::from_be_bytes(packet[4..8].try_into().ok()?)),
-            to: NodeId(u32::from_be_bytes(packet[8..12].try_into().ok()?)),
-            boot: packet[12..28].try_into().ok()?,
-            echo: packet[28..44].try_into().ok()?,
-            counter: u64::from_be_bytes(packet[44..HEADER].try_into().ok()?),
+            cluster: packet[4..8].try_into().ok()?,
+            from: NodeId(u32::from_be_bytes(packet[8..12].try_into().ok()?)),
+            to: NodeId(u32::from_be_bytes(packet[12..16].try_into().ok()?)),
+            boot: packet[16..32].try_into().ok()?,
+            echo: packet[32..48].try_into().ok()?,
+            counter: u64::from_be_bytes(packet[48..HEADER].try_into().ok()?),
         })
     }
 
@@ -306,6 +336,13 @@ fn derive_key(
         .and_then(|material| material.fill(key))
         .expect("HKDF-SHA256 gives up to 8160 bytes");
     LessSafeKey::new(UnboundKey::new(algorithm, key).expect("the key is as long as the algorithm wants it"))
+}
+
+fn name_digest(cluster_name: &str) -> [u8; 4] {
+    let digest = digest::digest(&digest::SHA256, cluster_name.as_bytes());
+    let mut short = [0; 4];
+    short.copy_from_slice(&digest.as_ref()[..4]);
+    short
 }
 
 fn checksum(cluster_name: &str, head: &[u8], body: &[u8]) -> [u8; TAG] {
@@ -383,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_or_another_cluster_is_forged() {
+    fn another_key_and_another_cluster_are_told_apart() {
         let mut two = node(TWO, Cipher::Aes256, 2, b"secret");
         let mut stranger = node(ONE, Cipher::Aes256, 1, b"guessed");
         assert_eq!(two.open(0, &stranger.seal(TWO, 0, b"x")), Err(Dropped::Forged));
@@ -391,8 +428,11 @@ mod tests {
             let suite = Suite::new(cipher, vec![b"secret".to_vec()]);
             let mut other = Seal::new(ONE, "database", suite, [1; 16]);
             let mut two = node(TWO, cipher, 2, b"secret");
-            assert_eq!(two.open(0, &other.seal(TWO, 0, b"x")), Err(Dropped::Forged));
+            assert_eq!(two.open(0, &other.seal(TWO, 0, b"x")), Err(Dropped::OtherCluster));
         }
+        let mut newer = stranger.seal(TWO, 0, b"x");
+        newer[2] = VERSION + 1;
+        assert_eq!(two.open(0, &newer), Err(Dropped::Version(VERSION + 1)));
     }
 
     #[test]
@@ -438,6 +478,20 @@ mod tests {
     }
 
     #[test]
+    fn two_windows_ahead_a_late_packet_is_dropped_and_each_link_has_its_own_window() {
+        let (mut one, mut two) = pair(Cipher::Aes256);
+        acquaint(&mut one, &mut two);
+        let late = one.seal(TWO, 0, b"late");
+        let late_elsewhere = one.seal(TWO, 1, b"late");
+        for _ in 0..256 {
+            let packet = one.seal(TWO, 0, b"x");
+            assert!(two.open(0, &packet).is_ok());
+        }
+        assert_eq!(two.open(0, &late), Err(Dropped::Replayed));
+        assert!(matches!(two.open(1, &late_elsewhere), Ok(Opened::Payload(..))));
+    }
+
+    #[test]
     fn a_second_key_is_valid_until_every_node_has_changed() {
         let (mut one, mut two) = pair(Cipher::Aes256);
         acquaint(&mut one, &mut two);
@@ -448,5 +502,32 @@ mod tests {
         let (there, back) = (one.seal(TWO, 0, b"x"), two.seal(ONE, 0, b"y"));
         assert!(matches!(two.open(0, &there), Ok(Opened::Payload(..))));
         assert!(matches!(one.open(0, &back), Ok(Opened::Payload(..))));
+    }
+
+    #[test]
+    fn a_key_that_was_given_up_opens_nothing_any_more() {
+        let (mut one, mut two) = pair(Cipher::Aes256);
+        acquaint(&mut one, &mut two);
+        let suite =
+            |keys: &[&[u8]]| Suite::new(Cipher::Aes256, keys.iter().map(|key| key.to_vec()).collect());
+        for (first, second) in [(0, 1), (1, 0)] {
+            // Node by node: both keys, then the new one first, then the new one alone.
+            let stages =
+                [suite(&[b"secret", b"rotated"]), suite(&[b"rotated", b"secret"]), suite(&[b"rotated"])];
+            let mut nodes =
+                [node(ONE, Cipher::Aes256, 1, b"secret"), node(TWO, Cipher::Aes256, 2, b"secret")];
+            for stage in stages {
+                for index in [first, second] {
+                    let keys = Suite::new(Cipher::Aes256, stage.authkeys.clone());
+                    nodes[index].change_suite(keys);
+                    let [one, two] = &mut nodes;
+                    acquaint(one, two);
+                    let packet = one.seal(TWO, 0, b"x");
+                    assert!(matches!(two.open(0, &packet), Ok(Opened::Payload(..))));
+                }
+            }
+            let mut old = node(ONE, Cipher::Aes256, 1, b"secret");
+            assert_eq!(nodes[1].open(0, &old.seal(TWO, 0, b"x")), Err(Dropped::Forged));
+        }
     }
 }

@@ -11,7 +11,7 @@
 
 use crate::clock::{Clock, wall_ms};
 use crate::control::events::Events;
-use crate::control::server::{Control, listen};
+use crate::control::server::{Control, Reload, listen};
 use crate::fence::Fencer;
 use crate::keys::{self, Keyring};
 use crate::membership::Membership;
@@ -22,10 +22,10 @@ use crate::seal::Seal;
 use crate::store::Store;
 use crate::{host, log};
 use muster_api::cluster::{Cipher, Corosync};
+use muster_api::control::Response;
 use muster_api::corosync_conf;
 use muster_api::id::NodeId;
 use muster_core::effect::Effect;
-use muster_core::input::Input;
 use muster_core::node::{Boot, Node};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Threads of ours call shallowly; the default of 2 MiB would count against locked memory.
 const STACK_SIZE: usize = 512 * 1024;
@@ -116,9 +116,8 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
     thread
         .spawn(move || membership.run())
         .map_err(|source| StartError::System { what: "start the membership thread", source })?;
-    let reload = reloader(me, places, inputs.clone(), suites);
     let events = Arc::new(Events::new());
-    let control = Control::new(events.clone(), inputs.clone(), Box::new(reload.clone()));
+    let control = Control::new(events.clone(), inputs.clone(), reloader(me, places), suites);
     tokio::spawn(control.clone().serve(listener));
     let hands = Hands {
         executor: Executor::new(inputs.clone(), address_changes),
@@ -126,14 +125,10 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
         control,
         events,
     };
-    Ok(until_told_to_stop(hands, orders, reload).await)
+    Ok(until_told_to_stop(hands, orders).await)
 }
 
-async fn until_told_to_stop(
-    mut hands: Hands,
-    mut orders: UnboundedReceiver<Effect>,
-    reload: impl Fn() -> Result<(), String>,
-) -> ExitCode {
+async fn until_told_to_stop(mut hands: Hands, mut orders: UnboundedReceiver<Effect>) -> ExitCode {
     let signals = (SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup());
     let (Ok(mut term), Ok(mut int), Ok(mut hup)) = (signal(signals.0), signal(signals.1), signal(signals.2))
     else {
@@ -156,9 +151,14 @@ async fn until_told_to_stop(
             },
             _ = term.recv() => break,
             _ = int.recv() => break,
-            _ = hup.recv() => if let Err(why) = reload() {
-                log::error(format!("the configuration in force is kept: {why}"));
-            },
+            _ = hup.recv() => {
+                let control = hands.control.clone();
+                tokio::spawn(async move {
+                    if let Response::Refused { why } = control.reload().await {
+                        log::error(why);
+                    }
+                });
+            }
         }
     }
     notify.stopping();
@@ -187,7 +187,7 @@ impl Hands {
             }
             Effect::Reply { client, response } => self.control.reply(client, response),
             Effect::Emit(event) => self.events.add(event),
-            Effect::Persist { .. } | Effect::Send { .. } | Effect::Exit { .. } => {
+            Effect::Persist { .. } | Effect::Send { .. } | Effect::Reconfigured(_) | Effect::Exit { .. } => {
                 unreachable!("the membership thread carries these out itself")
             }
         }
@@ -245,24 +245,20 @@ fn open_socket(path: &Path) -> Result<UnixListener, StartError> {
     listen(path).map_err(|source| StartError::Socket { path: path.to_path_buf(), source })
 }
 
-/// Reads corosync.conf and the key again and hands them over, or changes nothing and says what is wrong.
-fn reloader(
-    me: NodeId,
-    places: Places,
-    inputs: UnboundedSender<Input>,
-    suites: UnboundedSender<crate::seal::Suite>,
-) -> impl Fn() -> Result<(), String> + Clone + Send + Sync {
-    move || {
+/// Reads corosync.conf and the keys again, and checks that this host is the same node by it.
+fn reloader(me: NodeId, places: Places) -> Box<Reload> {
+    Box::new(move || {
         let corosync = read_config(&places.config).map_err(|error| error.to_string())?;
         let own = host::own_addresses().map_err(|error| error.to_string())?;
-        if find_local(&corosync, &own, &host::name())? != me {
+        // Where none of the addresses is here yet, the core knows by its number which node it is.
+        if let Ok(found) = find_local(&corosync, &own, &host::name())
+            && found != me
+        {
             return Err(format!(
-                "this host would be another node than {me}: that needs a restart of the agent"
+                "by this corosync.conf the host is node {found} and not {me}: that needs a restart of the agent"
             ));
         }
         let keyring = Keyring::read(&corosync, &places.key).map_err(|error| error.to_string())?;
-        let is_gone = || "the agent is exiting".to_owned();
-        suites.send(keyring.suite()).map_err(|_| is_gone())?;
-        inputs.send(Input::Reconfigured(corosync)).map_err(|_| is_gone())
-    }
+        Ok((corosync, keyring.suite()))
+    })
 }

@@ -67,7 +67,8 @@ fn describe_input(input: &Input) -> String {
             let text: String = format!("{request:?}").chars().take(120).collect();
             format!("client {} asks {text}", client.0)
         }
-        Input::Reconfigured(_) => "corosync.conf read again".into(),
+        Input::Reconfigured { .. } => "corosync.conf read again".into(),
+        Input::Unreadable { from, mismatch } => format!("a packet of n{from} came to nothing: {mismatch:?}"),
     }
 }
 
@@ -88,6 +89,7 @@ fn describe_effect(effect: &Effect) -> String {
             format!("reply to {}: {text}", client.0)
         }
         Effect::Emit(event) => format!("\"{}\"", describe_event(event)),
+        Effect::Reconfigured(_) => "corosync.conf in force".into(),
         Effect::Exit { reason } => format!("exit: {reason}"),
     }
 }

@@ -278,7 +278,7 @@ impl World {
                 self.use_device(index, Asked { attempt, device, target, target_id, action, timeout });
             }
             Effect::Reply { client, response } => self.replied(index, client, response),
-            Effect::Emit(_) => {}
+            Effect::Emit(_) | Effect::Reconfigured(_) => {}
             Effect::Exit { .. } => self.exit(index),
         }
     }

@@ -3,6 +3,7 @@
 use crate::input::{AttemptId, ClientId, OrderId};
 use alloc::string::String;
 use alloc::vec::Vec;
+use muster_api::cluster::Corosync;
 use muster_api::control::Response;
 use muster_api::fencing::{FenceAction, FenceDevice};
 use muster_api::history::ResourceAction;
@@ -71,6 +72,8 @@ pub enum Effect {
     },
     /// Tell the log and those who follow events.
     Emit(Event),
+    /// Another corosync.conf is in force: its addresses and links are used from now on.
+    Reconfigured(Corosync),
     /// This node has left the cluster cleanly: the agent may exit.
     Exit {
         /// Why.

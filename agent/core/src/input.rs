@@ -1,5 +1,6 @@
 //! What a node can be told.
 
+use crate::unmerged::Mismatch;
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::cluster::Corosync;
@@ -60,7 +61,19 @@ pub enum Input {
         request: Request,
     },
     /// corosync.conf was read again.
-    Reconfigured(Corosync),
+    Reconfigured {
+        /// Who asked for it, to answer with `Effect::Reply`.
+        client: Option<ClientId>,
+        /// What it says.
+        corosync: Corosync,
+    },
+    /// A packet came to nothing before it could be received: by its sender's address, or by its sealed id, it is of that node.
+    Unreadable {
+        /// Of whom.
+        from: NodeId,
+        /// Why.
+        mismatch: Mismatch,
+    },
 }
 
 /// Numbers the orders that one node gives to its executor since it started.

@@ -94,6 +94,11 @@ impl Lead {
         !self.is_stale && self.sequencer.is_idle() && !is_planned && !is_under_way
     }
 
+    /// Every command that was given is committed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.sequencer.is_idle()
+    }
+
     /// Nothing is under way and nothing is left to do.
     pub(crate) fn is_idle(&self) -> bool {
         let is_walked = self.runner.as_ref().is_some_and(|runner| runner.is_empty() || runner.is_over());
@@ -155,6 +160,7 @@ impl Node {
         has_acted |= self.advance(now);
         has_acted |= self.release_leavers(now);
         has_acted |= self.lower_votes(now);
+        has_acted |= self.spread_configuration(now);
         self.tell_idle(now);
         has_acted
     }

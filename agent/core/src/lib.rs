@@ -19,6 +19,7 @@ pub mod message;
 pub mod node;
 pub mod observed;
 pub mod quorum;
+mod reconfiguration;
 mod recovery;
 mod replica;
 mod request;
@@ -27,6 +28,7 @@ mod status;
 mod story;
 pub mod time;
 mod transition;
+pub mod unmerged;
 
 pub use membership::view::{Member, ViewId};
 pub use replica::state::Position;

@@ -60,6 +60,8 @@ pub(crate) struct Beat {
     pub(crate) reach: Vec<Reach>,
     /// Of the parts of corosync.conf that must be the same everywhere.
     pub(crate) config_digest: u64,
+    /// Of a corosync.conf that was read and is not in force yet.
+    pub(crate) pending_digest: Option<u64>,
     /// The quorum device votes for this node's part of the cluster.
     pub(crate) has_device_vote: bool,
 }
@@ -229,10 +231,11 @@ mod tests {
             epoch_seen: 8,
             reach,
             config_digest: 5,
+            pending_digest: None,
             has_device_vote: false,
         };
         let packets = [
-            (Body::Ping { at: 300, beat }, "6d0101020 0ac020301070108010209010500"),
+            (Body::Ping { at: 300, beat }, "6d0101020 0ac02030107010801020901050000"),
             (Body::Proof { echo: 4 }, "6d01010202 04"),
             (
                 Body::Data { stream: 1, seq: 2, is_last: true, bytes: alloc::vec![0xff] },

@@ -14,9 +14,11 @@ use crate::link::{Heard, Links};
 use crate::membership::view::{Member, ViewId};
 use crate::membership::{Membership, Phase};
 use crate::message::{Beat, Message};
+use crate::reconfiguration::{Pending, digest};
 use crate::replica::command::Command;
 use crate::replica::state::{Position, State};
 use crate::time::{Instant, Now};
+use crate::unmerged::Unmerged;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -114,6 +116,11 @@ pub struct Node {
     pub(crate) wants_to_leave: bool,
     /// How long it was away when it noticed that it had not been scheduled.
     pub(crate) was_away: Option<(u64, Duration)>,
+    /// A corosync.conf that is not in force yet.
+    pub(crate) pending: Option<Pending>,
+    /// A command told to take what is pending, if it is that.
+    pub(crate) agreed: Option<u64>,
+    pub(crate) unmerged: Unmerged,
     /// The quorum device votes for this node's part, until then.
     pub(crate) device_until: Option<Instant>,
     pub(crate) versions_met: BTreeMap<NodeId, u8>,
@@ -148,11 +155,11 @@ impl Node {
         let session = boot.incarnation.max(saved.as_ref().map_or(0, |saved| saved.session) + 1);
         let links = Links::new(now.at, boot.me, session, &boot.corosync);
         let promised = saved.as_ref().map_or(0, |saved| saved.promised);
+        let config_digest = digest(&boot.corosync);
         let membership = Membership::new(now.at, promised, links.timing().token);
         let position = saved.as_ref().map_or(Position::NONE, |saved| saved.position);
         Ok(Self {
             me: boot.me,
-            config_digest: config_digest(&boot.corosync),
             corosync: boot.corosync,
             version: boot.version,
             started: now,
@@ -171,6 +178,10 @@ impl Node {
             clients: Clients::default(),
             wants_to_leave: false,
             was_away: None,
+            config_digest,
+            pending: None,
+            agreed: None,
+            unmerged: Unmerged::default(),
             device_until: None,
             versions_met: BTreeMap::new(),
             losses: BTreeSet::new(),
@@ -216,6 +227,7 @@ impl Node {
             self.lead_deadline(now),
             self.clients.deadline(),
             self.device_deadline(),
+            self.unmerged_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -256,7 +268,8 @@ impl Node {
             }
             Input::FenceEnded { attempt, result } => self.on_fence_ended(now, attempt, result),
             Input::Request { client, request } => self.on_request(now, client, request),
-            Input::Reconfigured(corosync) => self.reconfigure(now, corosync),
+            Input::Reconfigured { client, corosync } => self.on_reconfigured(now, client, corosync),
+            Input::Unreadable { from, mismatch } => self.on_mismatch(now, from, mismatch),
         }
     }
 
@@ -284,6 +297,7 @@ impl Node {
             self.learn_epochs();
             // Before the view may end: who has just left must hear of it.
             has_acted |= self.follow_commits();
+            has_acted |= self.take_agreed(now);
             has_acted |= self.watch(now);
             has_acted |= self.lead_on(now);
             has_acted |= self.serve_clients(now);
@@ -291,6 +305,7 @@ impl Node {
                 break;
             }
         }
+        self.tell_unmerged(now);
     }
 
     fn learn_epochs(&mut self) {
@@ -307,6 +322,7 @@ impl Node {
             epoch_seen: self.membership.epoch_seen,
             reach: reach.into_iter().filter(|reach| !self.is_excluded(now.at, reach.node)).collect(),
             config_digest: self.config_digest,
+            pending_digest: self.pending.as_ref().map(|pending| pending.digest),
             has_device_vote: self.device_until.is_some(),
         };
         self.links.set_beat(now.at, beat);
@@ -407,6 +423,9 @@ impl Node {
             self.executor.forget_with(&before, self.replica.history.nodes.get(&name));
         }
         let is_primary = self.membership.view.as_ref().is_some_and(crate::membership::view::View::is_primary);
+        if let Command::TakeConfiguration { digest } = command {
+            self.agreed = Some(*digest);
+        }
         self.view_seq = seq;
         if is_primary {
             self.position.seq = seq;
@@ -481,24 +500,6 @@ impl Node {
         self.random
     }
 
-    fn reconfigure(&mut self, now: Now, corosync: Corosync) {
-        let ids = |corosync: &Corosync| {
-            corosync.nodes.iter().map(|node| (node.id, node.name.clone())).collect::<Vec<_>>()
-        };
-        if corosync == self.corosync {
-            return;
-        }
-        let is_same_shape = ids(&corosync) == ids(&self.corosync) && corosync.totem == self.corosync.totem;
-        self.tell_reconfigured(now, is_same_shape);
-        if is_same_shape {
-            self.config_digest = config_digest(&corosync);
-            if corosync.votes_configured() != self.corosync.votes_configured() {
-                self.replica.votes.reconfigure();
-            }
-            self.corosync = corosync;
-        }
-    }
-
     fn on_link_state(&mut self, now: Now, link: u8, is_usable: bool) {
         self.tell_link_state(now, link, is_usable);
         self.links.set_usable(now.at, link, is_usable);
@@ -534,16 +535,4 @@ impl Node {
             is_idle: self.lead.as_ref().is_some_and(Lead::is_idle),
         }
     }
-}
-
-/// Of what must be the same in every node's corosync.conf.
-fn config_digest(corosync: &Corosync) -> u64 {
-    let totem = &corosync.totem;
-    let mut text = alloc::format!("{} {}", totem.cluster_name, totem.config_version);
-    for node in &corosync.nodes {
-        text.push_str(&alloc::format!(";{} {} {}", node.id, node.name, node.votes));
-    }
-    text.push_str(&alloc::format!(";{:?}", corosync.quorum));
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

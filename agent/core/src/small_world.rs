@@ -1,8 +1,12 @@
 //! A few nodes on a perfect network with instant disks: enough to see that the parts fit together. The faults are injected by
 //! the simulator of the tests package.
 
+mod links;
+mod reconfigured;
+
 use crate::effect::Effect;
 use crate::input::{AttemptId, ClientId, Input, OrderId};
+use crate::message::{Body, Packet};
 use crate::node::{Boot, Node};
 use crate::time::{Instant, Now};
 use core::time::Duration;
@@ -44,6 +48,8 @@ struct World {
     counter: u64,
     cuts: BTreeSet<(NodeId, NodeId)>,
     dead_links: BTreeSet<u8>,
+    /// The links that carried messages.
+    carried: BTreeSet<u8>,
     replies: BTreeMap<ClientId, Response>,
     events: Vec<(Instant, NodeId, String)>,
     fenced: Vec<(Instant, NodeId)>,
@@ -77,6 +83,7 @@ impl World {
             counter: 0,
             cuts: BTreeSet::new(),
             dead_links: BTreeSet::new(),
+            carried: BTreeSet::new(),
             replies: BTreeMap::new(),
             events: Vec::new(),
             fenced: Vec::new(),
@@ -150,6 +157,9 @@ impl World {
         match effect {
             Effect::Persist { bytes } => host.disk = Some(bytes),
             Effect::Send { link, to, bytes } => {
+                if matches!(Packet::decode(&bytes), Ok(Packet { body: Body::Data { .. }, .. })) {
+                    self.carried.insert(link);
+                }
                 self.later(LATENCY, Due::Packet { link, from: by, to, bytes })
             }
             Effect::Run { order, action } => self.later(ACTION, Due::Ended { node: by, life, order, action }),
@@ -161,6 +171,7 @@ impl World {
                 self.replies.insert(client, response);
             }
             Effect::Emit(event) => self.events.push((self.now, by, event.text)),
+            Effect::Reconfigured(_) => {}
             Effect::Exit { .. } => host.node = None,
         }
     }

@@ -3,7 +3,6 @@
 use crate::fencing::devices::{can_fence, unusable};
 use crate::link::Peer;
 use crate::membership::view::View;
-use crate::membership::watch::not_merged;
 use crate::node::Node;
 use crate::quorum::flags;
 use crate::time::Now;
@@ -11,7 +10,6 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::NodeEntry;
-use muster_api::id::NodeId;
 use muster_api::status::{
     ClusterStatus, FailureStatus, FenceDeviceStatus, LinkStatus, NodeStatus, QuorumStatus, ViewStatus,
 };
@@ -127,9 +125,8 @@ impl Node {
                 ));
             }
         }
-        alarms.extend(
-            not_merged(self, &self.membership, now.at).into_iter().map(|id| self.not_merged_alarm(now, id)),
-        );
+        alarms.extend(self.unmerged_alarms(now));
+        alarms.extend(self.pending_alarm());
         alarms.extend(self.versions_met.iter().map(|(id, version)| {
             format!("{} speaks protocol version {version} and cannot join", self.name_of(*id))
         }));
@@ -143,18 +140,6 @@ impl Node {
         alarms
     }
 
-    fn not_merged_alarm(&self, now: Now, id: NodeId) -> String {
-        let name = self.name_of(id);
-        let why = if self.membership.is_distrusted(now.at, id) {
-            "it did not answer a proposal in time"
-        } else if self.is_excluded(now.at, id) {
-            "it has left, or a fence device is at work on it"
-        } else {
-            "not every member reaches it"
-        };
-        format!("{name} is reachable but not in the view: {why}")
-    }
-
     fn differing_configs(&self) -> Vec<String> {
         let mine = self.config_digest;
         let beats = self.links.peers().filter_map(|(id, peer)| Some((id, peer.beat()?)));
@@ -162,7 +147,7 @@ impl Node {
         differing
             .map(|(id, _)| {
                 format!(
-                    "corosync.conf of {} differs from this node's in the nodes or in `quorum`",
+                    "corosync.conf of {} differs from this node's: `musterd reload` where it is old",
                     self.name_of(id)
                 )
             })

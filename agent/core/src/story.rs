@@ -11,6 +11,7 @@ use crate::replica::command::Command;
 use crate::replica::state::FenceEntry;
 use crate::schedule::{Report, Transition};
 use crate::time::Now;
+use crate::unmerged::Mismatch;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -130,7 +131,10 @@ impl Node {
                 let text = format!("last_man_standing: {votes} votes are expected from now on");
                 self.note_membership(now, text);
             }
-            Command::Ordered { .. } | Command::Cancelled { .. } | Command::Cleanup { .. } => {}
+            Command::Ordered { .. }
+            | Command::Cancelled { .. }
+            | Command::Cleanup { .. }
+            | Command::TakeConfiguration { .. } => {}
         }
     }
 
@@ -258,6 +262,7 @@ impl Node {
                 let (level, state) = if *is_up { (Level::Info, "up") } else { (Level::Warning, "down") };
                 self.note(now, "link", level, format!("link {link} to {name} is {state}"), Some(name), None);
             }
+            Heard::Stranger(id) => self.on_mismatch(now, *id, Mismatch::Unlisted),
             Heard::Version { peer, version } => {
                 if self.versions_met.insert(*peer, *version) != Some(*version) {
                     let name = self.name_of(*peer).clone();
@@ -283,17 +288,6 @@ impl Node {
         let state = if is_usable { "is there again" } else { "is gone" };
         let level = if is_usable { Level::Info } else { Level::Warning };
         self.note(now, "link", level, format!("this node's own address on link {link} {state}"), None, None);
-    }
-
-    pub(crate) fn tell_reconfigured(&mut self, now: Now, is_accepted: bool) {
-        let (level, text) = if is_accepted {
-            (Level::Info, "corosync.conf was read again".to_string())
-        } else {
-            let text = "corosync.conf has changed in `totem` or in the list of nodes: that is in force only after the agents \
-                        were restarted, which leaves resources running";
-            (Level::Warning, text.to_string())
-        };
-        self.note(now, "agent", level, text, None, None);
     }
 }
 

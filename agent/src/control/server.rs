@@ -4,6 +4,8 @@ use super::events::Events;
 use super::wire::{receive_async, send_async};
 use crate::fence;
 use crate::log;
+use crate::seal::Suite;
+use muster_api::cluster::Corosync;
 use muster_api::control::{Request, Response};
 use muster_core::input::{ClientId, Input};
 use std::collections::BTreeMap;
@@ -15,11 +17,15 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
+/// Reads corosync.conf and the keys again, or says what is wrong with them.
+pub(crate) type Reload = dyn Fn() -> Result<(Corosync, Suite), String> + Send + Sync;
+
 /// What answers the clients.
 pub(crate) struct Control {
     events: Arc<Events>,
     inputs: UnboundedSender<Input>,
-    reload: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    reload: Box<Reload>,
+    suites: UnboundedSender<Suite>,
     clients: Mutex<Clients>,
 }
 
@@ -45,13 +51,14 @@ pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 impl Control {
-    /// `reload` reads corosync.conf again and hands it to the core, or says what is wrong with it.
+    /// `suites` takes the keys that were read again.
     pub(crate) fn new(
         events: Arc<Events>,
         inputs: UnboundedSender<Input>,
-        reload: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+        reload: Box<Reload>,
+        suites: UnboundedSender<Suite>,
     ) -> Arc<Self> {
-        Arc::new(Self { events, inputs, reload, clients: Mutex::default() })
+        Arc::new(Self { events, inputs, reload, suites, clients: Mutex::default() })
     }
 
     /// Serves until the agent exits.
@@ -87,7 +94,7 @@ impl Control {
         while let Some(request) = receive_async(&mut stream).await? {
             match request {
                 Request::Events { since, follow } => self.tell_events(&mut stream, since, follow).await?,
-                Request::Reload => send_async(&mut stream, &self.answer_reload()).await?,
+                Request::Reload => send_async(&mut stream, &self.reload().await).await?,
                 request => {
                     let response = self.ask_core(request).await;
                     send_async(&mut stream, &fence::complete(response)).await?;
@@ -97,7 +104,25 @@ impl Control {
         Ok(())
     }
 
+    /// Reads corosync.conf and the keys again; the keys are taken where the core takes the file.
+    pub(crate) async fn reload(&self) -> Response {
+        let (corosync, suite) = match (self.reload)() {
+            Ok(read) => read,
+            Err(why) => return Response::Refused { why },
+        };
+        let response = self.ask(|client| Input::Reconfigured { client: Some(client), corosync }).await;
+        if matches!(response, Response::Done { .. }) {
+            // The thread that takes them is gone only where the agent exits.
+            let _ = self.suites.send(suite);
+        }
+        response
+    }
+
     async fn ask_core(&self, request: Request) -> Response {
+        self.ask(|client| Input::Request { client, request }).await
+    }
+
+    async fn ask(&self, input: impl FnOnce(ClientId) -> Input) -> Response {
         let (sender, answer) = oneshot::channel();
         let client = {
             let mut clients = self.lock();
@@ -106,15 +131,8 @@ impl Control {
             clients.waiting.insert(client, sender);
             client
         };
-        let _ = self.inputs.send(Input::Request { client, request });
+        let _ = self.inputs.send(input(client));
         answer.await.unwrap_or_else(|_| Response::Refused { why: "the agent is exiting".into() })
-    }
-
-    fn answer_reload(&self) -> Response {
-        match (self.reload)() {
-            Ok(()) => Response::Done { generation: 0, note: Some("corosync.conf was read again".into()) },
-            Err(why) => Response::Refused { why },
-        }
     }
 
     async fn tell_events(&self, stream: &mut UnixStream, mut since: u64, follow: bool) -> io::Result<()> {

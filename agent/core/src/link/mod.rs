@@ -30,6 +30,8 @@ pub(crate) enum Heard {
     Bye(NodeId),
     /// A link of a peer came up or went down.
     Link { peer: NodeId, link: u8, is_up: bool },
+    /// A node that is not in the nodelist has sent a packet.
+    Stranger(NodeId),
     /// A peer speaks another version.
     Version { peer: NodeId, version: u8 },
 }
@@ -48,15 +50,24 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) fn new(now: Instant, me: NodeId, session: u64, corosync: &Corosync) -> Self {
-        let timing = Timing::new(corosync);
-        let link_timing = |link: &u8| (*link, LinkTiming::new(timing.token, corosync.totem.links.get(link)));
-        let peer = |entry: &muster_api::cluster::NodeEntry| {
-            Peer::new(now, me < entry.id, entry.addresses.keys().map(link_timing))
-        };
-        let others = corosync.nodes.iter().filter(|entry| entry.id != me);
-        let peers = others.map(|entry| (entry.id, peer(entry))).collect();
-        let mode = corosync.totem.link_mode;
-        Self { me, session, mode, timing, peers, beat: Beat::default(), dropped: 0 }
+        let (timing, mode) = (Timing::new(corosync), corosync.totem.link_mode);
+        let mut links =
+            Self { me, session, mode, timing, peers: BTreeMap::new(), beat: Beat::default(), dropped: 0 };
+        links.reconfigure(now, corosync);
+        links
+    }
+
+    /// Takes other nodes, links and times; what is known of peers and links that stay is kept.
+    pub(crate) fn reconfigure(&mut self, now: Instant, corosync: &Corosync) {
+        (self.timing, self.mode) = (Timing::new(corosync), corosync.totem.link_mode);
+        self.peers.retain(|id, _| corosync.nodes.iter().any(|entry| entry.id == *id));
+        for entry in corosync.nodes.iter().filter(|entry| entry.id != self.me) {
+            let timing =
+                |link: &u8| (*link, LinkTiming::new(self.timing.token, corosync.totem.links.get(link)));
+            let timings = entry.addresses.keys().map(timing).collect();
+            let peer = self.peers.entry(entry.id).or_insert_with(|| Peer::new(self.me < entry.id));
+            peer.set_links(now, timings);
+        }
     }
 
     pub(crate) fn timing(&self) -> Timing {
@@ -84,7 +95,7 @@ impl Links {
         let (token, session) = (self.timing.token, self.session);
         let Some(peer) = self.peers.get_mut(&from) else {
             self.dropped += 1;
-            return Vec::new();
+            return alloc::vec![Heard::Stranger(from)];
         };
         peer.receive(now, link, packet, session, token).into_iter().map(|heard| heard.of(from)).collect()
     }

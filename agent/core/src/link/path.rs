@@ -8,6 +8,12 @@ use super::timing::LinkTiming;
 use crate::time::Instant;
 use core::time::Duration;
 
+/// A link that lasted for fewer timeouts has flapped.
+const SOON: u32 = 10;
+/// Four times as many proofs are enough to tell a link that lasts from one that does not, and few enough to wait for where
+/// there is no other.
+const FLAPS_MAX: u32 = 2;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path {
     timing: LinkTiming,
@@ -15,13 +21,30 @@ pub(crate) struct Path {
     proofs: u8,
     is_up: bool,
     was_up: bool,
+    up_since: Instant,
+    /// How often in a row it went down soon after it came up.
+    flaps: u32,
     next_ping: Instant,
     rtt: Option<Duration>,
 }
 
 impl Path {
     pub(crate) fn new(now: Instant, timing: LinkTiming) -> Self {
-        Self { timing, last_proof: None, proofs: 0, is_up: false, was_up: false, next_ping: now, rtt: None }
+        Self {
+            timing,
+            last_proof: None,
+            proofs: 0,
+            is_up: false,
+            was_up: false,
+            up_since: now,
+            flaps: 0,
+            next_ping: now,
+            rtt: None,
+        }
+    }
+
+    pub(crate) fn set_timing(&mut self, timing: LinkTiming) {
+        self.timing = timing;
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -55,7 +78,8 @@ impl Path {
             return false;
         }
         self.proofs = self.proofs.saturating_add(1);
-        self.is_up = self.proofs >= self.timing.pong_count;
+        self.is_up = u32::from(self.proofs) >= u32::from(self.timing.pong_count) << self.flaps;
+        self.up_since = now;
         if !self.is_up {
             // A link that was down before must last; one that is new need not wait.
             self.next_ping = if self.was_up { now + self.timing.interval / 2 } else { now };
@@ -70,13 +94,23 @@ impl Path {
     }
 
     pub(crate) fn reset(&mut self, now: Instant) {
-        *self = Self { was_up: self.was_up, ..Self::new(now, self.timing) };
+        self.note_down(now);
+        *self = Self { was_up: self.was_up, flaps: self.flaps, ..Self::new(now, self.timing) };
+    }
+
+    /// A link that goes down soon after it came up must prove itself longer each time.
+    fn note_down(&mut self, now: Instant) {
+        if self.is_up {
+            let is_flapping = self.was_up && now < self.up_since + self.timing.timeout * SOON;
+            self.flaps = if is_flapping { (self.flaps + 1).min(FLAPS_MAX) } else { 0 };
+        }
     }
 
     /// Takes the link down where it was silent for too long. Returns whether it went down by it.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let has_expired = self.is_up && self.down_at().is_some_and(|at| now >= at);
         if has_expired {
+            self.note_down(now);
             self.is_up = false;
             self.proofs = 0;
         }
@@ -103,5 +137,68 @@ impl Path {
 
     fn down_at(&self) -> Option<Instant> {
         self.last_proof.map(|proof| proof + self.timing.timeout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    const ROUND: Duration = Duration::from_millis(100);
+
+    fn path() -> Path {
+        let timing = LinkTiming { interval: ROUND, timeout: ROUND * 4, pong_count: 2, priority: 1 };
+        Path::new(Instant(0), timing)
+    }
+
+    /// Proves the path until it is up; returns how many proofs that took.
+    fn bring_up(path: &mut Path, now: &mut Instant) -> u32 {
+        for proofs in 1..100 {
+            *now = *now + ROUND;
+            if path.prove(*now, Some(ROUND / 100), true) {
+                return proofs;
+            }
+        }
+        panic!("it never came up")
+    }
+
+    fn let_expire(path: &mut Path, now: &mut Instant) {
+        *now = *now + ROUND * 5;
+        assert!(path.expire(*now));
+    }
+
+    #[test]
+    fn a_link_that_flaps_must_prove_itself_longer_each_time_and_less_once_it_lasted() {
+        let (mut path, mut now) = (path(), Instant(0));
+        let mut proofs = Vec::new();
+        for _ in 0..4 {
+            proofs.push(bring_up(&mut path, &mut now));
+            let_expire(&mut path, &mut now);
+        }
+        assert_eq!(proofs, [2, 4, 8, 8]);
+        bring_up(&mut path, &mut now);
+        for _ in 0..60 {
+            now = now + ROUND;
+            path.prove(now, None, true);
+        }
+        let_expire(&mut path, &mut now);
+        assert_eq!(bring_up(&mut path, &mut now), 2, "it lasted before it went down");
+    }
+
+    #[test]
+    fn an_interface_that_comes_and_goes_flaps_as_well() {
+        let (mut path, mut now) = (path(), Instant(0));
+        bring_up(&mut path, &mut now);
+        path.reset(now + ROUND);
+        assert_eq!(bring_up(&mut path, &mut now), 4);
+    }
+
+    #[test]
+    fn a_link_is_down_once_its_timeout_has_passed_without_a_proof() {
+        let (mut path, mut now) = (path(), Instant(0));
+        bring_up(&mut path, &mut now);
+        assert!(!path.expire(now + (ROUND * 4 - Duration::from_nanos(1))));
+        assert!(path.expire(now + ROUND * 4) && !path.is_up());
     }
 }

@@ -64,11 +64,8 @@ impl News {
 }
 
 impl Peer {
-    pub(super) fn new(
-        now: Instant,
-        is_initiator: bool,
-        links: impl Iterator<Item = (u8, LinkTiming)>,
-    ) -> Self {
+    /// A peer of which nothing is known, and to which no link leads yet.
+    pub(super) fn new(is_initiator: bool) -> Self {
         Self {
             session: 0,
             buried: None,
@@ -76,13 +73,21 @@ impl Peer {
             silent_since: None,
             is_linked: false,
             is_initiator,
-            paths: links.map(|(link, timing)| (link, Path::new(now, timing))).collect(),
+            paths: BTreeMap::new(),
             beat: None,
             outbound: Outbound::default(),
             inbound: Inbound::default(),
             is_ack_due: false,
             answers: Vec::new(),
             turn: 0,
+        }
+    }
+
+    /// These are the links to it now; those that stay keep their state.
+    pub(super) fn set_links(&mut self, now: Instant, timings: BTreeMap<u8, LinkTiming>) {
+        self.paths.retain(|link, _| timings.contains_key(link));
+        for (link, timing) in timings {
+            self.paths.entry(link).or_insert_with(|| Path::new(now, timing)).set_timing(timing);
         }
     }
 

@@ -4,11 +4,13 @@ use super::view::{Member, View, ViewId};
 use super::{Phase, Proposal};
 use crate::message::{Install, Message, Promise};
 use crate::node::Node;
-use crate::quorum::{Question, Standing, judge};
+use crate::quorum::{Memory, Question, Standing, judge};
 use crate::replica::state::{Cause, NodeFact, Position, State};
 use crate::time::Now;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::vec::Vec;
+use muster_api::cluster::Corosync;
 use muster_api::fencing::FencingState;
 use muster_api::id::NodeId;
 use muster_api::status::Fact;
@@ -258,13 +260,41 @@ impl Node {
         is_unblocked: bool,
         answer: impl FnOnce(&Question<'_>, &BTreeSet<NodeId>) -> Standing,
     ) -> Standing {
+        let standing = self.ask_by(&self.corosync, state, members, is_unblocked, answer);
+        match &self.pending {
+            Some(pending) if standing.is_quorate() => Standing {
+                inquorate: self
+                    .judge_by(&pending.corosync, members)
+                    .inquorate
+                    .map(|why| format!("by the corosync.conf that is not in force yet: {why}")),
+                ..standing
+            },
+            _ => standing,
+        }
+    }
+
+    /// How members would stand by that corosync.conf, from the votes that it configures.
+    pub(crate) fn judge_by(&self, corosync: &Corosync, members: &BTreeSet<NodeId>) -> Standing {
+        let votes = Memory { votes_expected: None, ..self.replica.votes.clone() };
+        let judge = |question: &Question<'_>, _: &BTreeSet<NodeId>| judge(&votes, question);
+        self.ask_by(corosync, &self.replica, members, self.is_unblocked, judge)
+    }
+
+    fn ask_by(
+        &self,
+        corosync: &Corosync,
+        state: &State,
+        members: &BTreeSet<NodeId>,
+        is_unblocked: bool,
+        answer: impl FnOnce(&Question<'_>, &BTreeSet<NodeId>) -> Standing,
+    ) -> Standing {
         let absent_as = |facts: &[Fact]| -> BTreeSet<NodeId> {
             let fresh = state.facts.iter().filter(|(id, fact)| fact.is_fresh && !members.contains(id));
             fresh.filter(|(_, fact)| facts.contains(&fact.fact)).map(|(id, _)| *id).collect()
         };
         let policy = state.config.properties.get("no-quorum-policy");
         let question = Question {
-            corosync: &self.corosync,
+            corosync,
             members,
             is_unblocked,
             has_device_vote: self.has_device_vote(members),

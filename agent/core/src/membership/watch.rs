@@ -1,8 +1,8 @@
 //! When to seek a new view: a member is lost or left, a node can be added, the coordinator is gone.
 
+use super::Phase;
 use super::clique::{Graph, Preference, best};
 use super::view::{Member, View, ViewId};
-use super::{Membership, Phase};
 use crate::fencing::drive::is_being_fenced;
 use crate::node::Node;
 use crate::time::{Instant, Now};
@@ -293,12 +293,4 @@ impl Node {
             self.membership.view.is_some() && is_being_fenced(&self.replica, self.name_of(id), fact.fact);
         self.has_left(id) || is_target || self.membership.is_distrusted(now, id)
     }
-}
-
-/// What a person should know of peers that are reachable but not in the view.
-pub(crate) fn not_merged(node: &Node, membership: &Membership, now: Instant) -> Vec<NodeId> {
-    let Some(view) = &membership.view else { return Vec::new() };
-    let is_settled = now >= membership.activated_at + node.patience();
-    let linked = node.links.peers().filter(|(id, peer)| peer.is_linked() && !view.has(*id));
-    linked.filter(|_| is_settled).map(|(id, _)| id).collect()
 }

@@ -42,6 +42,8 @@ impl State {
                 self.leaving.remove(node);
                 self.facts.insert(*node, NodeFact { fact: Fact::Left, session, is_fresh: true });
             }
+            // It is no part of the replicated state: each node has it from its own disk.
+            Command::TakeConfiguration { .. } => {}
             Command::ExpectVotes(votes) => self.votes.votes_expected = Some(*votes),
         }
     }

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Left { node: NodeId },
     /// `last_man_standing` lowers the expected votes.
     ExpectVotes(u32),
+    /// All have read the corosync.conf of that digest: it is in force.
+    TakeConfiguration { digest: u64 },
 }
 
 impl Command {
