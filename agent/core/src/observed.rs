@@ -6,6 +6,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use muster_api::constraint::RoleName;
 use muster_api::history::{OpRecord, OpStatus, rc};
 use muster_api::resource::{AgentName, OnFail, Primitive};
 
@@ -19,6 +20,17 @@ pub enum Sighting {
     Stopped,
     /// It runs there, or may run there: whatever failed counts as active until it was stopped.
     Started,
+    /// It runs there, and could be promoted.
+    Unpromoted,
+    /// It is promoted there.
+    Promoted,
+}
+
+impl Sighting {
+    /// Whether it runs there.
+    pub fn is_active(self) -> bool {
+        self >= Self::Started
+    }
 }
 
 /// What a failure that has not been cleared asks for; where there are several the later variant wins.
@@ -27,8 +39,12 @@ pub enum Response {
     /// Nothing.
     #[default]
     Ignore,
+    /// Demote it and promote it again.
+    Demote,
     /// Stop it and start it again.
     Restart,
+    /// Stop the container that it runs in and start it again.
+    RestartContainer,
     /// Leave it alone until a person has looked.
     Block,
     /// Stop it and keep it stopped.
@@ -68,6 +84,8 @@ pub struct Observed {
     pub state: Sighting,
     /// A start is under way.
     pub is_start_pending: bool,
+    /// Its promotion failed: it is not promoted again.
+    pub stays_unpromoted: bool,
     /// What its failures ask for.
     pub response: Response,
     /// It must not run on this node, for this reason.
@@ -93,6 +111,8 @@ pub struct Rules<'a> {
     pub default_on_fail: Option<OnFail>,
     /// Whether the cluster may act on it.
     pub is_managed: bool,
+    /// Whether it can be promoted: then what runs is unpromoted.
+    pub is_promotable: bool,
     /// `stonith-enabled`.
     pub is_fencing_enabled: bool,
     /// Whether the node is a member: what is not known of a member can be probed.
@@ -171,8 +191,8 @@ impl Observed {
         }
         self.note_monitor(record);
         match rules.judge(record) {
-            Verdict::Pending => self.read_pending(record),
-            Verdict::Fine(code) => self.read_success(record, code),
+            Verdict::Pending => self.read_pending(record, rules),
+            Verdict::Fine(code) => self.read_success(record, code, rules),
             Verdict::Failed(_) if rules.is_expired(record) => self.read_expired(record, rules),
             Verdict::Failed(hardness) => self.read_failure(record, hardness, rules),
         }
@@ -189,15 +209,19 @@ impl Observed {
         }
     }
 
-    fn read_pending(&mut self, record: &OpRecord) {
-        if record.operation == "start" {
-            self.is_start_pending = true;
-            self.state = Sighting::Started;
-            self.define(record);
+    fn read_pending(&mut self, record: &OpRecord, rules: &Rules<'_>) {
+        match record.operation.as_str() {
+            "start" => {
+                self.is_start_pending = true;
+                self.state = rules.active();
+                self.define(record);
+            }
+            "promote" => self.state = Sighting::Promoted,
+            _ => {}
         }
     }
 
-    fn read_success(&mut self, record: &OpRecord, code: u8) {
+    fn read_success(&mut self, record: &OpRecord, code: u8, rules: &Rules<'_>) {
         let clears = match (record.operation.as_str(), code) {
             (_, rc::NOT_RUNNING) | ("stop", _) => {
                 self.state = Sighting::Stopped;
@@ -206,22 +230,35 @@ impl Observed {
                 true
             }
             ("start", _) => {
-                self.state = Sighting::Started;
+                self.state = rules.active();
                 self.is_start_pending = false;
                 self.define(record);
                 true
             }
-            _ => {
-                if self.state != Sighting::Started || self.definition.is_none() {
+            ("promote", _) => {
+                self.state = Sighting::Promoted;
+                true
+            }
+            ("demote", _) => {
+                self.state = Sighting::Unpromoted;
+                self.response == Response::Demote
+            }
+            (_, code) => {
+                if !self.state.is_active() || self.definition.is_none() {
                     self.define(record);
                 }
-                self.state = Sighting::Started;
+                self.state = if code == rc::RUNNING_PROMOTED && rules.is_promotable {
+                    Sighting::Promoted
+                } else {
+                    self.state.max(rules.active())
+                };
                 self.is_same_as_failure(record)
             }
         };
         // A stop, a standby or a fencing that a failure asked for is not undone by a later success.
         if clears && self.response <= Response::Block {
             self.response = Response::Ignore;
+            self.stays_unpromoted = false;
             self.failure = None;
         }
     }
@@ -243,9 +280,9 @@ impl Observed {
     /// A failure that has aged out asks for nothing. Where nobody can look, what was started may still be there.
     fn read_expired(&mut self, record: &OpRecord, rules: &Rules<'_>) {
         let is_absent = is_probe(record) && record.rc == Some(rc::INSTALLED);
-        if !rules.is_online && !is_absent && self.state != Sighting::Started {
+        if !rules.is_online && !is_absent && !self.state.is_active() {
             self.define(record);
-            self.state = Sighting::Started;
+            self.state = rules.active();
         }
     }
 
@@ -257,7 +294,7 @@ impl Observed {
         };
         if response == Response::Ignore {
             self.ignores_failures = true;
-            self.read_success(record, rules.expected(record));
+            self.read_success(record, rules.expected(record), rules);
             return;
         }
         let what = describe(record);
@@ -266,14 +303,7 @@ impl Observed {
         if record.operation == "stop" {
             self.ban_here = Some(format!("its stop failed there ({what})"));
         }
-        if is_probe(record) && record.rc == Some(rc::INSTALLED) {
-            self.state = Sighting::Stopped;
-        } else {
-            if self.definition.is_none() {
-                self.define(record);
-            }
-            self.state = Sighting::Started;
-        }
+        self.note_role_after_failure(record, response, rules);
         match hardness {
             Hardness::Soft => {}
             Hardness::Hard => self.ban_here = Some(format!("it cannot run there ({what})")),
@@ -283,8 +313,27 @@ impl Observed {
             self.ban_everywhere =
                 Some(format!("its {} failed and `on-fail` is `stop` ({what})", record.operation));
         }
+        self.stays_unpromoted |= record.operation == "promote";
         self.failure =
             Some(Failure { operation: record.operation.clone(), interval_ms: record.interval_ms, what });
+    }
+
+    fn note_role_after_failure(&mut self, record: &OpRecord, response: Response, rules: &Rules<'_>) {
+        let is_absent = is_probe(record) && record.rc == Some(rc::INSTALLED);
+        if !is_absent && self.definition.is_none() {
+            self.define(record);
+        }
+        let is_promoted = matches!(record.rc, Some(rc::RUNNING_PROMOTED | rc::FAILED_PROMOTED));
+        self.state = match record.operation.as_str() {
+            _ if is_absent => Sighting::Stopped,
+            "demote" if response == Response::Block => Sighting::Promoted,
+            "demote" if record.rc == Some(rc::NOT_RUNNING) => rules.active(),
+            // It is stopped anyway, and nobody is promoted before.
+            "demote" => Sighting::Unpromoted,
+            "promote" => Sighting::Promoted,
+            _ if is_promoted && rules.is_promotable => Sighting::Promoted,
+            _ => self.state.max(rules.active()),
+        };
     }
 }
 
@@ -305,7 +354,7 @@ impl Rules<'_> {
     fn judge_code(&self, record: &OpRecord, code: u8) -> Verdict {
         let is_expected = code == self.expected(record);
         match code {
-            rc::OK | rc::RUNNING_PROMOTED if is_expected || is_probe(record) => Verdict::Fine(rc::OK),
+            rc::OK | rc::RUNNING_PROMOTED if is_expected || is_probe(record) => Verdict::Fine(code),
             rc::NOT_RUNNING if is_expected || is_probe(record) || !self.is_managed => Verdict::Fine(code),
             rc::CONFIGURED => Verdict::Failed(Hardness::Fatal),
             rc::UNIMPLEMENTED if record.interval_ms > 0 => Verdict::Failed(Hardness::Soft),
@@ -320,16 +369,19 @@ impl Rules<'_> {
 
     /// The exit code that the action should have had.
     fn expected(&self, record: &OpRecord) -> u8 {
-        let watches_for_stopped = || {
-            self.operation(record)
-                .and_then(|operation| operation.role.as_deref())
-                .is_some_and(|role| role == "Stopped")
-        };
-        if is_probe(record) || (record.operation == "monitor" && watches_for_stopped()) {
-            rc::NOT_RUNNING
-        } else {
-            rc::OK
+        let role = self.operation(record).and_then(|operation| operation.role.as_deref());
+        let role = role.and_then(RoleName::parse).filter(|_| record.operation == "monitor");
+        match role {
+            _ if is_probe(record) => rc::NOT_RUNNING,
+            Some(RoleName::Stopped) => rc::NOT_RUNNING,
+            Some(RoleName::Promoted) => rc::RUNNING_PROMOTED,
+            _ => rc::OK,
         }
+    }
+
+    /// What it is where it runs and nothing is known of its promotion.
+    fn active(&self) -> Sighting {
+        if self.is_promotable { Sighting::Unpromoted } else { Sighting::Started }
     }
 
     fn operation(&self, record: &OpRecord) -> Option<&muster_api::resource::Operation> {
@@ -340,12 +392,17 @@ impl Rules<'_> {
 
     /// `on-fail`: the operation's own, the default's, or fence (block without fencing) for a stop and restart else.
     fn response_to(&self, record: &OpRecord) -> Response {
-        let on_fail = self.operation(record).and_then(|operation| operation.on_fail).or(self.default_on_fail);
+        let operation = self.operation(record);
+        let own = operation.and_then(|operation| operation.on_fail);
+        let of_promoted = || own.or_else(|| self.of_promoted_monitor()).filter(|_| record.operation == "demote");
+        let on_fail = own.or_else(of_promoted).or(self.default_on_fail);
         match on_fail {
             Some(OnFail::Ignore) => Response::Ignore,
             Some(OnFail::Block) => Response::Block,
             Some(OnFail::Stop) => Response::Stop,
-            Some(OnFail::Restart | OnFail::Demote | OnFail::RestartContainer) => Response::Restart,
+            Some(OnFail::Demote) if self.is_about_promoted(record) => Response::Demote,
+            Some(OnFail::Restart | OnFail::Demote) => Response::Restart,
+            Some(OnFail::RestartContainer) => Response::RestartContainer,
             Some(OnFail::Standby) => Response::Standby,
             Some(OnFail::Fence) if self.is_fencing_enabled => Response::Fence,
             Some(OnFail::Fence) => Response::Stop,
@@ -353,6 +410,21 @@ impl Rules<'_> {
             None if record.operation == "stop" => Response::Block,
             None => Response::Restart,
         }
+    }
+
+    /// Whether a demotion can be the answer: to a failed promotion, or a failed monitor of the promoted role.
+    fn is_about_promoted(&self, record: &OpRecord) -> bool {
+        let role = self.operation(record).and_then(|operation| operation.role.as_deref());
+        record.operation == "promote" || role.and_then(RoleName::parse) == Some(RoleName::Promoted)
+    }
+
+    /// A demotion fails as the monitor of the promoted role does, unless it has an answer of its own.
+    fn of_promoted_monitor(&self) -> Option<OnFail> {
+        let monitors = self.primitive?.operations.iter().filter(|operation| {
+            let role = operation.role.as_deref().and_then(RoleName::parse);
+            operation.name == "monitor" && operation.interval_ms > 0 && operation.enabled && role == Some(RoleName::Promoted)
+        });
+        monitors.filter_map(|operation| operation.on_fail).find(|on_fail| *on_fail != OnFail::Demote)
     }
 
     /// Whether the failure is older than `failure-timeout`. That an agent is not installed does not age.
@@ -405,6 +477,7 @@ mod tests {
             primitive: None,
             default_on_fail: None,
             is_managed: true,
+            is_promotable: false,
             is_fencing_enabled: true,
             is_online: true,
             can_fence: true,

@@ -6,6 +6,7 @@ use super::meta::{MultipleActive, Requires};
 use super::nodes::NodeIx;
 use super::settings::QuorumPolicy;
 use super::world::{Role, RscIx, World};
+use crate::observed::{Observed, Sighting};
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -13,18 +14,30 @@ use alloc::string::{String, ToString};
 pub(crate) fn create_all(world: &mut World<'_>) -> Graph {
     let mut graph = Graph::default();
     for top in world.top.clone() {
-        for member in world.members(top).to_vec() {
-            create(world, &mut graph, member);
-        }
-        if world[top].is_group() {
-            for task in [Task::Start, Task::Started, Task::Stop, Task::Stopped] {
-                graph.add(Planned { is_pseudo: true, ..planned(top, task, None) });
-            }
-        } else {
-            create(world, &mut graph, top);
-        }
+        create_whole(world, &mut graph, top);
     }
     graph
+}
+
+/// What is in a group or a clone, then the points at which all of it has been started, stopped, …
+fn create_whole(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
+    if world[rsc].is_runnable() {
+        create(world, graph, rsc);
+        return;
+    }
+    let points: &[Task] = if world.is_promotable(rsc) {
+        &[Task::Start, Task::Stop, Task::Promote, Task::Demote]
+    } else {
+        &[Task::Start, Task::Stop]
+    };
+    for part in world.children(rsc).to_vec() {
+        create_whole(world, graph, part);
+    }
+    for task in points {
+        for point in [*task, task.completion()] {
+            graph.add(Planned { is_pseudo: true, ..planned(rsc, point, None) });
+        }
+    }
 }
 
 fn planned(rsc: RscIx, task: Task, node: Option<NodeIx>) -> Planned {
@@ -36,58 +49,159 @@ fn planned(rsc: RscIx, task: Task, node: Option<NodeIx>) -> Planned {
         is_runnable: true,
         is_pseudo: false,
         is_left_alone: false,
+        needs_before: 0,
         why: None,
     }
 }
 
+/// The way from the present role to the one to come. What runs goes down to its stop and up again to where it was, which
+/// is only done where something asks for it; then on to what it shall be.
 fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     set_next_role(world, rsc);
     let (current, place) = (world.current_node(rsc), world[rsc].placed_on);
     let is_moving =
-        current.is_some() && place.is_some() && current != place && world[rsc].next_role >= Role::Started;
-    let must_stop = why_stop(world, rsc, is_moving);
-    if world[rsc].is_start_pending
-        && let Some(place) = place
-    {
-        start(world, graph, rsc, place, true, None);
+        current.is_some() && place.is_some() && current != place && world[rsc].next_role.is_active();
+    world[rsc].stops_unexpected =
+        is_multiple(world, rsc) && world[rsc].meta.multiple_active == MultipleActive::StopUnexpected;
+    let mut way = Way { world, graph, rsc, place };
+    if way.world[rsc].is_start_pending {
+        way.start(true, None);
     }
-    let restart_why = must_stop.clone();
-    if world[rsc].role == Role::Started {
-        stop_everywhere(world, graph, rsc, must_stop);
+    let restart_why = why_stop(way.world, rsc, is_moving);
+    let (role, next_role) = (way.world[rsc].role, way.world[rsc].next_role);
+    let must_promote = way.world[rsc].is_failed && way.world[rsc].is_cured_by_demotion && !is_moving;
+    let promote_why = restart_why.clone().or(must_promote.then(|| "it failed".to_string()));
+    if must_promote {
+        way.demote(Some("it failed".to_string()));
     }
-    let may_start = world[rsc].role == Role::Started && world[rsc].blocked.is_none();
-    if let Some(place) = place.filter(|_| may_start && world[rsc].next_role == Role::Started) {
-        start(world, graph, rsc, place, restart_why.is_none(), restart_why);
+    way.restart(restart_why, promote_why);
+    way.change(role, next_role);
+}
+
+struct Way<'w, 'g, 'a> {
+    world: &'w World<'a>,
+    graph: &'g mut Graph,
+    rsc: RscIx,
+    place: Option<NodeIx>,
+}
+
+impl Way<'_, '_, '_> {
+    /// Down to the stop and up again, as far as it is now.
+    fn restart(&mut self, why: Option<String>, promote_why: Option<String>) {
+        let one = &self.world[self.rsc];
+        let (role, next_role, is_blocked) = (one.role, one.next_role, one.blocked.is_some());
+        if role == Role::Promoted {
+            self.demote(why.clone());
+        }
+        if role.is_active() {
+            stop_everywhere(self.world, self.graph, self.rsc, why.clone());
+        }
+        if !role.is_active() || is_blocked || role > next_role {
+            return;
+        }
+        self.start(why.is_none(), why);
+        if role == Role::Promoted {
+            self.promote(promote_why.is_none(), promote_why);
+        }
     }
-    match (world[rsc].role, world[rsc].next_role) {
-        (Role::Started, Role::Stopped) => stop_everywhere(world, graph, rsc, Some(why_stopped(world, rsc))),
-        (Role::Stopped, Role::Started) => {
-            if let Some(place) = place {
-                start(world, graph, rsc, place, false, None);
+
+    /// From one role to another.
+    fn change(&mut self, role: Role, next_role: Role) {
+        let is_demoted = role == Role::Promoted && next_role < Role::Promoted;
+        if is_demoted {
+            self.demote(Some("it is not to be promoted".to_string()));
+        }
+        match (role.is_active(), next_role) {
+            (true, Role::Stopped) => {
+                let why = why_stopped(self.world, self.rsc);
+                stop_everywhere(self.world, self.graph, self.rsc, Some(why));
+            }
+            (true, Role::Started) if role > Role::Started => {
+                stop_everywhere(self.world, self.graph, self.rsc, Some("it is no longer promotable".to_string()));
+                self.start(false, None);
+            }
+            (false, next_role) if next_role.is_active() => self.start(false, None),
+            _ => {}
+        }
+        if next_role == Role::Promoted && role < Role::Promoted {
+            self.promote(false, Some("it is to be promoted".to_string()));
+        }
+    }
+
+    fn start(&mut self, is_optional: bool, why: Option<String>) {
+        if let Some(place) = self.place {
+            start(self.world, self.graph, self.rsc, place, is_optional, why);
+        }
+    }
+
+    /// A promotion is possible where every start is.
+    fn promote(&mut self, is_optional: bool, why: Option<String>) {
+        let Some(place) = self.place else { return };
+        let start = self.graph.on(self.rsc, Task::Start, place);
+        let is_possible = start.is_none_or(|start| self.graph[start].is_runnable);
+        let action = action(self.graph, self.rsc, Task::Promote, place);
+        if !is_possible {
+            block(self.graph, action, "it cannot be started".to_string());
+        }
+        if let Some(obstacle) = obstacle_to_start(self.world, self.rsc, place) {
+            block(self.graph, action, obstacle);
+        }
+        self.finish(action, is_optional, why);
+    }
+
+    fn demote(&mut self, why: Option<String>) {
+        for node in self.world[self.rsc].running_on.clone() {
+            if is_expected(self.world, self.rsc, node) {
+                continue;
+            }
+            let is_promoted = |observed: &Observed| observed.state == Sighting::Promoted;
+            if !self.world[self.rsc].observed.get(&node).is_some_and(is_promoted) {
+                continue;
+            }
+            let action = action(self.graph, self.rsc, Task::Demote, node);
+            if let Some(obstacle) = obstacle_to_stop(self.world, self.rsc, node) {
+                block(self.graph, action, obstacle);
+            }
+            self.finish(action, why.is_none(), why.clone());
+        }
+    }
+
+    fn finish(&mut self, action: ActionIx, is_optional: bool, why: Option<String>) {
+        let is_managed = self.world[self.rsc].is_managed;
+        let planned = &mut self.graph[action];
+        planned.is_left_alone = !is_managed;
+        if is_managed && !is_optional {
+            planned.is_optional = false;
+            if planned.is_runnable {
+                planned.why = why;
             }
         }
-        _ => {}
     }
+}
+
+/// The action of a resource on a node, made where there is none.
+fn action(graph: &mut Graph, rsc: RscIx, task: Task, node: NodeIx) -> ActionIx {
+    graph.on(rsc, task, node).unwrap_or_else(|| graph.add(planned(rsc, task, Some(node))))
 }
 
 fn set_next_role(world: &mut World<'_>, rsc: RscIx) {
     if world[rsc].next_role == Role::Unknown {
         let is_placed = world[rsc].placed_on.is_some();
-        world[rsc].next_role = if is_placed { Role::Started } else { Role::Stopped };
+        let active = if world.is_promotable(rsc) { Role::Unpromoted } else { Role::Started };
+        world[rsc].next_role = if is_placed { active } else { Role::Stopped };
     }
 }
 
 /// Why what runs must be stopped before it is started again.
-fn why_stop(world: &mut World<'_>, rsc: RscIx, is_moving: bool) -> Option<String> {
+fn why_stop(world: &World<'_>, rsc: RscIx, is_moving: bool) -> Option<String> {
     let is_multiple = is_multiple(world, rsc);
     let policy = world[rsc].meta.multiple_active;
-    world[rsc].stops_unexpected = is_multiple && policy == MultipleActive::StopUnexpected;
     let rsc = &world[rsc];
     if is_moving {
         Some("it moves".to_string())
     } else if is_multiple && matches!(policy, MultipleActive::StopStart | MultipleActive::StopUnexpected) {
         Some("it is active on several nodes".to_string())
-    } else if rsc.is_failed {
+    } else if rsc.is_failed && !rsc.is_cured_by_demotion {
         Some("it failed".to_string())
     } else if let Some(why) = &rsc.blocked {
         Some(why.clone())
@@ -124,7 +238,7 @@ fn why_stopped(world: &World<'_>, rsc: RscIx) -> String {
 fn is_expected(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let rsc = &world[rsc];
     let stays_there = rsc.placed_on == Some(node) && rsc.running_on.contains(&node);
-    rsc.stops_unexpected && rsc.next_role == Role::Started && stays_there && !rsc.is_failed
+    rsc.stops_unexpected && rsc.next_role.is_active() && stays_there && !rsc.is_failed
 }
 
 fn stop_everywhere(world: &World<'_>, graph: &mut Graph, rsc: RscIx, why: Option<String>) {
@@ -136,8 +250,7 @@ fn stop_everywhere(world: &World<'_>, graph: &mut Graph, rsc: RscIx, why: Option
 }
 
 fn stop(world: &World<'_>, graph: &mut Graph, rsc: RscIx, node: NodeIx, why: Option<String>) {
-    let action =
-        graph.on(rsc, Task::Stop, node).unwrap_or_else(|| graph.add(planned(rsc, Task::Stop, Some(node))));
+    let action = action(graph, rsc, Task::Stop, node);
     let is_managed = world[rsc].is_managed;
     graph[action].is_left_alone = !is_managed;
     if let Some(obstacle) = obstacle_to_stop(world, rsc, node) {
@@ -171,8 +284,7 @@ fn start(
     is_optional: bool,
     why: Option<String>,
 ) -> ActionIx {
-    let action =
-        graph.on(rsc, Task::Start, node).unwrap_or_else(|| graph.add(planned(rsc, Task::Start, Some(node))));
+    let action = action(graph, rsc, Task::Start, node);
     graph[action].is_left_alone = !world[rsc].is_managed;
     if let Some(obstacle) = obstacle_to_start(world, rsc, node) {
         block(graph, action, obstacle);
@@ -225,7 +337,8 @@ fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<Stri
 fn node_that_cannot_be_asked(world: &World<'_>, rsc: RscIx) -> Option<NodeIx> {
     let is_open =
         |node: &NodeIx| world[*node].is_online && world[*node].is_pending && !world[rsc].is_known_on(*node);
-    world.node_indexes().find(|node| world[rsc].running_on.is_empty() && is_open(node))
+    let whole = world.clone_of(rsc).unwrap_or(rsc);
+    world.node_indexes().find(|node| is_open(node) && world.active_nodes(whole).is_empty())
 }
 
 /// What a start of the resource waits for: a fence device must be there before fencing can be.
@@ -239,6 +352,21 @@ pub(crate) fn requires(world: &World<'_>, rsc: RscIx) -> Requires {
         None if settings.quorum_policy == QuorumPolicy::Ignore => Requires::Nothing,
         None => Requires::Quorum,
     }
+}
+
+/// A point that is reached once `needs_before` of those counted for it can be done.
+pub(crate) fn enough(graph: &mut Graph, needs_before: usize) -> ActionIx {
+    graph.add(Planned {
+        rsc: None,
+        node: None,
+        task: Task::Enough,
+        is_optional: true,
+        is_runnable: true,
+        is_pseudo: true,
+        is_left_alone: false,
+        needs_before,
+        why: None,
+    })
 }
 
 /// An action that is not going to happen, to be asked what that means for others.

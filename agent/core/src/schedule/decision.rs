@@ -7,9 +7,11 @@ use super::world::{Role, RscIx, World};
 use super::{Report, Transition};
 use alloc::collections::BTreeMap;
 use alloc::format;
+use crate::observed::Sighting;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use muster_api::constraint::RoleName;
 use muster_api::id::{NodeName, ResourceId};
 
 /// A decision in full: what to do, why, and what will be.
@@ -23,8 +25,9 @@ pub struct Decision {
     pub changes: Vec<ResourceChange>,
     /// The nodes that are fenced, with the reason.
     pub fenced: BTreeMap<NodeName, String>,
-    /// Where each primitive is active once every action has succeeded.
-    pub active_after: BTreeMap<ResourceId, Vec<NodeName>>,
+    /// Where each primitive is active once every action has succeeded, and as what. Instances that are all the same stand
+    /// under one id.
+    pub active_after: BTreeMap<ResourceId, Vec<(NodeName, RoleName)>>,
 }
 
 /// What is done with a resource.
@@ -40,6 +43,28 @@ pub enum ChangeKind {
     Recover,
     /// It is stopped here and started there.
     Move,
+    /// It is promoted, and started before where it does not run.
+    Promote,
+    /// It is demoted, and keeps running.
+    Demote,
+    /// It failed, and is demoted and promoted where it is.
+    Repromote,
+}
+
+impl ChangeKind {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Recover => "recover",
+            Self::Move => "move",
+            Self::Promote => "promote",
+            Self::Demote => "demote",
+            Self::Repromote => "re-promote",
+        }
+    }
 }
 
 /// What is done with one resource.
@@ -62,13 +87,7 @@ pub struct ResourceChange {
 impl fmt::Display for ResourceChange {
     /// `move web n1 -> n2`, `start vip on n1`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.kind {
-            ChangeKind::Start => "start",
-            ChangeKind::Stop => "stop",
-            ChangeKind::Restart => "restart",
-            ChangeKind::Recover => "recover",
-            ChangeKind::Move => "move",
-        };
+        let verb = self.kind.name();
         write!(formatter, "{verb} {}", self.resource)?;
         match (&self.from, &self.to) {
             (Some(from), Some(to)) if from != to => write!(formatter, " {from} -> {to}"),
@@ -108,18 +127,14 @@ fn changes_of(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Vec<ResourceChang
     });
     let is_moving = current.is_some() && next.is_some() && current != next;
     let change = Changing { world, graph, rsc, current, next, start, stop };
-    match (world[rsc].role, world[rsc].next_role) {
-        (Role::Started, Role::Started) => match start {
-            None => Vec::new(),
-            Some(start) if graph[start].is_optional && !is_due_elsewhere(&change) => Vec::new(),
-            Some(start) if !graph[start].is_runnable => change.stops(),
-            Some(_) if world[rsc].is_failed => alloc::vec![change.both(ChangeKind::Recover)],
-            Some(_) if is_moving => alloc::vec![change.both(ChangeKind::Move)],
-            Some(_) => alloc::vec![change.both(ChangeKind::Restart)],
-        },
-        (Role::Started, _) => change.stops(),
-        (_, Role::Started) => alloc::vec![change.start_only()],
-        _ => Vec::new(),
+    let (role, next_role) = (world[rsc].role, world[rsc].next_role);
+    match (role.is_active(), next_role.is_active()) {
+        (true, true) if role == next_role => change.in_role(is_moving),
+        (true, true) => change.between_roles(is_moving),
+        (true, false) => change.stops(),
+        (false, true) if next_role == Role::Promoted => alloc::vec![change.promote()],
+        (false, true) => alloc::vec![change.start_only()],
+        (false, false) => Vec::new(),
     }
 }
 
@@ -159,6 +174,63 @@ impl Changing<'_, '_> {
         }
     }
 
+    /// It keeps its role.
+    fn in_role(&self, is_moving: bool) -> Vec<ResourceChange> {
+        let (world, graph) = (self.world, self.graph);
+        let is_left = |start: ActionIx| graph[start].is_optional && !is_due_elsewhere(self);
+        match self.start {
+            None => self.promote_again(),
+            Some(start) if is_left(start) => self.promote_again(),
+            Some(start) if !graph[start].is_runnable => self.stops(),
+            Some(_) if world[self.rsc].is_failed => alloc::vec![self.both(ChangeKind::Recover)],
+            Some(_) if is_moving => alloc::vec![self.both(ChangeKind::Move)],
+            Some(_) => alloc::vec![self.both(ChangeKind::Restart)],
+        }
+    }
+
+    fn promote_again(&self) -> Vec<ResourceChange> {
+        let required = |task| self.at_place(task).filter(|action| !self.graph[*action].is_optional);
+        match (required(Task::Demote), required(Task::Promote)) {
+            (Some(_), Some(promote)) => {
+                alloc::vec![self.change(ChangeKind::Repromote, self.current, self.next, Some(promote))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// It gets another role, and stays active.
+    fn between_roles(&self, is_moving: bool) -> Vec<ResourceChange> {
+        let (world, graph) = (self.world, self.graph);
+        let one = &world[self.rsc];
+        let cannot_start = self.start.is_some_and(|start| !graph[start].is_runnable);
+        let is_stopped = self.stop.is_some_and(|stop| !graph[stop].is_optional);
+        match self.stop {
+            Some(_) if cannot_start => self.stops(),
+            Some(_) if one.is_failed && !one.is_cured_by_demotion => alloc::vec![self.both(ChangeKind::Recover)],
+            _ if is_moving => alloc::vec![self.both(ChangeKind::Move)],
+            _ if is_stopped => alloc::vec![self.both(ChangeKind::Restart)],
+            _ if one.role == Role::Promoted => {
+                let demote = self.graph.doing(self.rsc, Task::Demote).next();
+                alloc::vec![self.change(ChangeKind::Demote, self.current, self.next, demote)]
+            }
+            _ if one.next_role == Role::Promoted => alloc::vec![self.promote()],
+            _ => Vec::new(),
+        }
+    }
+
+    fn at_place(&self, task: Task) -> Option<ActionIx> {
+        self.next.and_then(|next| self.graph.on(self.rsc, task, next))
+    }
+
+    fn promote(&self) -> ResourceChange {
+        let is_blocked = |action: &ActionIx| !self.graph[*action].is_runnable;
+        let by = self.start.filter(is_blocked).or(self.at_place(Task::Promote));
+        ResourceChange {
+            is_blocked: by.is_none_or(|by| !self.graph[by].is_runnable),
+            ..self.change(ChangeKind::Promote, self.current, self.next, by)
+        }
+    }
+
     fn start_only(&self) -> ResourceChange {
         self.change(ChangeKind::Start, None, self.next, self.start)
     }
@@ -190,26 +262,47 @@ pub(crate) fn fencings(world: &World<'_>, graph: &Graph) -> Vec<(usize, NodeName
 }
 
 /// Where each primitive is active once every due action has succeeded.
-pub(crate) fn active_after(world: &World<'_>, graph: &Graph) -> BTreeMap<ResourceId, Vec<NodeName>> {
+pub(crate) fn active_after(
+    world: &World<'_>,
+    graph: &Graph,
+) -> BTreeMap<ResourceId, Vec<(NodeName, RoleName)>> {
     let fenced: Vec<NodeIx> = graph
         .actions
         .iter()
         .filter(|action| action.task == Task::Fence && action.is_due())
         .filter_map(|action| action.node)
         .collect();
-    let mut active = BTreeMap::new();
+    let mut active: BTreeMap<ResourceId, Vec<(NodeName, RoleName)>> = BTreeMap::new();
     for rsc in world.runnables() {
-        let is_due = |task, node| graph.on(rsc, task, node).is_some_and(|action| graph[action].is_due());
-        let is_active = |node: &NodeIx| {
-            let stays =
-                world[rsc].running_on.contains(node) && !is_due(Task::Stop, *node) && !fenced.contains(node);
-            stays || is_due(Task::Start, *node)
-        };
-        let nodes: Vec<NodeName> =
-            world.node_indexes().filter(is_active).map(|node| world[node].name.clone()).collect();
-        active.insert(world[rsc].id.clone(), nodes);
+        let places = active.entry(world[rsc].id.clone()).or_default();
+        for node in world.node_indexes() {
+            let role = role_after(world, graph, (rsc, node), fenced.contains(&node));
+            places.extend(role.map(|role| (world[node].name.clone(), role)));
+        }
     }
     active
+}
+
+/// What a resource is on a node afterwards.
+fn role_after(
+    world: &World<'_>,
+    graph: &Graph,
+    (rsc, node): (RscIx, NodeIx),
+    is_fenced: bool,
+) -> Option<RoleName> {
+    let is_due = |task| graph.on(rsc, task, node).is_some_and(|action| graph[action].is_due());
+    let seen = world[rsc].observed.get(&node).map(|observed| observed.state);
+    let is_there = world[rsc].running_on.contains(&node) && !is_fenced && !is_due(Task::Stop);
+    let is_promoted = is_there && seen == Some(Sighting::Promoted) && !is_due(Task::Demote);
+    if !is_there && !is_due(Task::Start) {
+        None
+    } else if is_promoted || is_due(Task::Promote) {
+        Some(RoleName::Promoted)
+    } else if world.is_promotable(rsc) {
+        Some(RoleName::Unpromoted)
+    } else {
+        Some(RoleName::Started)
+    }
 }
 
 /// The lines for people, in order.

@@ -9,6 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::history::ResourceAction;
+use muster_api::id::ResourceId;
 use muster_api::resource::{AgentName, Operation};
 
 /// The due actions of the graph, each after all that it waits for.
@@ -58,21 +59,21 @@ impl Draft<'_, '_> {
         self.transition.actions.len() - 1
     }
 
-    /// By resource: the places of its probes.
-    fn add_probes(&mut self) -> BTreeMap<RscIx, BTreeSet<usize>> {
-        let mut probes: BTreeMap<RscIx, BTreeSet<usize>> = BTreeMap::new();
+    /// By the id in the history: the places of the probes.
+    fn add_probes(&mut self) -> BTreeMap<ResourceId, BTreeSet<usize>> {
+        let mut probes: BTreeMap<ResourceId, BTreeSet<usize>> = BTreeMap::new();
         for (rsc, node) in monitors::missing_probes(self.world) {
             let Some(action) = configured_action(self.world, rsc, "monitor", 0) else { continue };
             let kind = ActionKind::Resource { node: self.world[node].name.clone(), action, is_probe: true };
             let place =
                 self.push(kind, BTreeSet::new(), "nobody has looked whether it runs there".to_string());
-            probes.entry(rsc).or_default().insert(place);
+            probes.entry(self.world[rsc].id.clone()).or_default().insert(place);
         }
         probes
     }
 
     /// Starts, stops and fencings; returns where in the transition each stands.
-    fn add_planned(&mut self, probes: &BTreeMap<RscIx, BTreeSet<usize>>) -> BTreeMap<ActionIx, usize> {
+    fn add_planned(&mut self, probes: &BTreeMap<ResourceId, BTreeSet<usize>>) -> BTreeMap<ActionIx, usize> {
         let mut places = BTreeMap::new();
         // By action: what a later one has to wait for. For one that nothing is run for, what it waited for itself.
         let mut ends: BTreeMap<ActionIx, BTreeSet<usize>> = BTreeMap::new();
@@ -83,7 +84,7 @@ impl Draft<'_, '_> {
                 binding.filter_map(|edge| ends.get(&edge.first)).flatten().copied().collect();
             let planned = &self.graph[ix];
             if let Some(rsc) = planned.rsc.filter(|_| planned.task == Task::Start) {
-                after.extend(probes.get(&rsc).into_iter().flatten());
+                after.extend(probes.get(&self.world[rsc].id).into_iter().flatten());
             }
             let why = planned.why.clone().unwrap_or_default();
             let end = match self.kind(ix) {
@@ -108,9 +109,11 @@ impl Draft<'_, '_> {
             Task::Fence => {
                 return Some(ActionKind::Fence { node: name, off: self.world.settings.fences_with_off });
             }
-            Task::Start => configured_action(self.world, planned.rsc?, "start", 0)?,
-            Task::Stop => stop_action(self.world, planned.rsc?, node)?,
-            Task::Started | Task::Stopped => return None,
+            Task::Start | Task::Promote => {
+                configured_action(self.world, planned.rsc?, planned.task.name(), 0)?
+            }
+            Task::Stop | Task::Demote => recorded_action(self.world, planned.rsc?, node, planned.task.name())?,
+            Task::Started | Task::Stopped | Task::Promoted | Task::Demoted | Task::Enough => return None,
         };
         Some(ActionKind::Resource { node: name, action, is_probe: false })
     }
@@ -125,8 +128,9 @@ impl Draft<'_, '_> {
             let Some(action) = configured_action(self.world, rsc, "monitor", operation.interval_ms) else {
                 continue;
             };
-            let start = self.graph.on(rsc, Task::Start, node).and_then(|start| places.get(&start));
-            let after = start.into_iter().copied().collect();
+            let before = [Task::Start, Task::Promote, Task::Demote].into_iter();
+            let before = before.filter_map(|task| self.graph.on(rsc, task, node));
+            let after = before.filter_map(|action| places.get(&action)).copied().collect();
             let kind = ActionKind::Resource { node: self.world[node].name.clone(), action, is_probe: false };
             self.push(kind, after, "it is watched while it runs".to_string());
         }
@@ -156,17 +160,17 @@ fn configured_action(
     Some(action(world, rsc, &primitive.agent, &primitive.params, operation, interval_ms))
 }
 
-/// A stop uses what the resource was started with: after a change of its parameters, and when it was removed, that is
-/// what has to go.
-fn stop_action(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<ResourceAction> {
+/// A stop or a demotion uses what the resource was started with: after a change of its parameters, and when it was
+/// removed, that is what has to go.
+fn recorded_action(world: &World<'_>, rsc: RscIx, node: NodeIx, operation: &str) -> Option<ResourceAction> {
     let recorded = world[rsc].observed.get(&node).and_then(|observed| observed.definition.as_ref());
     match (&world[rsc].kind, recorded) {
-        (Kind::Group(_), _) => None,
+        (Kind::Group(_) | Kind::Clone(_) | Kind::Bundle(_), _) => None,
         (Kind::Primitive(primitive), None) => {
-            Some(action(world, rsc, &primitive.agent, &primitive.params, "stop", 0))
+            Some(action(world, rsc, &primitive.agent, &primitive.params, operation, 0))
         }
         (_, Some(definition)) | (Kind::Orphan(definition), None) => {
-            Some(action(world, rsc, &definition.agent, &definition.params, "stop", 0))
+            Some(action(world, rsc, &definition.agent, &definition.params, operation, 0))
         }
     }
 }

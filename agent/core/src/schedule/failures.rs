@@ -55,9 +55,15 @@ pub(crate) fn ban_after_too_many(world: &mut World<'_>) {
             let often =
                 if count >= INFINITE { "its start failed there".into() } else { times(count, threshold) };
             let said = if failures.reason.is_empty() { "".into() } else { format!(" ({})", failures.reason) };
-            ban(world, rsc, node, format!("{often}{said}"));
+            ban(world, all_alike(world, rsc), node, format!("{often}{said}"));
         }
     }
+}
+
+/// What a failure of the resource is a failure of: of all instances, where they are all the same.
+pub(crate) fn all_alike(world: &World<'_>, rsc: RscIx) -> RscIx {
+    let clone = world.clone_of(rsc);
+    clone.filter(|clone| world[*clone].copies().is_some_and(|copies| !copies.is_unique)).unwrap_or(rsc)
 }
 
 fn times(count: u32, threshold: u32) -> alloc::string::String {

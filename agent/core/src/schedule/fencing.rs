@@ -24,6 +24,7 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) -> Vec<ActionIx> {
             is_runnable: true,
             is_pseudo: false,
             is_left_alone: false,
+            needs_before: 0,
             why: Some(reason.clone()),
         }));
     }
@@ -37,11 +38,13 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) -> Vec<ActionIx> {
 fn order_stops(world: &World<'_>, graph: &mut Graph, fencing: ActionIx) {
     let Some(target) = graph[fencing].node else { return };
     for rsc in world.runnables() {
-        let Some(stop) = graph.on(rsc, Task::Stop, target) else { continue };
-        graph[stop].is_pseudo = true;
-        graph[stop].is_runnable = true;
-        graph[stop].why = Some(format!("{} is fenced", world[target].name));
-        graph.order(fencing, stop, Relation::ORDERED);
+        for task in [Task::Stop, Task::Demote] {
+            let Some(down) = graph.on(rsc, task, target) else { continue };
+            graph[down].is_pseudo = true;
+            graph[down].is_runnable = true;
+            graph[down].why = Some(format!("{} is fenced", world[target].name));
+            graph.order(fencing, down, Relation::ORDERED);
+        }
     }
 }
 
@@ -55,8 +58,8 @@ fn order_starts(world: &World<'_>, graph: &mut Graph, fencing: ActionIx) {
             Requires::Quorum => world[rsc].scores.contains_key(&target) && !world[rsc].is_known_on(target),
         };
         if waits {
-            for start in graph.doing(rsc, Task::Start).collect::<Vec<_>>() {
-                graph.order(fencing, start, Relation::ORDERED);
+            for up in graph.doing(rsc, Task::Start).chain(graph.doing(rsc, Task::Promote)).collect::<Vec<_>>() {
+                graph.order(fencing, up, Relation::ORDERED);
             }
         }
     }

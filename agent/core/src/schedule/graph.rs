@@ -15,11 +15,64 @@ pub(crate) struct ActionIx(pub(crate) usize);
 pub(crate) enum Task {
     Start,
     Stop,
-    /// All members of a group have been started: a point, not an action.
+    Promote,
+    Demote,
+    /// All members of a group, or all instances of a clone, have been started: a point, not an action.
     Started,
-    /// All members of a group have been stopped: a point, not an action.
+    /// The same for their stops.
     Stopped,
+    /// The same for their promotions.
+    Promoted,
+    /// The same for their demotions.
+    Demoted,
+    /// Enough of what comes before can be done: a point, not an action.
+    Enough,
     Fence,
+}
+
+impl Task {
+    /// What is done when all have done this.
+    pub(crate) fn completion(self) -> Self {
+        match self {
+            Self::Start => Self::Started,
+            Self::Stop => Self::Stopped,
+            Self::Promote => Self::Promoted,
+            Self::Demote => Self::Demoted,
+            other => other,
+        }
+    }
+
+    /// What each has to do until all have done it.
+    pub(crate) fn of_each(self) -> Self {
+        match self {
+            Self::Started => Self::Start,
+            Self::Stopped => Self::Stop,
+            Self::Promoted => Self::Promote,
+            Self::Demoted => Self::Demote,
+            other => other,
+        }
+    }
+
+    /// Whether there is more of the resource after it.
+    pub(crate) fn is_up(self) -> bool {
+        matches!(self.of_each(), Self::Start | Self::Promote)
+    }
+
+    pub(crate) fn is_down(self) -> bool {
+        matches!(self.of_each(), Self::Stop | Self::Demote)
+    }
+
+    /// As agents know it.
+    pub(crate) fn name(self) -> &'static str {
+        match self.of_each() {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Promote => "promote",
+            Self::Demote => "demote",
+            Self::Fence => "fence",
+            _ => "wait",
+        }
+    }
 }
 
 /// One action that is considered.
@@ -36,6 +89,8 @@ pub(crate) struct Planned {
     pub(crate) is_pseudo: bool,
     /// Its resource is not managed: it is considered for what it means for others, and never done.
     pub(crate) is_left_alone: bool,
+    /// It can be done once so many of those before it can ([`Relation::COUNTED`]).
+    pub(crate) needs_before: usize,
     /// Why it is required or cannot be done.
     pub(crate) why: Option<String>,
 }
@@ -66,6 +121,10 @@ impl Relation {
     pub(crate) const ASYMMETRIC: Self = Self(1 << 5);
     /// Only where both are on the same node and both are required.
     pub(crate) const APART: Self = Self(1 << 6);
+    /// If the second is required for what is promoted, so is the first.
+    pub(crate) const PROMOTED_IMPLIES_FIRST: Self = Self(1 << 7);
+    /// The first is one of those of which the second needs enough.
+    pub(crate) const COUNTED: Self = Self(1 << 8);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)

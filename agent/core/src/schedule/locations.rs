@@ -1,7 +1,7 @@
 //! Location constraints and stickiness: what a resource's scores are before others have a say.
 
 use super::nodes::NodeIx;
-use super::world::{Note, RscIx, World};
+use super::world::{Note, Role, RscIx, World};
 use alloc::format;
 use alloc::string::String;
 use muster_api::resource::{Constraint, Score};
@@ -9,7 +9,7 @@ use muster_api::resource::{Constraint, Score};
 /// Applies all location constraints that are in force, then stickiness.
 pub(crate) fn apply(world: &mut World<'_>) {
     for constraint in &world.situation.config.constraints {
-        let Constraint::Location { id, resource, node, score, until_ms, .. } = constraint else { continue };
+        let Constraint::Location { id, resource, node, score, until_ms, role, .. } = constraint else { continue };
         if let Some(until_ms) = *until_ms {
             if world.situation.now_ms >= until_ms {
                 continue;
@@ -17,24 +17,48 @@ pub(crate) fn apply(world: &mut World<'_>) {
             world.check_again_at(until_ms);
         }
         let (Some(rsc), Some(node)) = (world.find(resource), world.find_node(node)) else { continue };
-        apply_one(world, rsc, node, *score, id);
+        apply_for_role(world, rsc, (node, *score), Role::of(*role), id);
     }
     for rsc in world.runnables() {
         apply_stickiness(world, rsc);
     }
 }
 
-/// A group's first member takes the score; the others follow it, and only have to be allowed there.
+/// A location that is about a role only counts where it is given; one about the promoted role decides nothing but who is
+/// promoted.
+pub(crate) fn apply_for_role(
+    world: &mut World<'_>,
+    rsc: RscIx,
+    (node, score): (NodeIx, Score),
+    role: Role,
+    id: &str,
+) {
+    match role {
+        Role::Unknown | Role::Started | Role::Unpromoted => apply_one(world, rsc, node, score, id),
+        Role::Promoted => {
+            let liking = world[rsc].promoted_scores.entry(node).or_default();
+            *liking = *liking + score;
+        }
+        Role::Stopped if world[rsc].next_role == Role::Stopped => apply_one(world, rsc, node, score, id),
+        Role::Stopped => {}
+    }
+}
+
+/// A group's first member takes the score; the others follow it, and only have to be allowed there. Every instance of a
+/// clone takes it.
 fn apply_one(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score, id: &str) {
-    let members = world.members(rsc).to_vec();
-    for (place, member) in members.iter().enumerate() {
-        add(world, *member, node, if place == 0 { score } else { Score(0) });
-    }
     add(world, rsc, node, score);
-    let why = format!("location `{id}` gives it {score} there");
-    for noted in members.first().copied().into_iter().chain([rsc]) {
-        note(world, noted, node, score, why.clone());
+    let liking = world[rsc].located.entry(node).or_default();
+    *liking = *liking + score;
+    let is_group = world[rsc].is_group();
+    for (place, part) in world.children(rsc).to_vec().into_iter().enumerate() {
+        if !is_group || place == 0 {
+            apply_one(world, part, node, score, id);
+        } else {
+            add(world, part, node, Score(0));
+        }
     }
+    note(world, rsc, node, score, format!("location `{id}` gives it {score} there"));
 }
 
 fn note(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score, why: String) {

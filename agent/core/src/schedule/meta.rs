@@ -1,8 +1,10 @@
-//! A resource's meta attributes: its own, else its group's, else the resource defaults, else Pacemaker's.
+//! A resource's meta attributes: its own, else those of what it is in, else the resource defaults, else Pacemaker's.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use muster_api::cluster::parse_bool;
+use muster_api::constraint::RoleName;
 use muster_api::duration::parse_ms;
 use muster_api::resource::Score;
 
@@ -36,6 +38,12 @@ pub(crate) struct Meta {
     pub(crate) is_maintenance: bool,
     /// `target-role` is `Stopped`.
     pub(crate) is_disabled: bool,
+    /// `target-role` is `Unpromoted`.
+    pub(crate) stays_unpromoted: bool,
+    /// `critical`: whether it has a say in where its group goes.
+    pub(crate) is_critical: bool,
+    /// `allow-migrate`.
+    pub(crate) can_migrate: bool,
     pub(crate) stickiness: Score,
     /// Failures on a node after which it is left, INFINITY (1,000,000) unless set; nothing is never.
     pub(crate) migration_threshold: Option<u32>,
@@ -46,21 +54,58 @@ pub(crate) struct Meta {
     pub(crate) requires: Option<Requires>,
 }
 
-type Attributes = BTreeMap<String, String>;
+pub(crate) type Attributes = BTreeMap<String, String>;
+
+/// The attributes that are looked up one after the other.
+#[derive(Debug, Clone)]
+pub(crate) struct Layers<'a> {
+    /// Its own, then those of what it is in, from the inside to the outside.
+    pub(crate) own: Vec<&'a Attributes>,
+    pub(crate) defaults: &'a Attributes,
+    /// It is an instance of a clone or a part of one: it sticks a little to where it is.
+    pub(crate) is_copied: bool,
+}
+
+impl<'a> Layers<'a> {
+    pub(crate) fn value(&self, name: &str) -> Option<&'a str> {
+        let own = self.own.iter().find_map(|attributes| attributes.get(name));
+        own.or_else(|| self.defaults.get(name)).map(String::as_str)
+    }
+
+    pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
+        self.value(name).and_then(parse_bool).unwrap_or(default)
+    }
+
+    /// A count: a whole number that is not negative.
+    pub(crate) fn count(&self, name: &str) -> Option<usize> {
+        let score = self.value(name).and_then(Score::parse)?;
+        usize::try_from(score.0).ok()
+    }
+
+    /// The layers of what stands in this, with its own attributes on top.
+    pub(crate) fn within(&self, own: &'a Attributes) -> Self {
+        let mut layers = self.clone();
+        layers.own.insert(0, own);
+        layers
+    }
+}
 
 impl Meta {
-    pub(crate) fn read(own: &Attributes, group: Option<&Attributes>, defaults: &Attributes) -> Self {
-        let value = |name: &str| {
-            own.get(name).or_else(|| group?.get(name)).or_else(|| defaults.get(name)).map(String::as_str)
-        };
-        let flag = |name, default| value(name).and_then(parse_bool).unwrap_or(default);
+    pub(crate) fn read(layers: &Layers<'_>) -> Self {
+        let value = |name: &str| layers.value(name);
+        let flag = |name, default| layers.flag(name, default);
         let score = |name| value(name).and_then(Score::parse);
+        let role = value("target-role").and_then(RoleName::parse);
+        let default_stickiness = if layers.is_copied { Score(1) } else { Score(0) };
         Self {
             priority: score("priority").unwrap_or_default(),
             is_managed: flag("is-managed", true),
             is_maintenance: flag("maintenance", false),
-            is_disabled: value("target-role").is_some_and(|role| role.eq_ignore_ascii_case("stopped")),
-            stickiness: score("resource-stickiness").unwrap_or_default(),
+            is_disabled: role == Some(RoleName::Stopped),
+            stays_unpromoted: role == Some(RoleName::Unpromoted),
+            is_critical: flag("critical", true),
+            can_migrate: flag("allow-migrate", false),
+            stickiness: score("resource-stickiness").unwrap_or(default_stickiness),
             migration_threshold: u32::try_from(score("migration-threshold").unwrap_or(Score::INFINITY).0)
                 .ok()
                 .filter(|threshold| *threshold > 0),

@@ -2,20 +2,27 @@
 
 mod actions;
 mod colocation;
+mod configured;
+mod constraints;
+mod copies;
 mod decision;
 mod emit;
 mod failures;
 mod fencing;
 mod graph;
+mod instances;
 mod locations;
 mod meta;
 mod monitors;
 mod nodes;
 mod ordering;
 mod placement;
+mod promotion;
+mod related;
 mod report;
 mod resolve;
 mod settings;
+mod settle;
 mod unpack;
 mod world;
 
@@ -134,6 +141,6 @@ pub fn decide(situation: &Situation<'_>, states: &BTreeMap<NodeName, NodeState>)
     let mut graph = actions::create_all(&mut world);
     fencing::add_all(&world, &mut graph);
     ordering::add_all(&world, &mut graph);
-    ordering::settle(&world, &mut graph);
+    settle::settle(&mut world, &mut graph);
     report::decision(&world, &graph)
 }

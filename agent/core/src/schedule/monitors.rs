@@ -3,8 +3,8 @@
 use super::graph::{Graph, Task};
 use super::nodes::NodeIx;
 use super::world::{Kind, Role, RscIx, World};
-use crate::observed::Sighting;
 use alloc::vec::Vec;
+use muster_api::constraint::RoleName;
 use muster_api::resource::Operation;
 
 /// Resources that nobody has looked for on a member. Anything that runs there without a record would be started a
@@ -23,7 +23,22 @@ pub(crate) fn needs_probe(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let there = &world[node];
     let can_look = there.is_online && !there.is_pending && there.unclean.is_none();
     let is_probed = !world[rsc].is_orphan() && !world[rsc].is_fence_device();
-    can_look && is_probed && !world[rsc].is_known_on(node) && !is_under_way(world, rsc, node)
+    let alike = alike(world, rsc);
+    let is_known = |one: &RscIx| world[*one].is_known_on(node) || is_under_way(world, *one, node);
+    can_look && is_probed && alike.first() == Some(&rsc) && !alike.iter().any(is_known)
+}
+
+/// The instances that cannot be told from each other: one look at a node is enough for all.
+fn alike(world: &World<'_>, rsc: RscIx) -> Vec<RscIx> {
+    match world.clone_of(rsc) {
+        Some(clone) => {
+            let mut alike = world.leaves(clone);
+            alike.retain(|leaf| world[*leaf].id == world[rsc].id);
+            alike.sort_unstable();
+            alike
+        }
+        None => alloc::vec![rsc],
+    }
 }
 
 fn is_under_way(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
@@ -52,7 +67,7 @@ pub(crate) fn surplus_monitors(world: &World<'_>, graph: &Graph, rsc: RscIx) -> 
         let wanted = wanted_monitors(world, rsc, node);
         let is_stopped = graph.on(rsc, Task::Stop, node).is_some_and(|stop| graph[stop].is_due());
         // Where it does not run its monitors have ended.
-        let is_there = observed.state == Sighting::Started && !is_stopped;
+        let is_there = observed.state.is_active() && !is_stopped;
         if !world[node].is_online || world[node].unclean.is_some() || !is_there {
             continue;
         }
@@ -77,17 +92,23 @@ fn wanted_monitors<'a>(world: &World<'a>, rsc: RscIx, node: NodeIx) -> Vec<&'a O
     let is_in_maintenance =
         world.settings.is_maintenance || world[rsc].meta.is_maintenance || world[node].is_maintenance;
     let is_left = is_in_maintenance || world[rsc].blocked.is_some();
+    let next_role = world[rsc].next_role;
     let is_wanted = |operation: &&Operation| {
-        let is_for_started =
-            operation.role.as_deref().is_none_or(|role| role.eq_ignore_ascii_case("started"));
-        operation.name == "monitor" && operation.interval_ms > 0 && operation.enabled && is_for_started
+        let is_for_role = match operation.role.as_deref().and_then(RoleName::parse) {
+            None => next_role != Role::Promoted,
+            Some(RoleName::Started) => next_role == Role::Started,
+            Some(RoleName::Unpromoted) => next_role == Role::Unpromoted,
+            Some(RoleName::Promoted) => next_role == Role::Promoted,
+            Some(RoleName::Stopped) => false,
+        };
+        operation.name == "monitor" && operation.interval_ms > 0 && operation.enabled && is_for_role
     };
     if is_left { Vec::new() } else { primitive.operations.iter().filter(is_wanted).collect() }
 }
 
 /// Where the resource will run when the transition is over, and whether it is started there by it.
 fn will_run_on(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Option<(NodeIx, bool)> {
-    let node = world[rsc].placed_on.filter(|_| world[rsc].next_role == Role::Started)?;
+    let node = world[rsc].placed_on.filter(|_| world[rsc].next_role.is_active())?;
     let is_due = |task| graph.on(rsc, task, node).is_some_and(|action| graph[action].is_due());
     let is_member = world[node].is_online && world[node].unclean.is_none();
     if is_due(Task::Start) {

@@ -1,5 +1,6 @@
 //! The nodes as the scheduler sees them: who may run something, who must be fenced.
 
+use super::resolve;
 use super::settings::{QuorumPolicy, Settings};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -67,6 +68,7 @@ pub(crate) struct Node {
     /// It is in standby because a resource failed there and `on-fail` says so.
     pub(crate) standby_by_failure: Option<String>,
     pub(crate) is_maintenance: bool,
+    pub(crate) attributes: BTreeMap<String, String>,
     pub(crate) order: usize,
     /// How many primitives have been placed there in this decision.
     pub(crate) placed: usize,
@@ -94,9 +96,15 @@ impl Node {
             is_standby: state.is_standby || state.is_pending || attribute("standby"),
             standby_by_failure: None,
             is_maintenance: attribute("maintenance"),
+            attributes: resolve::attributes(config, name, state),
             order: state.order,
             placed: 0,
         }
+    }
+
+    /// A permanent or a transient attribute.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.get(name).map(String::as_str)
     }
 
     /// Whether it may run resources.

@@ -1,12 +1,11 @@
-//! What actions mean for each other: from the implied orders (a stop before a start, a group's members) and the
-//! configured ones, until nothing changes any more.
+//! What actions mean for each other: the implied orders (a stop before a start, a group's members, a clone's instances)
+//! and the configured ones.
 
 use super::actions;
-use super::graph::{ActionIx, Edge, Graph, Relation, Task};
+use super::copies::Copies;
+use super::graph::{ActionIx, Graph, Relation, Task};
 use super::world::{Kind, Role, RscIx, World};
-use alloc::collections::VecDeque;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::resource::{Constraint, OrderKind, Score};
 
@@ -15,7 +14,9 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
     for rsc in world.rsc_indexes() {
         match &world[rsc].kind {
             Kind::Group(members) => add_group(world, graph, rsc, members),
-            _ => add_restart(world, graph, rsc),
+            Kind::Clone(copies) => add_clone(world, graph, rsc, copies),
+            Kind::Bundle(_) => {}
+            Kind::Primitive(_) | Kind::Orphan(_) => add_restart(world, graph, rsc),
         }
     }
     for colocation in &world.colocations {
@@ -29,23 +30,74 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
     }
 }
 
-/// A resource is stopped before it is started.
+/// A resource is demoted before it is stopped, stopped before it is started, started before it is promoted.
 fn add_restart(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
-    if world[rsc].is_managed {
-        let restart = Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN).and(Relation::RESTART);
-        order(world, graph, (rsc, Task::Stop), (rsc, Task::Start), restart);
+    if !world[rsc].is_managed {
+        return;
+    }
+    let restart = Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN).and(Relation::RESTART);
+    order(world, graph, (rsc, Task::Stop), (rsc, Task::Start), restart);
+    if world.is_promotable(rsc) || world[rsc].role > Role::Unpromoted {
+        order(world, graph, (rsc, Task::Demote), (rsc, Task::Stop), Relation::PROMOTED_IMPLIES_FIRST);
+        order(world, graph, (rsc, Task::Start), (rsc, Task::Promote), Relation::FIRST_BLOCKS_THEN);
+        order(world, graph, (rsc, Task::Demote), (rsc, Task::Promote), Relation::ORDERED);
     }
 }
 
 /// What leaves a node goes before what must not be there with it comes.
 fn keep_apart(world: &World<'_>, graph: &mut Graph, leaving: RscIx, coming: RscIx) {
-    order(world, graph, (leaving, Task::Stop), (coming, Task::Start), Relation::APART);
+    for leaving in world.leaves(leaving) {
+        for coming in world.leaves(coming) {
+            if leaving != coming {
+                order(world, graph, (leaving, Task::Stop), (coming, Task::Start), Relation::APART);
+            }
+        }
+    }
+}
+
+/// The points of a clone or a group, one after the other.
+fn add_points(world: &World<'_>, graph: &mut Graph, whole: RscIx) {
+    let mut add = |first, then, relation| order(world, graph, (whole, first), (whole, then), relation);
+    add(Task::Stop, Task::Stopped, Relation::FIRST_BLOCKS_THEN);
+    add(Task::Stopped, Task::Start, Relation::ORDERED);
+    add(Task::Start, Task::Started, Relation::FIRST_BLOCKS_THEN);
+    if world.is_promotable(whole) {
+        add(Task::Demote, Task::Demoted, Relation::FIRST_BLOCKS_THEN);
+        add(Task::Demoted, Task::Stop, Relation::ORDERED);
+        add(Task::Demoted, Task::Start, Relation::ORDERED);
+        add(Task::Demoted, Task::Promote, Relation::ORDERED);
+        add(Task::Stopped, Task::Promote, Relation::ORDERED);
+        add(Task::Started, Task::Promote, Relation::FIRST_BLOCKS_THEN);
+        add(Task::Promote, Task::Promoted, Relation::FIRST_BLOCKS_THEN);
+    }
+}
+
+fn add_clone(world: &World<'_>, graph: &mut Graph, clone: RscIx, copies: &Copies) {
+    add_points(world, graph, clone);
+    let mut instances = copies.instances.clone();
+    instances.sort_by_key(|instance| world[*instance].copy);
+    let tasks: &[Task] = if copies.is_promotable {
+        &[Task::Start, Task::Stop, Task::Promote, Task::Demote]
+    } else {
+        &[Task::Start, Task::Stop]
+    };
+    for (place, &instance) in instances.iter().enumerate() {
+        for &task in tasks {
+            order(world, graph, (clone, task), (instance, task), Relation::ORDERED);
+            let end = if world[instance].is_runnable() { task } else { task.completion() };
+            order(world, graph, (instance, end), (clone, task.completion()), Relation::ORDERED);
+            let Some(previous) = place.checked_sub(1).filter(|_| copies.is_ordered) else { continue };
+            let (first, then) = match task.is_up() {
+                true => (instances[previous], instance),
+                false => (instance, instances[previous]),
+            };
+            order(world, graph, (first, task), (then, task), Relation::ORDERED);
+        }
+    }
 }
 
 fn add_group(world: &World<'_>, graph: &mut Graph, group: RscIx, members: &[RscIx]) {
-    order(world, graph, (group, Task::Stop), (group, Task::Stopped), Relation::FIRST_BLOCKS_THEN);
-    order(world, graph, (group, Task::Stopped), (group, Task::Start), Relation::ORDERED);
-    order(world, graph, (group, Task::Start), (group, Task::Started), Relation::FIRST_BLOCKS_THEN);
+    add_points(world, graph, group);
     let is_running = |rsc: RscIx| !world[rsc].running_on.is_empty();
     let mut last_active = None;
     for (place, &member) in members.iter().enumerate() {
@@ -74,8 +126,18 @@ fn add_member(world: &World<'_>, graph: &mut Graph, group: RscIx, member: RscIx,
     order(world, graph, (group, Task::Start), (member, Task::Start), Relation::ORDERED);
     let completes = Relation::FIRST_BLOCKS_THEN.and(Relation::FIRST_IMPLIES_THEN);
     order(world, graph, (member, Task::Start), (group, Task::Started), completes);
+    if world.is_promotable(group) {
+        order(world, graph, (group, Task::Demote), (member, Task::Demote), Relation::ORDERED);
+        order(world, graph, (member, Task::Demote), (group, Task::Demoted), finishes);
+        order(world, graph, (group, Task::Promote), (member, Task::Promote), Relation::ORDERED);
+        order(world, graph, (member, Task::Promote), (group, Task::Promoted), completes);
+    }
     let Some(previous) = previous else { return };
     order(world, graph, (previous, Task::Start), (member, Task::Start), completes);
+    if world.is_promotable(group) {
+        order(world, graph, (previous, Task::Promote), (member, Task::Promote), completes);
+        order(world, graph, (member, Task::Demote), (previous, Task::Demote), Relation::ORDERED);
+    }
     let in_reverse = Relation::ORDERED.and(Relation::RESTART);
     order(world, graph, (member, Task::Stop), (previous, Task::Stop), in_reverse);
     // A member that runs without the one before it gives way before that one starts.
@@ -86,331 +148,145 @@ fn add_member(world: &World<'_>, graph: &mut Graph, group: RscIx, member: RscIx,
 }
 
 fn add_configured(world: &World<'_>, graph: &mut Graph, constraint: &Constraint) {
-    let Constraint::Order { first, first_action, then, then_action, kind, symmetrical, .. } = constraint
+    let Constraint::Order { first, first_action, then, then_action, kind, symmetrical, require_all, .. } =
+        constraint
     else {
         return;
     };
     let (Some(first), Some(then)) = (world.find(first), world.find(then)) else { return };
     let (Some(first_task), Some(then_task)) = (task(first_action), task(then_action)) else { return };
-    if first == then {
-        return;
+    let ordered = Ordered { first: (first, first_task), then: (then, then_task), kind: *kind };
+    let needed = needed_instances(world, first, *require_all);
+    if needed > 0 {
+        ordered.add_counted(world, graph, needed, *symmetrical);
+    } else {
+        ordered.add(world, graph, *symmetrical);
     }
-    let forward = match kind {
-        OrderKind::Optional | OrderKind::Serialize => Relation::ORDERED,
-        OrderKind::Mandatory if !symmetrical => Relation::ORDERED.and(Relation::ASYMMETRIC),
-        OrderKind::Mandatory if first_task == Task::Start => {
-            Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN).and(Relation::FIRST_BLOCKS_THEN)
-        }
-        OrderKind::Mandatory => Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN),
-    };
-    order(world, graph, (first, first_task), (then, then_task), forward);
     if *symmetrical && *kind != OrderKind::Serialize {
-        let backward = match kind {
-            OrderKind::Mandatory => Relation::ORDERED.and(Relation::THEN_IMPLIES_FIRST),
-            _ => Relation::ORDERED,
-        };
-        order(world, graph, (then, opposite(then_task)), (first, opposite(first_task)), backward);
+        ordered.add_reverse(world, graph);
     }
 }
 
-fn task(action: &str) -> Option<Task> {
+/// How many instances of a clone are enough for what comes after it; zero is all of them.
+fn needed_instances(world: &World<'_>, first: RscIx, requires_all: bool) -> usize {
+    match world[first].copies() {
+        Some(copies) if copies.min > 0 => copies.min,
+        Some(_) if !requires_all => 1,
+        _ => 0,
+    }
+}
+
+/// One thing before another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ordered {
+    pub(crate) first: (RscIx, Task),
+    pub(crate) then: (RscIx, Task),
+    pub(crate) kind: OrderKind,
+}
+
+impl Ordered {
+    fn relation(&self, symmetrical: bool) -> Relation {
+        match self.kind {
+            OrderKind::Optional | OrderKind::Serialize => Relation::ORDERED,
+            OrderKind::Mandatory if !symmetrical => Relation::ORDERED.and(Relation::ASYMMETRIC),
+            OrderKind::Mandatory if self.first.1.is_up() => {
+                Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN).and(Relation::FIRST_BLOCKS_THEN)
+            }
+            OrderKind::Mandatory => Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN),
+        }
+    }
+
+    pub(crate) fn add(&self, world: &World<'_>, graph: &mut Graph, symmetrical: bool) {
+        if self.first.0 != self.then.0 {
+            order(world, graph, self.first, self.then, self.relation(symmetrical));
+        }
+    }
+
+    /// The second waits until so many instances of the first can act.
+    fn add_counted(&self, world: &World<'_>, graph: &mut Graph, needed: usize, symmetrical: bool) {
+        let enough = actions::enough(graph, needed);
+        for instance in world.children(self.first.0).to_vec() {
+            for action in actions_of(world, graph, (instance, self.first.1)) {
+                graph.order(action, enough, Relation::COUNTED);
+            }
+        }
+        let relation = self.relation(symmetrical).and(Relation::FIRST_BLOCKS_THEN);
+        for then in graph.doing(self.then.0, self.then.1).collect::<Vec<_>>() {
+            graph.order(enough, then, relation);
+        }
+    }
+
+    /// What goes up in one order goes down in the other.
+    pub(crate) fn add_reverse(&self, world: &World<'_>, graph: &mut Graph) {
+        if self.first.0 == self.then.0 {
+            return;
+        }
+        let backward = match self.kind {
+            OrderKind::Mandatory => Relation::ORDERED.and(Relation::THEN_IMPLIES_FIRST),
+            _ => Relation::ORDERED,
+        };
+        let (first, then) = (self.first, self.then);
+        order(world, graph, (then.0, opposite(then.1)), (first.0, opposite(first.1)), backward);
+    }
+}
+
+pub(crate) fn task(action: &str) -> Option<Task> {
     match action {
         "start" => Some(Task::Start),
         "stop" => Some(Task::Stop),
+        "promote" => Some(Task::Promote),
+        "demote" => Some(Task::Demote),
         _ => None,
     }
 }
 
 fn opposite(task: Task) -> Task {
-    if task == Task::Start { Task::Stop } else { Task::Start }
+    match task {
+        Task::Start => Task::Stop,
+        Task::Stop => Task::Start,
+        Task::Promote => Task::Demote,
+        Task::Demote => Task::Promote,
+        other => other,
+    }
 }
 
-/// Orders every action of one resource before every action of another. Where the first has none, one that cannot be
-/// done stands for it, unless it is a stop of what does not run.
-fn order(
+/// Orders every action of one resource before every action of another.
+pub(crate) fn order(
     world: &World<'_>,
     graph: &mut Graph,
     (first_rsc, first_task): (RscIx, Task),
     (then_rsc, then_task): (RscIx, Task),
     relation: Relation,
 ) {
-    // Whoever comes after a group comes after all of it.
-    let is_inside = first_rsc == then_rsc || world[then_rsc].parent == Some(first_rsc);
-    let first_task = match first_task {
-        Task::Start if world[first_rsc].is_group() && !is_inside => Task::Started,
-        Task::Stop if world[first_rsc].is_group() && !is_inside => Task::Stopped,
-        task => task,
+    // Whoever comes after a group or a clone comes after all of it.
+    let is_within = first_rsc == then_rsc || world.is_inside(then_rsc, first_rsc);
+    let first_task = match world[first_rsc].is_runnable() || is_within {
+        true => first_task,
+        false => first_task.completion(),
     };
-    let mut firsts: Vec<ActionIx> = graph.doing(first_rsc, first_task).collect();
-    if firsts.is_empty() {
-        if first_task == Task::Stop && role(world, first_rsc) == Role::Stopped {
-            return;
-        }
-        let why = format!("{} is not going to run", world[first_rsc].id);
-        firsts.push(actions::missing(graph, first_rsc, first_task, why));
-    }
     let thens: Vec<ActionIx> = graph.doing(then_rsc, then_task).collect();
-    for &first in &firsts {
+    for first in actions_of(world, graph, (first_rsc, first_task)) {
         for &then in &thens {
             graph.order(first, then, relation);
         }
     }
 }
 
-/// A group is what the most active of its members is.
-fn role(world: &World<'_>, rsc: RscIx) -> Role {
-    let members = world.members(rsc).iter().map(|member| world[*member].role).max();
-    members.unwrap_or(world[rsc].role)
-}
-
-/// Lets every action tell its neighbours until nothing changes.
-pub(crate) fn settle(world: &World<'_>, graph: &mut Graph) {
-    Settling {
-        world,
-        is_queued: alloc::vec![true; graph.actions.len()],
-        queue: (0..graph.actions.len()).map(ActionIx).collect(),
-        graph,
+/// The actions of a resource that do a task. Where there are none, one that cannot be done stands for them, unless it
+/// would end what is not.
+pub(crate) fn actions_of(world: &World<'_>, graph: &mut Graph, (rsc, task): (RscIx, Task)) -> Vec<ActionIx> {
+    let found: Vec<ActionIx> = graph.doing(rsc, task).collect();
+    let is_needless = match task {
+        Task::Stop => world.role(rsc) == Role::Stopped,
+        Task::Demote => world.role(rsc) != Role::Promoted,
+        _ => false,
+    };
+    if !found.is_empty() || is_needless {
+        return found;
     }
-    .run();
-}
-
-struct Settling<'w, 'a> {
-    world: &'w World<'a>,
-    graph: &'w mut Graph,
-    queue: VecDeque<ActionIx>,
-    is_queued: Vec<bool>,
-}
-
-impl Settling<'_, '_> {
-    fn run(&mut self) {
-        while let Some(then) = self.queue.pop_front() {
-            self.is_queued[then.0] = false;
-            for edge in self.graph.before(then).to_vec() {
-                let edge = self.graph.edges[edge];
-                self.refresh_group(edge.first);
-                self.refresh_group(edge.then);
-                self.apply(edge);
-            }
-        }
-    }
-
-    fn enqueue(&mut self, action: ActionIx) {
-        if !self.is_queued[action.0] {
-            self.is_queued[action.0] = true;
-            self.queue.push_back(action);
-        }
-    }
-
-    /// An action changed: it and all that depend on it are looked at again, and its group with what depends on that.
-    fn touch(&mut self, action: ActionIx) {
-        let mut touched = alloc::vec![action];
-        touched.extend(self.graph.after(action));
-        let group = self.graph[action].rsc.and_then(|rsc| self.world[rsc].parent);
-        if let Some(group) = group {
-            for point in self.graph.of(group).to_vec() {
-                touched.push(point);
-                touched.extend(self.graph.after(point));
-            }
-        }
-        for action in touched {
-            self.enqueue(action);
-        }
-    }
-
-    fn require(&mut self, action: ActionIx, why: Option<String>) {
-        if self.graph[action].is_optional {
-            self.graph[action].is_optional = false;
-            if self.graph[action].why.is_none() {
-                self.graph[action].why = why;
-            }
-            self.touch(action);
-        }
-    }
-
-    fn block(&mut self, action: ActionIx, why: Option<String>) {
-        if self.graph[action].is_runnable && !self.is_done_by_fencing(action) {
-            self.graph[action].is_runnable = false;
-            self.graph[action].why = why;
-            self.touch(action);
-            self.block_dependents(action);
-        }
-    }
-
-    /// A stop on a node that is fenced happens whatever stands in its way.
-    fn is_done_by_fencing(&self, action: ActionIx) -> bool {
-        let planned = &self.graph[action];
-        planned.task == Task::Stop && planned.is_pseudo && planned.node.is_some()
-    }
-
-    /// The points of a group are required where any member's action is; a start is possible where every member's is.
-    fn refresh_group(&mut self, point: ActionIx) {
-        let Some(group) = self.graph[point].rsc.filter(|rsc| self.world[*rsc].is_group()) else { return };
-        let task = self.graph[point].task;
-        let (of_member, is_whole) = match task {
-            Task::Started => (Task::Start, true),
-            Task::Stopped => (Task::Stop, true),
-            task => (task, false),
-        };
-        for member in self.world.members(group).to_vec() {
-            let action = self.graph.doing(member, of_member).next();
-            match action {
-                Some(action) => {
-                    if !self.graph[action].is_optional {
-                        self.require(point, None);
-                    }
-                    if is_whole && !self.graph[action].is_runnable {
-                        self.block(point, self.graph[action].why.clone());
-                    }
-                }
-                None if of_member == Task::Start => {
-                    self.block(point, Some(format!("{} is not going to run", self.world[member].id)));
-                }
-                None => {}
-            }
-        }
-    }
-
-    fn apply(&mut self, edge: Edge) {
-        let relation = edge.relation;
-        for then in self.with_members(edge.then) {
-            let edge = Edge { then, ..edge };
-            if relation.has(Relation::ASYMMETRIC) {
-                self.apply_asymmetric(edge);
-            }
-            if relation.has(Relation::FIRST_IMPLIES_THEN) && !self.graph[edge.first].is_optional {
-                self.require(then, self.because(edge.first));
-            }
-            if relation.has(Relation::RESTART) {
-                self.apply_restart(edge);
-            }
-            if relation.has(Relation::FIRST_BLOCKS_THEN) && !self.graph[edge.first].is_runnable {
-                self.block(then, self.because(edge.first));
-            }
-        }
-        if relation.has(Relation::THEN_IMPLIES_FIRST) && !self.graph[edge.then].is_optional {
-            self.require(edge.first, self.because(edge.then));
-        }
-        self.stay_behind_what_is_stuck(edge);
-    }
-
-    /// What comes before a group comes before the same action of each of its members.
-    fn with_members(&self, then: ActionIx) -> Vec<ActionIx> {
-        let mut all = alloc::vec![then];
-        if let Some(rsc) = self.graph[then].rsc {
-            let task = self.graph[then].task;
-            let members = self.world.members(rsc).iter();
-            all.extend(members.filter_map(|member| self.graph.doing(*member, task).next()));
-        }
-        all
-    }
-
-    /// "`web` starts first": the other action as a reason.
-    fn because(&self, action: ActionIx) -> Option<String> {
-        let other = &self.graph[action];
-        let rsc = other.rsc?;
-        let task = match other.task {
-            Task::Start | Task::Started => "start",
-            Task::Stop | Task::Stopped => "stop",
-            Task::Fence => return None,
-        };
-        Some(if other.is_runnable {
-            format!("{} {task}s", self.world[rsc].id)
-        } else {
-            format!(
-                "{} cannot {task}{}",
-                self.world[rsc].id,
-                other.why.as_ref().map_or(String::new(), |why| format!(": {why}"))
-            )
-        })
-    }
-
-    /// A stop is brought about by a required start, and by a start of the same resource that cannot be; a stop that
-    /// is required and cannot be blocks the start.
-    fn apply_restart(&mut self, Edge { first, then, .. }: Edge) {
-        let is_same = self.graph[first].rsc == self.graph[then].rsc;
-        let is_managed = self.graph[then].rsc.is_some_and(|rsc| self.world[rsc].is_managed);
-        let is_impossible = !self.graph[then].is_runnable && is_managed && is_same;
-        if !self.graph[then].is_optional || is_impossible {
-            let why = self.graph[then].why.clone().or_else(|| self.because(then));
-            if self.graph[first].is_runnable || !self.graph[then].is_optional {
-                self.require(first, why);
-            }
-        }
-        if !self.graph[first].is_optional && !self.graph[first].is_runnable {
-            self.block(then, self.because(first));
-        }
-    }
-
-    /// Without the first the second cannot be, unless it is already so.
-    fn apply_asymmetric(&mut self, Edge { first, then, .. }: Edge) {
-        let Some(rsc) = self.graph[then].rsc else { return };
-        if self.graph[first].is_runnable {
-            return;
-        }
-        let action = &self.graph[then];
-        let is_already_so = match action.task {
-            Task::Stop => role(self.world, rsc) == Role::Stopped,
-            Task::Start => {
-                let running = &self.world[rsc].running_on;
-                role(self.world, rsc) == Role::Started
-                    && running.len() == 1
-                    && running.first().copied() == action.node
-            }
-            _ => false,
-        };
-        if action.is_optional && is_already_so {
-            return;
-        }
-        let is_idle_stop = action.is_optional && action.task == Task::Stop;
-        let why = self.because(first);
-        // A stop that nobody asks for is only out of reach; it is no reason to do anything.
-        if !is_idle_stop {
-            self.require(then, why.clone());
-        }
-        self.block(then, why);
-    }
-
-    /// A resource that nobody may stop holds up what would have to come after its stop.
-    fn stay_behind_what_is_stuck(&mut self, edge: Edge) {
-        let binding = Relation::FIRST_IMPLIES_THEN.and(Relation::THEN_IMPLIES_FIRST).and(Relation::RESTART);
-        let first = &self.graph[edge.first];
-        let is_stuck = first.task == Task::Stop
-            && !first.is_runnable
-            && first.rsc.is_some_and(|rsc| !self.world[rsc].is_managed && self.world[rsc].blocked.is_some());
-        if is_stuck && edge.relation.has(binding) {
-            self.block(edge.then, self.because(edge.first));
-        }
-    }
-
-    /// Who must be together with a resource that cannot start cannot start either. A group fails its followers only as
-    /// a whole.
-    fn block_dependents(&mut self, action: ActionIx) {
-        let Some(rsc) = self.graph[action].rsc.filter(|_| self.graph[action].task == Task::Start) else {
-            return;
-        };
-        let primary = self.world[rsc].parent.unwrap_or(rsc);
-        let is_possible = |member: &RscIx| {
-            let start = self.graph.doing(*member, Task::Start).next();
-            start.is_none_or(|start| self.graph[start].is_runnable)
-        };
-        if self.world.members(primary).iter().any(is_possible) {
-            return;
-        }
-        let why = format!("it must be together with {}", self.world[primary].id);
-        let dependents: Vec<RscIx> = self
-            .world
-            .colocations
-            .iter()
-            .filter(|colocation| colocation.primary == primary && colocation.score >= Score::INFINITY)
-            .map(|colocation| colocation.dependent)
-            .collect();
-        for dependent in dependents {
-            let members = self.world.members(dependent).to_vec();
-            for blocked in members.into_iter().chain([dependent]) {
-                for start in self.graph.doing(blocked, Task::Start).collect::<Vec<_>>() {
-                    self.block(start, Some(why.clone()));
-                }
-            }
-        }
-    }
+    let why = match task.of_each() {
+        Task::Promote => format!("{} is not going to be promoted", world[rsc].id),
+        _ => format!("{} is not going to run", world[rsc].id),
+    };
+    alloc::vec![actions::missing(graph, rsc, task, why)]
 }

@@ -3,7 +3,7 @@
 use super::decision::Decision;
 use super::graph::{Graph, Task};
 use super::nodes::NodeIx;
-use super::world::{Kind, Role, RscIx, World};
+use super::world::{Kind, RscIx, World};
 use super::{Report, monitors};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -48,7 +48,7 @@ fn alarms(world: &World<'_>) -> Vec<String> {
 }
 
 fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
-    let members = world.members(rsc);
+    let members = world.children(rsc);
     let nodes = if members.is_empty() { world[rsc].running_on.clone() } else { shared_nodes(world, members) };
     ResourceStatus {
         id: world[rsc].id.clone(),
@@ -56,6 +56,8 @@ fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
         agent: match &world[rsc].kind {
             Kind::Primitive(primitive) => primitive.agent.to_string(),
             Kind::Group(_) => "group".to_string(),
+            Kind::Clone(_) => "clone".to_string(),
+            Kind::Bundle(_) => "bundle".to_string(),
             Kind::Orphan(definition) => definition.agent.to_string(),
         },
         state: state(world, graph, rsc),
@@ -80,7 +82,7 @@ fn shared_nodes(world: &World<'_>, members: &[RscIx]) -> Vec<NodeIx> {
 }
 
 fn state(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceState {
-    let members = world.members(rsc);
+    let members = world.children(rsc);
     if !members.is_empty() {
         let states: Vec<ResourceState> = members.iter().map(|member| state(world, graph, *member)).collect();
         return group_state(&states);
@@ -121,9 +123,9 @@ fn group_state(members: &[ResourceState]) -> ResourceState {
 
 /// Where and why there, or why nowhere: one sentence.
 fn why(world: &World<'_>, graph: &Graph, rsc: RscIx) -> String {
-    let decisive = world.members(rsc).first().copied().unwrap_or(rsc);
+    let decisive = world.children(rsc).first().copied().unwrap_or(rsc);
     let one = &world[decisive];
-    let will_run = one.placed_on.filter(|_| one.next_role == Role::Started);
+    let will_run = one.placed_on.filter(|_| one.next_role.is_active());
     if let Some(why) = &one.blocked {
         return format!(
             "blocked: {why}; after looking into it, `musterd resource cleanup {}` lets it go on",

@@ -1,93 +1,18 @@
-//! Fills the world: first what is configured, then what the history says of it.
+//! What the history says of the resources of the world. Where instances of a clone are all the same, the history does not
+//! know their numbers: what runs on a node is the instance that belongs there already, else the first that is free.
 
-use super::failures;
-use super::meta::{Meta, MultipleActive};
+use super::actions::requires;
+use super::meta::{Layers, Meta, MultipleActive, Requires};
 use super::nodes::NodeIx;
-use super::world::{Kind, Note, Role, Rsc, RscIx, World};
+use super::world::{Kind, Note, Role, RscIx, World};
+use super::{configured, failures};
 use crate::observed::{Observed, Response, Rules, Sighting, observe};
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::history::{OpRecord, definition_digest};
 use muster_api::id::ResourceId;
-use muster_api::resource::{Group, Primitive, Resource, Score};
-
-/// Adds the configured resources; the most important are placed first, then in the order of the configuration.
-pub(crate) fn add_configured(world: &mut World<'_>) {
-    let config = world.situation.config;
-    for resource in &config.resources {
-        let top = match resource {
-            Resource::Primitive(primitive) => add_primitive(world, primitive, None, None),
-            Resource::Group(group) => add_group(world, group),
-            // No reader makes them yet.
-            Resource::Clone(_) | Resource::Bundle(_) => continue,
-        };
-        world.top.push(top);
-    }
-    let mut top = core::mem::take(&mut world.top);
-    top.sort_by_key(|rsc| core::cmp::Reverse(world[*rsc].meta.priority));
-    world.top = top;
-}
-
-fn add_group<'a>(world: &mut World<'a>, group: &'a Group) -> RscIx {
-    let meta = Meta::read(&group.meta, None, &world.situation.config.resource_defaults);
-    let ix = add(world, group.id.clone(), Kind::Group(Vec::new()), None, meta);
-    let members =
-        group.members.iter().map(|member| add_primitive(world, member, Some(ix), Some(&group.meta)));
-    world[ix].kind = Kind::Group(members.collect());
-    ix
-}
-
-fn add_primitive<'a>(
-    world: &mut World<'a>,
-    primitive: &'a Primitive,
-    parent: Option<RscIx>,
-    group: Option<&BTreeMap<String, String>>,
-) -> RscIx {
-    let meta = Meta::read(&primitive.meta, group, &world.situation.config.resource_defaults);
-    add(world, primitive.id.clone(), Kind::Primitive(primitive), parent, meta)
-}
-
-fn add<'a>(
-    world: &mut World<'a>,
-    id: ResourceId,
-    kind: Kind<'a>,
-    parent: Option<RscIx>,
-    meta: Meta,
-) -> RscIx {
-    let is_managed = meta.is_managed && !meta.is_maintenance && !world.settings.is_maintenance;
-    let next_role = if meta.is_disabled { Role::Stopped } else { Role::Unknown };
-    let scores = if world.settings.is_symmetric {
-        world.node_indexes().map(|node| (node, Score(0))).collect()
-    } else {
-        BTreeMap::new()
-    };
-    world.resources.push(Rsc {
-        id,
-        kind,
-        parent,
-        meta,
-        is_managed,
-        blocked: None,
-        is_failed: false,
-        is_start_pending: false,
-        ignores_failures: false,
-        is_changed: false,
-        stops_unexpected: false,
-        role: Role::Stopped,
-        next_role,
-        running_on: Vec::new(),
-        observed: BTreeMap::new(),
-        scores,
-        placed_on: None,
-        is_placed: false,
-        is_placing: false,
-        is_scoring: false,
-        notes: Vec::new(),
-    });
-    RscIx(world.resources.len() - 1)
-}
+use muster_api::resource::Score;
 
 /// Reads the records of all nodes that can say something: without fencing, an offline node is taken to run nothing.
 pub(crate) fn add_history(world: &mut World<'_>) {
@@ -110,7 +35,7 @@ pub(crate) fn add_history(world: &mut World<'_>) {
 }
 
 fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: &[OpRecord]) {
-    let configured = world.find(id).filter(|rsc| !world[*rsc].is_group());
+    let configured = if records.is_empty() { None } else { find(world, node, id) };
     let rules = Rules {
         primitive: configured.and_then(|rsc| match world[rsc].kind {
             Kind::Primitive(primitive) => Some(primitive),
@@ -118,6 +43,7 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         }),
         default_on_fail: world.settings.default_on_fail,
         is_managed: configured.is_none_or(|rsc| world[rsc].is_managed),
+        is_promotable: configured.is_some_and(|rsc| world.is_promotable(rsc)),
         is_fencing_enabled: world.settings.is_fencing_enabled,
         is_online: world[node].is_online,
         can_fence: world.settings.can_fence(world[node].is_online),
@@ -128,10 +54,69 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
     let observed = observe(records, &rules);
     let rsc = match configured {
         Some(rsc) => rsc,
-        None if observed.state == Sighting::Started => add_orphan(world, id, &observed),
+        None if observed.state.is_active() => add_orphan(world, id, &observed),
         None => return,
     };
     take_in(world, rsc, node, observed);
+}
+
+/// The resource that records on a node are about.
+fn find(world: &mut World<'_>, node: NodeIx, id: &ResourceId) -> Option<RscIx> {
+    let base = || {
+        let (base, number) = id.as_str().rsplit_once(':')?;
+        number.bytes().all(|byte| byte.is_ascii_digit()).then(|| ResourceId::from(base))
+    };
+    let named = world.find(id);
+    let (name, found) = match named {
+        Some(found) => (id.clone(), found),
+        None => base().and_then(|base| Some((base.clone(), world.find(&base)?)))?,
+    };
+    if world[found].is_runnable() {
+        return Some(found);
+    }
+    let is_unique = world[found].copies().map(|copies| copies.is_unique)?;
+    if is_unique || name == world[found].id { None } else { Some(find_instance(world, found, node, &name)) }
+}
+
+/// The instance that records on a node are about: the one that is there already, with another member of its group; else
+/// the first that is nowhere; else there is one too many.
+fn find_instance(world: &mut World<'_>, clone: RscIx, node: NodeIx, name: &ResourceId) -> RscIx {
+    let part = |world: &World<'_>, instance: RscIx| {
+        world.leaves(instance).into_iter().find(|leaf| world[*leaf].id == *name)
+    };
+    let mut free = None;
+    for instance in world.children(clone).to_vec() {
+        let nodes = world.active_nodes(instance);
+        let Some(part) = part(world, instance) else { continue };
+        if nodes.contains(&node) {
+            let is_taken = !world[part].running_on.is_empty();
+            return if is_taken { surplus(world, clone, name) } else { part };
+        }
+        let is_blocked = world.is_blocked(instance);
+        if nodes.is_empty() && !is_blocked && !is_pending_elsewhere(world, part, node) {
+            free = free.or(Some(part));
+        }
+    }
+    // What does not wait for fencing may start elsewhere: an instance on a lost node must not take a number away.
+    let is_for_all =
+        world[clone].copies().is_some_and(|copies| copies.max >= world.nodes.len() * copies.max_on_node);
+    let is_lost = !world[node].is_online || world[node].unclean.is_some();
+    let free = free.filter(|part| !is_lost || is_for_all || requires(world, *part) == Requires::Fencing);
+    free.unwrap_or_else(|| surplus(world, clone, name))
+}
+
+fn is_pending_elsewhere(world: &World<'_>, part: RscIx, node: NodeIx) -> bool {
+    world[part].observed.iter().any(|(on, observed)| *on != node && observed.is_start_pending)
+}
+
+/// One more instance than there may be.
+fn surplus(world: &mut World<'_>, clone: RscIx, name: &ResourceId) -> RscIx {
+    let instance = configured::add_instance(world, clone);
+    for part in world.leaves(instance).into_iter().chain([instance]) {
+        world[part].is_removed = true;
+    }
+    let part = world.leaves(instance).into_iter().find(|leaf| world[*leaf].id == *name);
+    part.unwrap_or(instance)
 }
 
 /// A resource that was removed from the configuration and still runs.
@@ -139,9 +124,11 @@ fn add_orphan(world: &mut World<'_>, id: &ResourceId, observed: &Observed) -> Rs
     let Some(definition) = observed.definition.clone() else {
         unreachable!("what was seen started was started with something")
     };
-    let empty = BTreeMap::new();
-    let meta = Meta::read(&empty, None, &world.situation.config.resource_defaults);
-    let orphan = add(world, id.clone(), Kind::Orphan(definition), None, meta);
+    let defaults = &world.situation.config.resource_defaults;
+    let meta = Meta::read(&Layers { own: Vec::new(), defaults, is_copied: false });
+    let orphan = configured::add(world, id.clone(), Kind::Orphan(definition), None, meta);
+    world[orphan].is_removed = true;
+    world.by_id.insert(id.clone(), orphan);
     if world.settings.stops_orphans {
         ban_everywhere(world, orphan, "was removed from the configuration".into());
     } else {
@@ -154,7 +141,7 @@ fn add_orphan(world: &mut World<'_>, id: &ResourceId, observed: &Observed) -> Rs
 /// Takes in what was observed of one resource on one node.
 fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) {
     world[rsc].is_start_pending |= observed.is_start_pending;
-    let is_active = observed.state == Sighting::Started;
+    let is_active = observed.state.is_active();
     if is_active {
         fence_where_it_cannot_be_stopped(world, rsc, node);
     }
@@ -168,12 +155,15 @@ fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) 
         Sighting::Unknown => Role::Unknown,
         Sighting::Stopped => Role::Stopped,
         Sighting::Started => Role::Started,
+        Sighting::Unpromoted => Role::Unpromoted,
+        Sighting::Promoted => Role::Promoted,
     };
     world[rsc].role = world[rsc].role.max(role);
     if is_active {
         note_definition(world, rsc, node, &observed);
         world[rsc].running_on.push(node);
         world[rsc].is_failed |= response != Response::Ignore;
+        world[rsc].is_cured_by_demotion = response == Response::Demote;
     }
     world[rsc].observed.insert(node, observed);
 }
@@ -195,16 +185,23 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
         }
         world[rsc].ignores_failures |= observed.ignores_failures;
         if let Some(why) = observed.ban_here.clone() {
-            ban(world, rsc, node, why);
+            ban(world, failures::all_alike(world, rsc), node, why);
         }
         if let Some(why) = observed.ban_everywhere.clone() {
-            ban_everywhere(world, rsc, why);
+            ban_everywhere(world, failures::all_alike(world, rsc), why);
         }
         if world[node].unclean.is_some() {
             continue;
         }
+        if observed.stays_unpromoted && world[rsc].next_role < Role::Unpromoted {
+            world[rsc].next_role = Role::Unpromoted;
+        }
         match observed.response {
-            Response::Ignore | Response::Restart | Response::Fence => {}
+            Response::Ignore
+            | Response::Restart
+            | Response::Demote
+            | Response::RestartContainer
+            | Response::Fence => {}
             Response::Block => {
                 let why = failure_sentence(world, rsc, &observed);
                 world[rsc].is_managed = false;
@@ -269,7 +266,7 @@ fn answer_multiple_active(world: &mut World<'_>, rsc: RscIx) {
             // A group stands or falls as one.
             let group =
                 world[rsc].parent.filter(|group| world[*group].meta.multiple_active == MultipleActive::Block);
-            let blocked = group.map_or(alloc::vec![rsc], |group| world.members(group).to_vec());
+            let blocked = group.map_or(alloc::vec![rsc], |group| world.leaves(group));
             let why =
                 format!("{} is active on several nodes and `multiple-active` is `block`", world[rsc].id);
             for rsc in blocked {
@@ -280,14 +277,20 @@ fn answer_multiple_active(world: &mut World<'_>, rsc: RscIx) {
     }
 }
 
-/// The resource must not run there.
+/// The resource, with all that is in it, must not run there.
 pub(crate) fn ban(world: &mut World<'_>, rsc: RscIx, node: NodeIx, why: String) {
+    for part in world.children(rsc).to_vec() {
+        ban(world, part, node, why.clone());
+    }
     world[rsc].scores.insert(node, Score::MINUS_INFINITY);
     world[rsc].notes.push(Note { node: Some(node), score: Score::MINUS_INFINITY, why });
 }
 
-/// The resource must not run.
+/// The resource, with all that is in it, must not run.
 pub(crate) fn ban_everywhere(world: &mut World<'_>, rsc: RscIx, why: String) {
+    for part in world.children(rsc).to_vec() {
+        ban_everywhere(world, part, why.clone());
+    }
     for node in world.node_indexes() {
         world[rsc].scores.insert(node, Score::MINUS_INFINITY);
     }

@@ -3,19 +3,21 @@
 use super::meta::Meta;
 use super::nodes::{self, Node, NodeIx, NodeState};
 use super::settings::Settings;
-use super::{Situation, failures, locations, unpack};
+use super::copies::{Copies, Replicas};
+use super::{Situation, configured, constraints, failures, locations, unpack};
 use crate::observed::{Definition, Observed, Sighting};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::id::{NodeName, ResourceId};
-use muster_api::resource::{AgentClass, Constraint, Primitive, Score};
+use muster_api::constraint::RoleName;
+use muster_api::resource::{AgentClass, Primitive, Score};
 
 /// Place of a resource in [`World::resources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RscIx(pub(crate) usize);
 
-/// Whether a resource runs, or shall.
+/// Whether a resource runs, or shall, and as what. A later variant is more of the same: what is promoted is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Role {
     /// Not known, or not decided.
@@ -23,6 +25,24 @@ pub(crate) enum Role {
     Unknown,
     Stopped,
     Started,
+    Unpromoted,
+    Promoted,
+}
+
+impl Role {
+    /// A role that a constraint is limited to; `Started` limits nothing.
+    pub(crate) fn of(name: Option<RoleName>) -> Self {
+        match name {
+            None | Some(RoleName::Started) => Self::Unknown,
+            Some(RoleName::Stopped) => Self::Stopped,
+            Some(RoleName::Unpromoted) => Self::Unpromoted,
+            Some(RoleName::Promoted) => Self::Promoted,
+        }
+    }
+
+    pub(crate) fn is_active(self) -> bool {
+        self > Self::Stopped
+    }
 }
 
 /// What a resource is.
@@ -31,6 +51,10 @@ pub(crate) enum Kind<'a> {
     Primitive(&'a Primitive),
     /// Its members in starting order.
     Group(Vec<RscIx>),
+    /// Its instances: primitives or groups. While they are placed the most deserving stands first.
+    Clone(Copies),
+    /// Replicas of a container.
+    Bundle(Replicas),
     /// Records of a resource that is no longer configured.
     Orphan(Definition),
 }
@@ -44,21 +68,30 @@ pub(crate) struct Note {
     pub(crate) why: String,
 }
 
-/// A primitive, a group or an orphan.
+/// A primitive, a group, a clone, a bundle, an instance of one of them, or an orphan.
 #[derive(Debug)]
 pub(crate) struct Rsc<'a> {
+    /// As the history names it: the instances of an anonymous clone share the id of what they are copies of.
     pub(crate) id: ResourceId,
+    /// The number of the instance that it is, or is a part of.
+    pub(crate) copy: Option<usize>,
     pub(crate) kind: Kind<'a>,
     pub(crate) parent: Option<RscIx>,
+    /// `priority`; while instances are placed, how much they deserve it.
+    pub(crate) priority: Score,
     pub(crate) meta: Meta,
     pub(crate) is_managed: bool,
     /// Nobody may touch it until a person has looked.
     pub(crate) blocked: Option<String>,
     pub(crate) is_failed: bool,
+    /// Its failure is cured by a demotion: nothing has to be stopped.
+    pub(crate) is_cured_by_demotion: bool,
     pub(crate) is_start_pending: bool,
     pub(crate) ignores_failures: bool,
     /// It runs with other parameters than it should.
     pub(crate) is_changed: bool,
+    /// It is no longer configured, or an instance that there is no room for.
+    pub(crate) is_removed: bool,
     /// It is active on several nodes, and stays on one of them (`stop_unexpected`).
     pub(crate) stops_unexpected: bool,
     pub(crate) role: Role,
@@ -68,6 +101,14 @@ pub(crate) struct Rsc<'a> {
     pub(crate) observed: BTreeMap<NodeIx, Observed>,
     /// By node: how much it likes to be there. Missing where it may not be at all.
     pub(crate) scores: BTreeMap<NodeIx, Score>,
+    /// By node: what locations say of its promoted role.
+    pub(crate) promoted_scores: BTreeMap<NodeIx, Score>,
+    /// By node: what locations say of it, where it is a group.
+    pub(crate) located: BTreeMap<NodeIx, Score>,
+    /// By node, where this has instances: how many are placed there (while roles are given: promoted there).
+    pub(crate) copies_on: BTreeMap<NodeIx, usize>,
+    /// Who comes first among the instances when roles are given: the promotion score with all that changes it.
+    pub(crate) promotion: Score,
     pub(crate) placed_on: Option<NodeIx>,
     pub(crate) is_placed: bool,
     /// Being placed at this moment: the guard against circles of constraints.
@@ -79,11 +120,37 @@ pub(crate) struct Rsc<'a> {
 
 impl Rsc<'_> {
     pub(crate) fn is_orphan(&self) -> bool {
-        matches!(self.kind, Kind::Orphan(_))
+        self.is_removed
     }
 
     pub(crate) fn is_group(&self) -> bool {
         matches!(self.kind, Kind::Group(_))
+    }
+
+    pub(crate) fn is_clone(&self) -> bool {
+        matches!(self.kind, Kind::Clone(_))
+    }
+
+    /// What actions are run for: neither a group nor anything that has instances.
+    pub(crate) fn is_runnable(&self) -> bool {
+        matches!(self.kind, Kind::Primitive(_) | Kind::Orphan(_))
+    }
+
+    /// How much it comprises: this decides whose colocations count first.
+    pub(crate) fn size(&self) -> u8 {
+        match self.kind {
+            Kind::Primitive(_) | Kind::Orphan(_) => 0,
+            Kind::Group(_) => 1,
+            Kind::Clone(_) => 2,
+            Kind::Bundle(_) => 3,
+        }
+    }
+
+    pub(crate) fn copies(&self) -> Option<&Copies> {
+        match &self.kind {
+            Kind::Clone(copies) => Some(copies),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_fence_device(&self) -> bool {
@@ -110,15 +177,32 @@ impl Rsc<'_> {
     }
 }
 
+/// Place of a colocation in [`World::colocations`].
+pub(crate) type ColIx = usize;
+
 /// A colocation between two resources of the world.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Colocation {
     pub(crate) id: String,
     pub(crate) dependent: RscIx,
     pub(crate) primary: RscIx,
     pub(crate) score: Score,
+    /// Only as long as the dependent has, or is to have, that role; `Unknown` is any.
+    pub(crate) dependent_role: Role,
+    /// Only with copies of the primary that are to have that role; `Unknown` is any.
+    pub(crate) primary_role: Role,
+    /// Together means on nodes with the same value of it; on the same node where it is not set.
+    pub(crate) node_attribute: Option<String>,
+    /// The dependent has a say in where the primary is placed.
+    pub(crate) has_influence: bool,
     /// Configured, not implied by a group.
     pub(crate) is_explicit: bool,
+}
+
+impl Colocation {
+    pub(crate) fn is_mandatory(&self) -> bool {
+        self.score >= Score::INFINITY || self.score <= Score::MINUS_INFINITY
+    }
 }
 
 /// The whole picture.
@@ -131,6 +215,11 @@ pub(crate) struct World<'a> {
     /// Resources at the top level, the most important first.
     pub(crate) top: Vec<RscIx>,
     pub(crate) colocations: Vec<Colocation>,
+    /// By resource: the colocations in which it is the dependent, and those in which it is the primary.
+    pub(crate) following: BTreeMap<RscIx, Vec<ColIx>>,
+    pub(crate) followed: BTreeMap<RscIx, Vec<ColIx>>,
+    /// Where an id leads to: for what a clone has copies of to the clone.
+    pub(crate) by_id: BTreeMap<ResourceId, RscIx>,
     /// When to decide again, whatever happens.
     pub(crate) next_check_ms: Option<u64>,
 }
@@ -150,42 +239,32 @@ impl<'a> World<'a> {
             resources: Vec::new(),
             top: Vec::new(),
             colocations: Vec::new(),
+            following: BTreeMap::new(),
+            followed: BTreeMap::new(),
+            by_id: BTreeMap::new(),
             next_check_ms: None,
         };
-        unpack::add_configured(&mut world);
+        configured::add_all(&mut world);
         unpack::add_history(&mut world);
-        world.add_colocations();
+        constraints::add_colocations(&mut world);
         locations::apply(&mut world);
         failures::ban_after_too_many(&mut world);
         world
     }
 
-    /// A group's members are colocated, each with the one before it; then what the configuration says.
-    fn add_colocations(&mut self) {
-        let mut colocations = Vec::new();
-        for rsc in &self.resources {
-            let Kind::Group(members) = &rsc.kind else { continue };
-            colocations.extend(members.windows(2).map(|pair| Colocation {
-                id: "#group-members".into(),
-                dependent: pair[1],
-                primary: pair[0],
-                score: Score::INFINITY,
-                is_explicit: false,
-            }));
+    pub(crate) fn colocate(&mut self, colocation: Colocation) {
+        if colocation.score == Score(0) || colocation.dependent == colocation.primary {
+            return;
         }
-        for constraint in &self.situation.config.constraints {
-            let Constraint::Colocation { id, resource, with, score, .. } = constraint else { continue };
-            let (Some(dependent), Some(primary)) = (self.find(resource), self.find(with)) else { continue };
-            if *score != Score(0) && dependent != primary {
-                let (id, score) = (id.clone(), *score);
-                colocations.push(Colocation { id, dependent, primary, score, is_explicit: true });
-            }
-        }
-        self.colocations = colocations;
+        let place = self.colocations.len();
+        self.following.entry(colocation.dependent).or_default().push(place);
+        self.followed.entry(colocation.primary).or_default().push(place);
+        self.colocations.push(colocation);
     }
 
+    /// The resource that a constraint names.
     pub(crate) fn find(&self, id: &ResourceId) -> Option<RscIx> {
-        self.resources.iter().position(|rsc| rsc.id == *id).map(RscIx)
+        self.by_id.get(id).copied()
     }
 
     pub(crate) fn find_node(&self, name: &NodeName) -> Option<NodeIx> {
@@ -200,9 +279,19 @@ impl<'a> World<'a> {
         (0..self.resources.len()).map(RscIx)
     }
 
-    /// Everything that actions are run for: no groups.
+    /// Everything that actions are run for: no groups, no clones, but their members and instances.
     pub(crate) fn runnables(&self) -> Vec<RscIx> {
-        self.rsc_indexes().filter(|rsc| !self[*rsc].is_group()).collect()
+        self.rsc_indexes().filter(|rsc| self[*rsc].is_runnable()).collect()
+    }
+
+    /// A group's members, a clone's instances, the parts of a bundle; nothing for others.
+    pub(crate) fn children(&self, rsc: RscIx) -> &[RscIx] {
+        match &self[rsc].kind {
+            Kind::Group(members) => members,
+            Kind::Clone(copies) => &copies.instances,
+            Kind::Bundle(replicas) => &replicas.parts,
+            Kind::Primitive(_) | Kind::Orphan(_) => &[],
+        }
     }
 
     /// A group's members; nothing for others.
@@ -210,6 +299,88 @@ impl<'a> World<'a> {
         match &self[rsc].kind {
             Kind::Group(members) => members,
             _ => &[],
+        }
+    }
+
+    /// Itself, or the primitives in it.
+    pub(crate) fn leaves(&self, rsc: RscIx) -> Vec<RscIx> {
+        if self[rsc].is_runnable() {
+            return alloc::vec![rsc];
+        }
+        self.children(rsc).iter().flat_map(|child| self.leaves(*child)).collect()
+    }
+
+    /// The clone that it is an instance of, or a part of an instance of.
+    pub(crate) fn clone_of(&self, rsc: RscIx) -> Option<RscIx> {
+        let mut above = Some(rsc);
+        while let Some(one) = above {
+            if self[one].is_clone() {
+                return Some(one);
+            }
+            above = self[one].parent;
+        }
+        None
+    }
+
+    /// The copies that a clone has, where it is an instance of one or a part of it.
+    pub(crate) fn copies_of(&self, rsc: RscIx) -> Option<&Copies> {
+        self.clone_of(rsc).and_then(|clone| self[clone].copies())
+    }
+
+    pub(crate) fn is_promotable(&self, rsc: RscIx) -> bool {
+        self.copies_of(rsc).is_some_and(|copies| copies.is_promotable)
+    }
+
+    /// Whether one stands inside of the other.
+    pub(crate) fn is_inside(&self, rsc: RscIx, whole: RscIx) -> bool {
+        let parent = self[rsc].parent;
+        parent.is_some_and(|parent| parent == whole || self.is_inside(parent, whole))
+    }
+
+    /// What it is: of a group or a clone what the most active part of it is.
+    pub(crate) fn role(&self, rsc: RscIx) -> Role {
+        let parts = self.children(rsc).iter().map(|part| self.role(*part)).max();
+        parts.unwrap_or(self[rsc].role)
+    }
+
+    /// What it shall be.
+    pub(crate) fn next_role(&self, rsc: RscIx) -> Role {
+        let parts = self.children(rsc).iter().map(|part| self.next_role(*part)).max();
+        parts.unwrap_or(self[rsc].next_role)
+    }
+
+    /// Whether it, or any part of it, is blocked.
+    pub(crate) fn is_blocked(&self, rsc: RscIx) -> bool {
+        self.leaves(rsc).into_iter().any(|leaf| self[leaf].blocked.is_some())
+    }
+
+    /// Where it is active, without doubles.
+    pub(crate) fn active_nodes(&self, rsc: RscIx) -> Vec<NodeIx> {
+        if self[rsc].is_runnable() {
+            return self[rsc].running_on.clone();
+        }
+        let mut nodes = Vec::new();
+        for node in self.leaves(rsc).into_iter().flat_map(|leaf| self[leaf].running_on.clone()) {
+            if !nodes.contains(&node) {
+                nodes.push(node);
+            }
+        }
+        nodes
+    }
+
+    /// Where it is placed: of a group where its first placed member is.
+    pub(crate) fn place_of(&self, rsc: RscIx) -> Option<NodeIx> {
+        if self[rsc].is_runnable() {
+            return self[rsc].placed_on;
+        }
+        self.children(rsc).iter().find_map(|part| self.place_of(*part))
+    }
+
+    /// The value that decides whether two nodes are the same place for a colocation.
+    pub(crate) fn locality<'w>(&'w self, node: NodeIx, attribute: Option<&str>) -> Option<&'w str> {
+        match attribute {
+            None | Some("#uname") => Some(self[node].name.as_str()),
+            Some(attribute) => self[node].attribute(attribute),
         }
     }
 
@@ -225,7 +396,7 @@ impl<'a> World<'a> {
 
     /// Where a resource is now: of several nodes the first that is there and clean.
     pub(crate) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
-        let nodes = &self[rsc].running_on;
+        let nodes = self.active_nodes(rsc);
         let is_healthy = |node: &&NodeIx| self[**node].is_online && self[**node].unclean.is_none();
         nodes.iter().find(is_healthy).or(nodes.first()).copied()
     }

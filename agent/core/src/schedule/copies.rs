@@ -1,0 +1,62 @@
+//! What a clone or a bundle is: how many copies there may be, where, and which of them may be promoted.
+
+use super::meta::Layers;
+use super::world::RscIx;
+use alloc::vec::Vec;
+
+/// The instances of a clone.
+#[derive(Debug)]
+pub(crate) struct Copies {
+    /// Primitives or groups.
+    pub(crate) instances: Vec<RscIx>,
+    /// `clone-max`.
+    pub(crate) max: usize,
+    /// `clone-node-max`: more than one only where the instances differ.
+    pub(crate) max_on_node: usize,
+    /// `clone-min`: how many must run before what depends on them may.
+    pub(crate) min: usize,
+    pub(crate) is_promotable: bool,
+    /// `promoted-max` and `promoted-node-max`.
+    pub(crate) promoted_max: usize,
+    pub(crate) promoted_max_on_node: usize,
+    /// `globally-unique`.
+    pub(crate) is_unique: bool,
+    /// `ordered`: one instance after the other.
+    pub(crate) is_ordered: bool,
+    /// `interleave`: what comes after another clone only waits for the instance on its own node.
+    pub(crate) is_interleaved: bool,
+    /// `notify`.
+    pub(crate) notifies: bool,
+    /// The promotion scores have been added to the scores of the nodes.
+    pub(crate) has_promotion_scores: bool,
+}
+
+impl Copies {
+    pub(crate) fn read(meta: &Layers<'_>, nodes: usize) -> Self {
+        let is_unique = meta.flag("globally-unique", false);
+        let is_promotable = meta.flag("promotable", false);
+        let max_on_node = meta.count("clone-node-max").unwrap_or(1);
+        let of_promoted = |new: &str, old: &str| meta.count(new).or_else(|| meta.count(old)).unwrap_or(1);
+        Self {
+            instances: Vec::new(),
+            max: meta.count("clone-max").unwrap_or(nodes.max(1)),
+            max_on_node: if is_unique { max_on_node } else { max_on_node.min(1) },
+            min: meta.count("clone-min").unwrap_or(0),
+            is_promotable,
+            promoted_max: if is_promotable { of_promoted("promoted-max", "master-max") } else { 0 },
+            promoted_max_on_node: of_promoted("promoted-node-max", "master-node-max"),
+            is_unique,
+            is_ordered: meta.flag("ordered", false),
+            is_interleaved: meta.flag("interleave", false),
+            notifies: meta.flag("notify", false),
+            has_promotion_scores: false,
+        }
+    }
+}
+
+/// The replicas of a bundle.
+#[derive(Debug)]
+pub(crate) struct Replicas {
+    /// Everything that is in it.
+    pub(crate) parts: Vec<RscIx>,
+}
