@@ -23,6 +23,11 @@ impl Score {
     /// Must not.
     pub const MINUS_INFINITY: Self = Self(-1_000_000);
 
+    /// Whether it is a must or a must not.
+    pub const fn is_infinite(self) -> bool {
+        self.0 >= Self::INFINITY.0 || self.0 <= Self::MINUS_INFINITY.0
+    }
+
     /// A score as written: a whole number, `INFINITY`, `+INFINITY` or `-INFINITY`; larger numbers are cut.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim() {
@@ -279,6 +284,22 @@ pub enum Content {
 }
 
 impl Content {
+    /// The primitives in it.
+    pub fn primitives(&self) -> &[Primitive] {
+        match self {
+            Self::Primitive(primitive) => core::slice::from_ref(primitive),
+            Self::Group(group) => &group.members,
+        }
+    }
+
+    /// The primitives in it, to be changed.
+    pub fn primitives_mut(&mut self) -> &mut [Primitive] {
+        match self {
+            Self::Primitive(primitive) => core::slice::from_mut(primitive),
+            Self::Group(group) => &mut group.members,
+        }
+    }
+
     /// Its id.
     pub fn id(&self) -> &ResourceId {
         match self {
@@ -385,10 +406,7 @@ impl Resource {
         match self {
             Self::Primitive(primitive) => core::slice::from_ref(primitive),
             Self::Group(group) => &group.members,
-            Self::Clone(clone) => match &clone.content {
-                Content::Primitive(primitive) => core::slice::from_ref(primitive),
-                Content::Group(group) => &group.members,
-            },
+            Self::Clone(clone) => clone.content.primitives(),
             Self::Bundle(bundle) => bundle.primitive.as_slice(),
         }
     }
@@ -398,10 +416,7 @@ impl Resource {
         match self {
             Self::Primitive(primitive) => core::slice::from_mut(primitive),
             Self::Group(group) => &mut group.members,
-            Self::Clone(clone) => match &mut clone.content {
-                Content::Primitive(primitive) => core::slice::from_mut(primitive),
-                Content::Group(group) => &mut group.members,
-            },
+            Self::Clone(clone) => clone.content.primitives_mut(),
             Self::Bundle(bundle) => bundle.primitive.as_mut_slice(),
         }
     }

@@ -394,7 +394,8 @@ impl Rules<'_> {
     fn response_to(&self, record: &OpRecord) -> Response {
         let operation = self.operation(record);
         let own = operation.and_then(|operation| operation.on_fail);
-        let of_promoted = || own.or_else(|| self.of_promoted_monitor()).filter(|_| record.operation == "demote");
+        let of_promoted =
+            || own.or_else(|| self.of_promoted_monitor()).filter(|_| record.operation == "demote");
         let on_fail = own.or_else(of_promoted).or(self.default_on_fail);
         match on_fail {
             Some(OnFail::Ignore) => Response::Ignore,
@@ -422,7 +423,10 @@ impl Rules<'_> {
     fn of_promoted_monitor(&self) -> Option<OnFail> {
         let monitors = self.primitive?.operations.iter().filter(|operation| {
             let role = operation.role.as_deref().and_then(RoleName::parse);
-            operation.name == "monitor" && operation.interval_ms > 0 && operation.enabled && role == Some(RoleName::Promoted)
+            operation.name == "monitor"
+                && operation.interval_ms > 0
+                && operation.enabled
+                && role == Some(RoleName::Promoted)
         });
         monitors.filter_map(|operation| operation.on_fail).find(|on_fail| *on_fail != OnFail::Demote)
     }

@@ -3,9 +3,10 @@
 use crate::cluster::cib::{self, CibError, Imported};
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
+use muster_api::constraint::RoleName;
 use muster_api::id::NodeName;
 use muster_api::status::Fact;
-use muster_core::schedule::{ChangeKind, Decision, NodeState, ResourceChange, Situation, decide};
+use muster_core::schedule::{Decision, NodeState, ResourceChange, Situation, decide};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -92,10 +93,11 @@ fn answer(imported: &Imported, decision: &Decision) -> Value {
     let active: Map<String, Value> = decision
         .active_after
         .iter()
-        .map(|(resource, nodes)| {
-            let places: Vec<Value> =
-                nodes.iter().map(|node| json!({ "node": node, "role": "started" })).collect();
-            (resource.to_string(), Value::Array(places))
+        .map(|(resource, places)| {
+            let place = |(node, role): &(NodeName, RoleName)| {
+                json!({ "node": node, "role": role.name().to_ascii_lowercase() })
+            };
+            (resource.to_string(), places.iter().map(place).collect())
         })
         .collect();
     let nodes: Map<String, Value> = imported
@@ -113,13 +115,7 @@ fn answer(imported: &Imported, decision: &Decision) -> Value {
 }
 
 fn action(change: &ResourceChange) -> Value {
-    let op = match change.kind {
-        ChangeKind::Start => "start",
-        ChangeKind::Stop => "stop",
-        ChangeKind::Restart => "restart",
-        ChangeKind::Recover => "recover",
-        ChangeKind::Move => "move",
-    };
+    let op = change.kind.name();
     let mut action = json!({ "op": op, "rsc": change.resource, "from": change.from, "to": change.to });
     if change.is_blocked {
         action["blocked"] = Value::from(true);

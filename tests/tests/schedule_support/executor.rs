@@ -6,7 +6,7 @@ use muster_api::history::{OpRecord, OpStatus, ResourceAction, definition_digest,
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{Constraint, Score};
 use muster_api::status::Fact;
-use muster_core::observed::{Rules, Sighting, observe, remember};
+use muster_core::observed::{Rules, observe, remember};
 use muster_core::schedule::{Action, ActionKind, Decision, Transition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,6 +103,7 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
                 primitive: world.config.primitive(resource),
                 default_on_fail: None,
                 is_managed: true,
+                is_promotable: false,
                 is_fencing_enabled: world.config.is_fencing_enabled(),
                 is_online: true,
                 can_fence: true,
@@ -110,7 +111,7 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
                 has_fresh_fail_count: false,
                 now_ms: world.now_ms,
             };
-            if !is_gone && observe(records, &rules).state == Sighting::Started {
+            if !is_gone && observe(records, &rules).state.is_active() {
                 active.entry(resource.clone()).or_default().insert(node.clone());
             }
         }

@@ -117,7 +117,12 @@ impl Way<'_, '_, '_> {
                 stop_everywhere(self.world, self.graph, self.rsc, Some(why));
             }
             (true, Role::Started) if role > Role::Started => {
-                stop_everywhere(self.world, self.graph, self.rsc, Some("it is no longer promotable".to_string()));
+                stop_everywhere(
+                    self.world,
+                    self.graph,
+                    self.rsc,
+                    Some("it is no longer promotable".to_string()),
+                );
                 self.start(false, None);
             }
             (false, next_role) if next_role.is_active() => self.start(false, None),

@@ -10,6 +10,7 @@ use super::related::{with_others, with_this};
 use super::world::{ColIx, Colocation, Kind, Note, Role, RscIx, World};
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::resource::Score;
 
@@ -59,8 +60,7 @@ pub(crate) struct Adding {
 pub(crate) fn apply_all(world: &mut World<'_>, rsc: RscIx) {
     let (with_others, with_this) = (with_others(world, rsc), with_this(world, rsc));
     for mandatory in [true, false] {
-        let counts =
-            |world: &World<'_>, place: &ColIx| world.colocations[*place].is_mandatory() == mandatory;
+        let counts = |world: &World<'_>, place: &ColIx| world.colocations[*place].is_mandatory() == mandatory;
         let chosen = |world: &World<'_>, all: &[ColIx]| -> Vec<ColIx> {
             all.iter().copied().filter(|place| counts(world, place)).collect()
         };
@@ -147,7 +147,6 @@ pub(crate) fn take_in(world: &mut World<'_>, dependent: RscIx, primary: RscIx, c
             }
         }
         Kind::Clone(_) => take_in_clone(world, dependent, primary, colocation),
-        Kind::Bundle(_) => {}
     }
 }
 
@@ -210,20 +209,16 @@ fn take_in_place(world: &mut World<'_>, dependent: RscIx, primary: RscIx, coloca
         .collect();
     let is_binding = score >= Score::INFINITY || score <= Score::MINUS_INFINITY;
     if is_binding || is_any_usable(world, &scores) {
-        let why = together_or_apart(world, primary, place, score);
+        let why = together_or_apart(world, primary, colocation);
         replace_scores(world, dependent, scores, &why);
     }
 }
 
-fn together_or_apart(
-    world: &World<'_>,
-    primary: RscIx,
-    place: Option<NodeIx>,
-    score: Score,
-) -> alloc::string::String {
-    let whole = world[primary].parent.filter(|parent| world[*parent].is_group()).unwrap_or(primary);
-    let id = &world[whole].id;
-    match place.map(|place| &world[place].name) {
+fn together_or_apart(world: &World<'_>, primary: RscIx, colocation: ColIx) -> String {
+    let Colocation { score, is_explicit, .. } = world.colocations[colocation];
+    let whole = world[primary].parent.filter(|parent| is_explicit && world[*parent].is_group());
+    let id = &world[whole.unwrap_or(primary)].id;
+    match world[primary].placed_on.map(|place| &world[place].name) {
         None => format!("it must be with {id}, which runs nowhere"),
         Some(place) if score >= Score::INFINITY => format!("it must be with {id}, which is on {place}"),
         Some(_) => format!("it must not be with {id}"),
@@ -309,7 +304,7 @@ fn follow_instance(world: &mut World<'_>, dependent: RscIx, clone: RscIx, coloca
     match instances::compatible(world, dependent, clone, Role::Unknown, false) {
         Some(instance) => take_in(world, dependent, instance, colocation),
         None if world.colocations[colocation].score >= Score::INFINITY => {
-            let why = format!("it must be with an instance of {}, and there is none for it", world[clone].id);
+            let why = format!("has no instance of {} to be with", world[clone].id);
             super::placement::leave_out(world, dependent, &why);
         }
         None => {}
@@ -396,7 +391,11 @@ fn liking(world: &World<'_>, source: RscIx, node: NodeIx, through: &Colocation) 
         None => on(&node),
         Some(_) => {
             let value = world.locality(node, attribute);
-            world.node_indexes().filter(|other| world.locality(*other, attribute) == value).filter_map(|other| on(&other)).max()
+            world
+                .node_indexes()
+                .filter(|other| world.locality(*other, attribute) == value)
+                .filter_map(|other| on(&other))
+                .max()
         }
     };
     best.unwrap_or(Score::MINUS_INFINITY)

@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 use muster_api::id::ResourceId;
-use muster_api::resource::{CloneSet, Content, Group, Primitive, Resource, Score};
+use muster_api::resource::{AgentClass, CloneSet, Content, Group, Primitive, Resource, Score};
 
 /// Adds all; the most important are placed first, then in the order of the configuration.
 pub(crate) fn add_all(world: &mut World<'_>) {
@@ -54,6 +54,7 @@ pub(crate) fn add<'a>(
     };
     world.resources.push(Rsc {
         id,
+        known_as: None,
         copy: None,
         kind,
         parent,
@@ -89,7 +90,8 @@ pub(crate) fn add<'a>(
 fn add_clone<'a>(world: &mut World<'a>, clone: &'a CloneSet, outer: &Layers<'a>) -> RscIx {
     let mut meta = outer.within(&clone.meta);
     meta.is_copied = true;
-    let copies = Copies::read(&meta, world.nodes.len());
+    let can_differ = clone.content.primitives().iter().all(can_differ);
+    let copies = Copies::read(&meta, world.nodes.len(), can_differ);
     let max = copies.max;
     let ix = add(world, clone.id.clone(), Kind::Clone(copies), None, Meta::read(&meta));
     world.by_id.insert(clone.id.clone(), ix);
@@ -98,6 +100,11 @@ fn add_clone<'a>(world: &mut World<'a>, clone: &'a CloneSet, outer: &Layers<'a>)
         add_instance(world, ix);
     }
     ix
+}
+
+/// Only agents that take parameters can tell their instances apart.
+fn can_differ(primitive: &Primitive) -> bool {
+    matches!(primitive.agent.class, AgentClass::Ocf | AgentClass::Stonith)
 }
 
 /// One more instance of a clone.
@@ -147,13 +154,7 @@ impl<'a> Adding<'_, 'a> {
         self.add(&primitive.id, Kind::Primitive(primitive), parent, &meta)
     }
 
-    fn add(
-        &mut self,
-        id: &ResourceId,
-        kind: Kind<'a>,
-        parent: Option<RscIx>,
-        meta: &Layers<'_>,
-    ) -> RscIx {
+    fn add(&mut self, id: &ResourceId, kind: Kind<'a>, parent: Option<RscIx>, meta: &Layers<'_>) -> RscIx {
         let own_id = match self.number {
             Some(number) if self.is_unique => ResourceId::from(format!("{id}:{number}").as_str()),
             _ => id.clone(),

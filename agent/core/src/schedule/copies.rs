@@ -1,4 +1,4 @@
-//! What a clone or a bundle is: how many copies there may be, where, and which of them may be promoted.
+//! What a clone is: how many copies there may be, where, and which of them may be promoted.
 
 use super::meta::Layers;
 use super::world::RscIx;
@@ -25,15 +25,13 @@ pub(crate) struct Copies {
     pub(crate) is_ordered: bool,
     /// `interleave`: what comes after another clone only waits for the instance on its own node.
     pub(crate) is_interleaved: bool,
-    /// `notify`.
-    pub(crate) notifies: bool,
     /// The promotion scores have been added to the scores of the nodes.
     pub(crate) has_promotion_scores: bool,
 }
 
 impl Copies {
-    pub(crate) fn read(meta: &Layers<'_>, nodes: usize) -> Self {
-        let is_unique = meta.flag("globally-unique", false);
+    pub(crate) fn read(meta: &Layers<'_>, nodes: usize, can_differ: bool) -> Self {
+        let is_unique = can_differ && meta.flag("globally-unique", false);
         let is_promotable = meta.flag("promotable", false);
         let max_on_node = meta.count("clone-node-max").unwrap_or(1);
         let of_promoted = |new: &str, old: &str| meta.count(new).or_else(|| meta.count(old)).unwrap_or(1);
@@ -48,15 +46,7 @@ impl Copies {
             is_unique,
             is_ordered: meta.flag("ordered", false),
             is_interleaved: meta.flag("interleave", false),
-            notifies: meta.flag("notify", false),
             has_promotion_scores: false,
         }
     }
-}
-
-/// The replicas of a bundle.
-#[derive(Debug)]
-pub(crate) struct Replicas {
-    /// Everything that is in it.
-    pub(crate) parts: Vec<RscIx>,
 }

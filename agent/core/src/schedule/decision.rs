@@ -5,9 +5,9 @@ use super::graph::{ActionIx, Graph, Task};
 use super::nodes::NodeIx;
 use super::world::{Role, RscIx, World};
 use super::{Report, Transition};
+use crate::observed::Sighting;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use crate::observed::Sighting;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -206,7 +206,9 @@ impl Changing<'_, '_> {
         let is_stopped = self.stop.is_some_and(|stop| !graph[stop].is_optional);
         match self.stop {
             Some(_) if cannot_start => self.stops(),
-            Some(_) if one.is_failed && !one.is_cured_by_demotion => alloc::vec![self.both(ChangeKind::Recover)],
+            Some(_) if one.is_failed && !one.is_cured_by_demotion => {
+                alloc::vec![self.both(ChangeKind::Recover)]
+            }
             _ if is_moving => alloc::vec![self.both(ChangeKind::Move)],
             _ if is_stopped => alloc::vec![self.both(ChangeKind::Restart)],
             _ if one.role == Role::Promoted => {

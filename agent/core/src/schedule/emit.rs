@@ -112,7 +112,9 @@ impl Draft<'_, '_> {
             Task::Start | Task::Promote => {
                 configured_action(self.world, planned.rsc?, planned.task.name(), 0)?
             }
-            Task::Stop | Task::Demote => recorded_action(self.world, planned.rsc?, node, planned.task.name())?,
+            Task::Stop | Task::Demote => {
+                recorded_action(self.world, planned.rsc?, node, planned.task.name())?
+            }
             Task::Started | Task::Stopped | Task::Promoted | Task::Demoted | Task::Enough => return None,
         };
         Some(ActionKind::Resource { node: name, action, is_probe: false })
@@ -165,7 +167,7 @@ fn configured_action(
 fn recorded_action(world: &World<'_>, rsc: RscIx, node: NodeIx, operation: &str) -> Option<ResourceAction> {
     let recorded = world[rsc].observed.get(&node).and_then(|observed| observed.definition.as_ref());
     match (&world[rsc].kind, recorded) {
-        (Kind::Group(_) | Kind::Clone(_) | Kind::Bundle(_), _) => None,
+        (Kind::Group(_) | Kind::Clone(_), _) => None,
         (Kind::Primitive(primitive), None) => {
             Some(action(world, rsc, &primitive.agent, &primitive.params, operation, 0))
         }

@@ -58,7 +58,8 @@ fn order_starts(world: &World<'_>, graph: &mut Graph, fencing: ActionIx) {
             Requires::Quorum => world[rsc].scores.contains_key(&target) && !world[rsc].is_known_on(target),
         };
         if waits {
-            for up in graph.doing(rsc, Task::Start).chain(graph.doing(rsc, Task::Promote)).collect::<Vec<_>>() {
+            for up in graph.doing(rsc, Task::Start).chain(graph.doing(rsc, Task::Promote)).collect::<Vec<_>>()
+            {
                 graph.order(fencing, up, Relation::ORDERED);
             }
         }

@@ -56,7 +56,7 @@ fn place_instances(world: &mut World<'_>, clone: RscIx) {
             break;
         }
         let Some(current) = node_to_keep(world, clone, instance, fair_share) else { continue };
-        placed += usize::from(keep(world, clone, instance, current, available.len()));
+        placed += usize::from(keep(world, clone, instance, current, max - placed));
     }
     for &instance in &instances {
         if world[instance].is_placed {
@@ -94,8 +94,8 @@ fn count(world: &World<'_>, clone: RscIx, node: NodeIx) -> usize {
 }
 
 /// Leaves an instance where it runs, unless others need the room: as long as it would rather go elsewhere, one place
-/// there is kept for another, and it is tried again.
-fn keep(world: &mut World<'_>, clone: RscIx, instance: RscIx, current: NodeIx, available: usize) -> bool {
+/// there is kept for another, and it is tried again. `open` is how many are still to be placed.
+fn keep(world: &mut World<'_>, clone: RscIx, instance: RscIx, current: NodeIx, open: usize) -> bool {
     let is_possible = |score: Option<&Score>| score.is_some_and(|score| world.is_usable(current, *score));
     if !is_possible(world[instance].scores.get(&current)) {
         return false;
@@ -104,7 +104,7 @@ fn keep(world: &mut World<'_>, clone: RscIx, instance: RscIx, current: NodeIx, a
     let before = Backup::of(world, instance);
     let wish = Wish { prefer: Some(current), is_final: false };
     let mut is_kept = false;
-    for _ in 0..available {
+    for _ in 0..open {
         let chosen = place_one(world, clone, instance, wish);
         is_kept = chosen == Some(current);
         if is_kept {
@@ -131,10 +131,8 @@ impl Backup {
     fn of(world: &World<'_>, instance: RscIx) -> Self {
         let all = world.leaves(instance).into_iter().chain([instance]);
         Self(
-            all.map(|rsc| {
-                (rsc, world[rsc].scores.clone(), world[rsc].next_role, world[rsc].notes.len())
-            })
-            .collect(),
+            all.map(|rsc| (rsc, world[rsc].scores.clone(), world[rsc].next_role, world[rsc].notes.len()))
+                .collect(),
         )
     }
 
@@ -210,7 +208,8 @@ pub(crate) fn compare(world: &mut World<'_>, one: RscIx, other: RscIx) -> Orderi
     }
     let (here, there) = (allowed_node(world, one), allowed_node(world, other));
     let first = |yes: bool, other: bool| other.cmp(&yes);
-    let place = first(here.is_ok(), there.is_ok()).then_with(|| world[other].priority.cmp(&world[one].priority));
+    let place =
+        first(here.is_ok(), there.is_ok()).then_with(|| world[other].priority.cmp(&world[one].priority));
     if place != Ordering::Equal {
         return place;
     }
@@ -235,7 +234,11 @@ fn allowed_node(world: &World<'_>, instance: RscIx) -> Result<Option<NodeIx>, ()
 }
 
 /// A node that the clone may be on before one where it may not be, then the one with fewer instances.
-fn compare_room(world: &World<'_>, (one, here): (RscIx, NodeIx), (other, there): (RscIx, NodeIx)) -> Ordering {
+fn compare_room(
+    world: &World<'_>,
+    (one, here): (RscIx, NodeIx),
+    (other, there): (RscIx, NodeIx),
+) -> Ordering {
     let count_there = |instance: RscIx, node: NodeIx| {
         let whole = world[instance].parent?;
         world[whole].scores.get(&node)?;
@@ -254,7 +257,11 @@ fn has_failed(world: &World<'_>, instance: RscIx) -> bool {
 }
 
 /// The one whose node those like more that the clone is colocated with.
-fn compare_company(world: &mut World<'_>, (one, here): (RscIx, NodeIx), (other, there): (RscIx, NodeIx)) -> Ordering {
+fn compare_company(
+    world: &mut World<'_>,
+    (one, here): (RscIx, NodeIx),
+    (other, there): (RscIx, NodeIx),
+) -> Ordering {
     company(world, other, there).cmp(&company(world, one, here))
 }
 

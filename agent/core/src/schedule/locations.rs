@@ -9,7 +9,9 @@ use muster_api::resource::{Constraint, Score};
 /// Applies all location constraints that are in force, then stickiness.
 pub(crate) fn apply(world: &mut World<'_>) {
     for constraint in &world.situation.config.constraints {
-        let Constraint::Location { id, resource, node, score, until_ms, role, .. } = constraint else { continue };
+        let Constraint::Location { id, resource, node, score, until_ms, role, .. } = constraint else {
+            continue;
+        };
         if let Some(until_ms) = *until_ms {
             if world.situation.now_ms >= until_ms {
                 continue;

@@ -11,13 +11,8 @@ use muster_api::resource::{Constraint, OrderKind, Score};
 
 /// Adds all orders to the graph.
 pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
-    for rsc in world.rsc_indexes() {
-        match &world[rsc].kind {
-            Kind::Group(members) => add_group(world, graph, rsc, members),
-            Kind::Clone(copies) => add_clone(world, graph, rsc, copies),
-            Kind::Bundle(_) => {}
-            Kind::Primitive(_) | Kind::Orphan(_) => add_restart(world, graph, rsc),
-        }
+    for top in &world.top {
+        add_implied(world, graph, *top);
     }
     for colocation in &world.colocations {
         if colocation.score <= Score::MINUS_INFINITY {
@@ -27,6 +22,18 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
     }
     for constraint in &world.situation.config.constraints {
         add_configured(world, graph, constraint);
+    }
+}
+
+/// What is inside first: an instance that is not started again must not be stopped for that.
+fn add_implied(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
+    for part in world.children(rsc) {
+        add_implied(world, graph, *part);
+    }
+    match &world[rsc].kind {
+        Kind::Group(members) => add_group(world, graph, rsc, members),
+        Kind::Clone(copies) => add_clone(world, graph, rsc, copies),
+        Kind::Primitive(_) | Kind::Orphan(_) => add_restart(world, graph, rsc),
     }
 }
 
@@ -265,6 +272,9 @@ pub(crate) fn order(
         false => first_task.completion(),
     };
     let thens: Vec<ActionIx> = graph.doing(then_rsc, then_task).collect();
+    if thens.is_empty() {
+        return;
+    }
     for first in actions_of(world, graph, (first_rsc, first_task)) {
         for &then in &thens {
             graph.order(first, then, relation);

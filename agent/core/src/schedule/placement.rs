@@ -47,7 +47,6 @@ pub(crate) fn place(world: &mut World<'_>, rsc: RscIx, wish: Wish) {
         Kind::Primitive(_) | Kind::Orphan(_) => place_primitive(world, rsc, wish),
         Kind::Group(_) => place_group(world, rsc, wish),
         Kind::Clone(_) => instances::place_clone(world, rsc),
-        Kind::Bundle(_) => {}
     }
     world[rsc].is_placing = false;
 }
@@ -140,7 +139,9 @@ fn best_node(world: &World<'_>, rsc: RscIx, prefer: Option<NodeIx>) -> Option<No
         return None;
     }
     let own_score = |node: NodeIx| world[rsc].scores.get(&node).copied();
-    if let Some(preferred) = prefer.filter(|node| own_score(*node).is_some_and(|own| own >= score && world.is_usable(*node, own))) {
+    if let Some(preferred) =
+        prefer.filter(|node| own_score(*node).is_some_and(|own| own >= score && world.is_usable(*node, own)))
+    {
         return Some(preferred);
     }
     // A node that is as good as the best keeps the resource, but only where somebody said that it is good. Instances that

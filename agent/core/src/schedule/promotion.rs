@@ -10,6 +10,7 @@ use super::world::{ColIx, Colocation, Kind, Role, RscIx, World};
 use alloc::format;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use muster_api::id::ResourceId;
 use muster_api::resource::Score;
 
 /// Before instances are placed: who is likely to be promoted on a node likes to be there.
@@ -37,12 +38,15 @@ pub(crate) fn add_scores(world: &mut World<'_>, clone: RscIx) {
 fn promotion_score(world: &World<'_>, instance: RscIx, node: NodeIx) -> Option<Score> {
     if world[instance].is_group() {
         let members = world.members(instance).iter();
-        return members.filter_map(|member| promotion_score(world, *member, node)).reduce(|sum, score| sum + score);
+        return members
+            .filter_map(|member| promotion_score(world, *member, node))
+            .reduce(|sum, score| sum + score);
     }
     if !counts(world, instance, node) {
         return None;
     }
-    let written = world[node].attribute(&format!("master-{}", world[instance].id))?;
+    let said = |name: &ResourceId| world[node].attribute(&format!("master-{name}"));
+    let written = world[instance].known_as.as_ref().and_then(said).or_else(|| said(&world[instance].id))?;
     Score::parse(written)
 }
 
@@ -151,15 +155,16 @@ fn instance_of(world: &World<'_>, rsc: RscIx) -> RscIx {
 }
 
 /// A colocation with the instances of a role, while the dependent is placed.
-pub(crate) fn follow_instances_of_role(world: &mut World<'_>, dependent: RscIx, clone: RscIx, through: ColIx) {
+pub(crate) fn follow_instances_of_role(
+    world: &mut World<'_>,
+    dependent: RscIx,
+    clone: RscIx,
+    through: ColIx,
+) {
     let Colocation { primary_role, dependent_role, score, .. } = world.colocations[through];
     let of_role = |one: &&RscIx| world.next_role(**one) == primary_role;
-    let nodes: Scores = world
-        .children(clone)
-        .iter()
-        .filter(of_role)
-        .filter_map(|one| placed_score(world, *one))
-        .collect();
+    let nodes: Scores =
+        world.children(clone).iter().filter(of_role).filter_map(|one| placed_score(world, *one)).collect();
     if score < Score::INFINITY {
         let attribute = world.colocations[through].node_attribute.clone();
         for place in nodes.keys() {
@@ -187,10 +192,26 @@ fn add_at(world: &mut World<'_>, rsc: RscIx, place: NodeIx, attribute: Option<&s
 }
 
 /// A colocation with the instances of a role, while it is decided whether the dependent is promoted.
-pub(crate) fn take_in_instance_of_role(world: &mut World<'_>, dependent: RscIx, clone: RscIx, through: ColIx) {
+pub(crate) fn take_in_instance_of_role(
+    world: &mut World<'_>,
+    dependent: RscIx,
+    clone: RscIx,
+    through: ColIx,
+) {
     let Colocation { primary_role, score, .. } = world.colocations[through];
     let dependent = instance_of(world, dependent);
-    if instances::compatible(world, dependent, clone, primary_role, false).is_some() {
+    let attribute = world.colocations[through].node_attribute.as_deref();
+    let is_there = match (attribute, world.place_of(dependent)) {
+        (Some(attribute), Some(place)) => {
+            let is_same =
+                |node| world.locality(node, Some(attribute)) == world.locality(place, Some(attribute));
+            let mut instances = world.children(clone).iter();
+            instances
+                .any(|one| world.next_role(*one) == primary_role && world.place_of(*one).is_some_and(is_same))
+        }
+        _ => instances::compatible(world, dependent, clone, primary_role, false).is_some(),
+    };
+    if is_there {
         world[dependent].priority = world[dependent].priority + score;
     } else if score >= Score::INFINITY {
         world[dependent].priority = Score::MINUS_INFINITY;
@@ -209,7 +230,8 @@ fn rank(world: &mut World<'_>, clone: RscIx) {
     world[clone].is_scoring = true;
     for through in with_others(world, clone) {
         let Colocation { primary, dependent_role, score, .. } = world.colocations[through];
-        if dependent_role == Role::Promoted {
+        // A wish has been counted where the instances were judged.
+        if dependent_role == Role::Promoted && score.is_infinite() {
             hear(world, clone, primary, adding(world, through, false, score < Score::INFINITY));
         }
     }
@@ -285,7 +307,8 @@ fn place_for_promotion(world: &World<'_>, clone: RscIx, instance: RscIx) -> Opti
     let is_possible = if is_left {
         world.role(instance) == Role::Promoted
     } else {
-        let priority = if world[instance].parent == Some(clone) { world[instance].priority } else { Score(0) };
+        let priority =
+            if world[instance].parent == Some(clone) { world[instance].priority } else { Score(0) };
         priority >= Score(0) && world[place].is_available()
     };
     world[clone].scores.get(&place)?;

@@ -52,7 +52,7 @@ impl Search<'_, '_> {
         let parent = self.world[rsc].parent;
         match &self.world[rsc].kind {
             Kind::Group(members) => self.collect_group(rsc, members, found),
-            Kind::Clone(_) | Kind::Bundle(_) => {
+            Kind::Clone(_) => {
                 found.extend(self.own(rsc));
                 self.collect_above(parent, found);
             }
@@ -62,7 +62,8 @@ impl Search<'_, '_> {
             }
             Kind::Primitive(_) | Kind::Orphan(_) => {
                 // Of a sibling only what the configuration says of it.
-                found.extend(self.own(rsc).iter().filter(|place| self.world.colocations[**place].is_explicit));
+                found
+                    .extend(self.own(rsc).iter().filter(|place| self.world.colocations[**place].is_explicit));
             }
         }
     }

@@ -57,7 +57,6 @@ fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
             Kind::Primitive(primitive) => primitive.agent.to_string(),
             Kind::Group(_) => "group".to_string(),
             Kind::Clone(_) => "clone".to_string(),
-            Kind::Bundle(_) => "bundle".to_string(),
             Kind::Orphan(definition) => definition.agent.to_string(),
         },
         state: state(world, graph, rsc),

@@ -97,13 +97,22 @@ impl Settling<'_, '_> {
         }
     }
 
+    /// What cannot be done takes those with it that must be together with it.
     fn block(&mut self, action: ActionIx, why: Option<String>) {
-        if self.graph[action].is_runnable && !self.is_done_by_fencing(action) {
+        if self.forbid(action, why) {
+            self.block_dependents(action);
+        }
+    }
+
+    /// Says that an action cannot be done; whether that is new.
+    fn forbid(&mut self, action: ActionIx, why: Option<String>) -> bool {
+        let is_new = self.graph[action].is_runnable && !self.is_done_by_fencing(action);
+        if is_new {
             self.graph[action].is_runnable = false;
             self.graph[action].why = why;
             self.touch(action);
-            self.block_dependents(action);
         }
+        is_new
     }
 
     /// A stop on a node that is fenced happens whatever stands in its way.
@@ -134,12 +143,12 @@ impl Settling<'_, '_> {
                         self.require(point, None);
                     }
                     if of_member != task && !self.graph[action].is_runnable {
-                        self.block(point, self.graph[action].why.clone());
+                        self.forbid(point, self.graph[action].why.clone());
                     }
                 }
                 None if of_member.is_up() => {
                     let verb = if of_member == Task::Start { "run" } else { "be promoted" };
-                    self.block(point, Some(format!("{} is not going to {verb}", self.world[member].id)));
+                    self.forbid(point, Some(format!("{} is not going to {verb}", self.world[member].id)));
                 }
                 None => {}
             }
@@ -162,7 +171,7 @@ impl Settling<'_, '_> {
             }
         }
         if !is_possible {
-            self.block(point, obstacle);
+            self.forbid(point, obstacle);
         }
     }
 
@@ -231,13 +240,15 @@ impl Settling<'_, '_> {
     }
 
     fn apply_interleaved(&mut self, edge: Edge) {
-        let (Some(first_rsc), Some(then_rsc)) = (self.graph[edge.first].rsc, self.graph[edge.then].rsc) else {
+        let (Some(first_rsc), Some(then_rsc)) = (self.graph[edge.first].rsc, self.graph[edge.then].rsc)
+        else {
             return;
         };
         let (first_task, then_task) = (self.graph[edge.first].task.of_each(), self.graph[edge.then].task);
         let is_current = first_task.is_down();
         for then_instance in self.world.children(then_rsc).to_vec() {
-            let found = instances::compatible(self.world, then_instance, first_rsc, Role::Unknown, is_current);
+            let found =
+                instances::compatible(self.world, then_instance, first_rsc, Role::Unknown, is_current);
             let Some(first_instance) = found else {
                 self.leave_out(edge, then_instance, is_current);
                 continue;
@@ -268,13 +279,15 @@ impl Settling<'_, '_> {
             return;
         }
         let Some(first) = self.graph[edge.first].rsc else { return };
-        let why = format!("there is no instance of {} for it", self.world[first].id);
+        let why = format!("has no instance of {} to go with", self.world[first].id);
         placement::leave_out(self.world, instance, &why);
         for leaf in self.world.leaves(instance) {
             for action in self.graph.of(leaf).to_vec() {
                 match self.graph[action].task {
                     Task::Stop => self.require(action, Some(why.clone())),
-                    Task::Start | Task::Promote => self.block(action, Some(why.clone())),
+                    Task::Start | Task::Promote => {
+                        self.forbid(action, Some(why.clone()));
+                    }
                     _ => {}
                 }
             }
@@ -384,7 +397,8 @@ impl Settling<'_, '_> {
                 continue;
             }
             let dependent = colocation.dependent;
-            let blocked = if colocation.dependent_role == Role::Promoted { Task::Promote } else { Task::Start };
+            let blocked =
+                if colocation.dependent_role == Role::Promoted { Task::Promote } else { Task::Start };
             self.block_all(dependent, blocked, &why);
         }
     }

@@ -36,6 +36,9 @@ pub(crate) fn add_history(world: &mut World<'_>) {
 
 fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: &[OpRecord]) {
     let configured = if records.is_empty() { None } else { find(world, node, id) };
+    if let Some(rsc) = configured.filter(|rsc| world[*rsc].id != *id) {
+        world[rsc].known_as = Some(id.clone());
+    }
     let rules = Rules {
         primitive: configured.and_then(|rsc| match world[rsc].kind {
             Kind::Primitive(primitive) => Some(primitive),

@@ -1,16 +1,16 @@
 //! Configuration, facts and history as one indexed picture: what the rest of the scheduler reads and fills in.
 
+use super::copies::Copies;
 use super::meta::Meta;
 use super::nodes::{self, Node, NodeIx, NodeState};
 use super::settings::Settings;
-use super::copies::{Copies, Replicas};
 use super::{Situation, configured, constraints, failures, locations, unpack};
 use crate::observed::{Definition, Observed, Sighting};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use muster_api::id::{NodeName, ResourceId};
 use muster_api::constraint::RoleName;
+use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{AgentClass, Primitive, Score};
 
 /// Place of a resource in [`World::resources`].
@@ -53,8 +53,6 @@ pub(crate) enum Kind<'a> {
     Group(Vec<RscIx>),
     /// Its instances: primitives or groups. While they are placed the most deserving stands first.
     Clone(Copies),
-    /// Replicas of a container.
-    Bundle(Replicas),
     /// Records of a resource that is no longer configured.
     Orphan(Definition),
 }
@@ -73,6 +71,8 @@ pub(crate) struct Note {
 pub(crate) struct Rsc<'a> {
     /// As the history names it: the instances of an anonymous clone share the id of what they are copies of.
     pub(crate) id: ResourceId,
+    /// What the history calls it where that is another name: older clusters recorded the number of an instance.
+    pub(crate) known_as: Option<ResourceId>,
     /// The number of the instance that it is, or is a part of.
     pub(crate) copy: Option<usize>,
     pub(crate) kind: Kind<'a>,
@@ -142,7 +142,6 @@ impl Rsc<'_> {
             Kind::Primitive(_) | Kind::Orphan(_) => 0,
             Kind::Group(_) => 1,
             Kind::Clone(_) => 2,
-            Kind::Bundle(_) => 3,
         }
     }
 
@@ -284,12 +283,11 @@ impl<'a> World<'a> {
         self.rsc_indexes().filter(|rsc| self[*rsc].is_runnable()).collect()
     }
 
-    /// A group's members, a clone's instances, the parts of a bundle; nothing for others.
+    /// A group's members, a clone's instances; nothing for others.
     pub(crate) fn children(&self, rsc: RscIx) -> &[RscIx] {
         match &self[rsc].kind {
             Kind::Group(members) => members,
             Kind::Clone(copies) => &copies.instances,
-            Kind::Bundle(replicas) => &replicas.parts,
             Kind::Primitive(_) | Kind::Orphan(_) => &[],
         }
     }

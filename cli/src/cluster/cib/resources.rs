@@ -5,7 +5,9 @@ use super::{CibError, Imported};
 use muster_api::cluster::{Capacity, Conditional, Owner, parse_bool};
 use muster_api::duration::parse_ms;
 use muster_api::id::ResourceId;
-use muster_api::resource::{AgentClass, AgentName, Group, OnFail, Operation, Primitive, Resource};
+use muster_api::resource::{
+    AgentClass, AgentName, CloneSet, Content, Group, OnFail, Operation, Primitive, Resource,
+};
 use std::collections::BTreeMap;
 
 type Attributes = BTreeMap<String, String>;
@@ -16,7 +18,6 @@ const UNSUPPORTED_PROPERTIES: &[(&str, &[&str])] = &[("shutdown-lock", &["false"
 /// Meta attributes that would decide something and cannot yet, with the values that leave them without effect.
 const UNSUPPORTED_META: &[(&str, &[&str])] = &[
     ("allow-migrate", &["false", "0", "no", "off"]),
-    ("critical", &["true", "1", "yes", "on"]),
     ("remote-node", &[]),
     ("container", &[]),
     ("is_remote_node", &[]),
@@ -112,11 +113,43 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
             "template" => continue,
             "primitive" => Resource::Primitive(read_primitive(resource, imported)?),
             "group" => Resource::Group(read_group(resource, imported)?),
+            "clone" | "master" => Resource::Clone(read_clone(resource, imported)?),
             other => return Err(xml::unsupported(resource, format!("`<{other}>`"))),
         };
         imported.config.resources.push(read);
     }
     Ok(())
+}
+
+/// `<clone>`, and the older `<master>`, which is a promotable one.
+fn read_clone(clone: Element<'_>, imported: &mut Imported) -> Result<CloneSet, CibError> {
+    let mut content = None;
+    for child in xml::children(clone) {
+        match child.tag_name().name() {
+            "primitive" => content = Some(Content::Primitive(read_primitive(child, imported)?)),
+            "group" => content = Some(Content::Group(read_group(child, imported)?)),
+            "meta_attributes" | "instance_attributes" | "utilization" | "description" => {}
+            other => return Err(xml::unsupported(child, format!("`<{other}>` in a clone"))),
+        }
+    }
+    let id = ResourceId::from(xml::required(clone, "id")?);
+    let mut meta = read_meta(&[clone], Owner::Meta(id.clone()), imported)?;
+    if clone.has_tag_name("master") {
+        meta.insert("promotable".to_string(), "true".to_string());
+    }
+    let mut content = content.ok_or_else(|| xml::unexpected(clone, "a primitive or a group in a clone"))?;
+    let shared = xml::values(&[clone], "instance_attributes")?.plain;
+    share(content.primitives_mut(), &shared);
+    Ok(CloneSet { id, content, meta })
+}
+
+/// Parameters of a group or a clone are defaults for what is in it.
+fn share(members: &mut [Primitive], shared: &Attributes) {
+    for member in members {
+        for (name, value) in shared {
+            member.params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 fn read_group(group: Element<'_>, imported: &mut Imported) -> Result<Group, CibError> {
@@ -135,13 +168,7 @@ fn read_group(group: Element<'_>, imported: &mut Imported) -> Result<Group, CibE
             return Err(xml::unsupported(group, format!("a group with `{name}` = `false`")));
         }
     }
-    // Parameters of the group are defaults for its members.
-    let shared = xml::values(&[group], "instance_attributes")?.plain;
-    for member in &mut members {
-        for (name, value) in &shared {
-            member.params.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-    }
+    share(&mut members, &xml::values(&[group], "instance_attributes")?.plain);
     Ok(Group { id, members, meta })
 }
 

@@ -2,10 +2,10 @@
 
 use super::xml::{self, Element};
 use super::{CibError, Imported, resources};
-use muster_api::cluster::{Ticket, parse_bool};
+use muster_api::cluster::{ClusterConfig, Ticket, parse_bool};
 use muster_api::history::{FailCount, OpRecord, OpStatus, definition_digest};
 use muster_api::id::{NodeName, ResourceId};
-use muster_api::resource::AgentName;
+use muster_api::resource::{AgentName, Resource};
 use muster_core::schedule::NodeState;
 use std::collections::BTreeMap;
 
@@ -151,7 +151,7 @@ fn read_failures(node: &NodeName, transient: &BTreeMap<String, String>, imported
         let count = if value == "INFINITY" { 1_000_000 } else { value.parse().unwrap_or(0) };
         let last = transient.get(&format!("last-failure-{what}")).and_then(|at| at.parse::<u64>().ok());
         let failures = imported.history.failures.entry(node.clone()).or_default();
-        let entry = failures.entry(ResourceId::from(resource)).or_insert_with(|| FailCount {
+        let entry = failures.entry(recorded_id(&imported.config, resource)).or_insert_with(|| FailCount {
             count: 0,
             last_ms: 0,
             operation: operation.rsplit_once('_').map_or(operation, |(name, _)| name).to_string(),
@@ -160,6 +160,24 @@ fn read_failures(node: &NodeName, transient: &BTreeMap<String, String>, imported
         entry.count = entry.count.saturating_add(count).min(1_000_000);
         entry.last_ms = entry.last_ms.max(last.unwrap_or(0) * 1000);
     }
+}
+
+/// The id of what an instance is a copy of: `web` of `web:3`.
+fn base(id: &ResourceId) -> Option<ResourceId> {
+    let (base, number) = id.as_str().rsplit_once(':')?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| ResourceId::from(base))
+}
+
+/// Under which id the failures of a resource count: those of instances that are all the same count as one.
+fn recorded_id(config: &ClusterConfig, id: &str) -> ResourceId {
+    let id = ResourceId::from(id);
+    let Some(base) = base(&id) else { return id };
+    let holds = |resource: &&Resource| resource.primitives().iter().any(|one| one.id == base);
+    let is_alike =
+        config.resources.iter().find(holds).is_some_and(|resource| {
+            resource.meta_value("globally-unique").and_then(parse_bool) != Some(true)
+        });
+    if is_alike { base } else { id }
 }
 
 fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) -> Result<(), CibError> {
@@ -197,10 +215,10 @@ fn read_record(
         _ => (OpStatus::Error, number("rc-code")),
     };
     let operation = xml::required(op, "operation")?;
-    if matches!(operation, "promote" | "demote" | "migrate_to" | "migrate_from") {
+    if matches!(operation, "migrate_to" | "migrate_from") {
         return Err(xml::unsupported(op, format!("a record of `{operation}`")));
     }
-    let configured = imported.config.primitive(id);
+    let configured = imported.config.primitive(id).or_else(|| imported.config.primitive(&base(id)?));
     let params = configured.map(|primitive| primitive.params.clone()).unwrap_or_default();
     Ok(Some(OpRecord {
         operation: operation.to_string(),

@@ -34,8 +34,8 @@ fn what_the_model_has_not_is_named_with_its_line() {
         Err(error) => error.to_string(),
     };
     assert_eq!(
-        error(r#"<resources><clone id="c"/></resources>"#),
-        "`<clone>` is not supported (line 4); nothing was decided"
+        error(r#"<resources><bundle id="b"/></resources>"#),
+        "`<bundle>` is not supported (line 4); nothing was decided"
     );
     let migrate = r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
         <nvpair id="x" name="allow-migrate" value="true"/></meta_attributes></primitive></resources>"#;
