@@ -131,10 +131,11 @@ fill_disk() {
         cp -a /var/lib/musterd/. /mnt/ && mount --bind /mnt /var/lib/musterd && systemctl start musterd'
     expect "the node is a member with a small disk" wait_until 30 all_members
     node "$passive" sh -c 'dd if=/dev/zero of=/var/lib/musterd/filler bs=4k 2>/dev/null; true'
-    node "$active" musterd node standby "$passive"
+    # Nothing can be changed until the other is fenced, where there are two.
+    expect "a change is made" wait_until 20 node "$active" musterd node standby "$passive"
     expect "the node says why" wait_until 20 says_no_space "$passive"
     expect "fenced" fenced_once_more
-    node "$active" musterd node unstandby "$passive"
+    expect "and taken back" wait_until 20 node "$active" musterd node unstandby "$passive"
     expect "the service goes on" test_served_by "$active"
     expect "there was no outage" no_outage_yet
 }

@@ -140,9 +140,13 @@ impl Inventory {
 
     /// That no host and no group has a name; `who` uses it.
     pub(crate) fn unknown(&self, name: &str, who: &str) -> Diagnostic {
-        let known = self.groups.keys().chain(self.hosts.keys()).map(String::as_str);
         Diagnostic::error(format!("{who} `{name}`, which is no host and no group of the inventory"))
-            .maybe_hint(suggest::did_you_mean(name, known))
+            .maybe_hint(self.did_you_mean(name))
+    }
+
+    /// The host or group whose name is nearest, as a question.
+    pub(crate) fn did_you_mean(&self, name: &str) -> Option<String> {
+        suggest::did_you_mean(name, self.groups.keys().chain(self.hosts.keys()).map(String::as_str))
     }
 }
 

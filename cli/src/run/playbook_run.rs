@@ -169,8 +169,9 @@ impl PlaybookRun {
             .select(patterns.iter().map(String::as_str))
             .map_err(|problem| Diagnostics::from(problem.at(&play.hosts.span, "")))?;
         for unknown in &selection.unknown {
+            let hint = inventory.did_you_mean(unknown).map_or_else(String::new, |hint| format!(": {hint}"));
             let text = format!(
-                "no host or group matches `{unknown}` (hosts of play `{}`)",
+                "no host or group matches `{unknown}` (hosts of play `{}`){hint}",
                 play_info::written_name(play)
             );
             self.room.events.tell(Event::Warning { text });
