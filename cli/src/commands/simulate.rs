@@ -1,16 +1,18 @@
 //! `muster simulate`: what the cluster would do, from a saved CIB.
 
+mod faults;
+mod what_if;
+
 use crate::cluster::cib::{self, CibError, Imported};
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use muster_api::constraint::RoleName;
 use muster_api::id::NodeName;
-use muster_api::status::Fact;
-use muster_core::schedule::{Decision, NodeState, ResourceChange, Situation, decide};
+use muster_core::schedule::{Decision, NodeState, Rehearsal, ResourceChange};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
+use what_if::{Course, WhatIfArgs, WhatIfError};
 
 /// Options of `muster simulate`.
 #[derive(Debug, Clone, Args)]
@@ -24,6 +26,8 @@ pub(crate) struct SimulateArgs {
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    #[command(flatten)]
+    what_if: WhatIfArgs,
 }
 
 /// How an answer is printed.
@@ -42,13 +46,17 @@ enum SimulateError {
     File(PathBuf, std::io::Error),
     #[error(transparent)]
     Cib(#[from] CibError),
+    #[error(transparent)]
+    WhatIf(#[from] WhatIfError),
+    #[error("`--all-single-faults` prints a table for people; leave `--format json` out")]
+    TableAsJson,
 }
 
 /// Runs `muster simulate`.
 pub(crate) fn run(args: SimulateArgs) -> Exit {
     match simulate(&args) {
-        Ok((imported, decision)) => {
-            print(&args, &imported, &decision);
+        Ok(answer) => {
+            print!("{answer}");
             Exit::Fine
         }
         Err(error) => {
@@ -61,31 +69,32 @@ pub(crate) fn run(args: SimulateArgs) -> Exit {
     }
 }
 
-fn simulate(args: &SimulateArgs) -> Result<(Imported, Decision), SimulateError> {
+fn simulate(args: &SimulateArgs) -> Result<String, SimulateError> {
     let text =
         std::fs::read_to_string(&args.cib).map_err(|error| SimulateError::File(args.cib.clone(), error))?;
     let imported = cib::read(&text)?;
-    let facts = BTreeMap::<NodeName, Fact>::new();
-    let situation = Situation {
-        config: &imported.config,
-        facts: &facts,
-        history: &imported.history,
+    let mut rehearsal = Rehearsal {
+        config: imported.config.clone(),
+        states: imported.states.clone(),
+        history: imported.history.clone(),
         is_quorate: imported.is_quorate,
         now_ms: args.now.unwrap_or_else(now) * 1000,
     };
-    let decision = decide(&situation, &imported.states);
-    Ok((imported, decision))
+    args.what_if.apply(&mut rehearsal)?;
+    match (args.format, args.what_if.all_single_faults) {
+        (Format::Json, true) => Err(SimulateError::TableAsJson),
+        (Format::Text, true) => Ok(faults::table(&rehearsal)),
+        (Format::Json, false) => {
+            let imported = Imported { states: rehearsal.states.clone(), ..imported };
+            Ok(format!("{}\n", answer(&imported, &rehearsal.decide())))
+        }
+        (Format::Text, false) if args.what_if.is_asked() => Ok(Course::of(rehearsal).to_string()),
+        (Format::Text, false) => Ok(text_of(&imported, &rehearsal.decide())),
+    }
 }
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn print(args: &SimulateArgs, imported: &Imported, decision: &Decision) {
-    match args.format {
-        Format::Json => println!("{}", answer(imported, decision)),
-        Format::Text => print!("{}", text(imported, decision)),
-    }
 }
 
 fn answer(imported: &Imported, decision: &Decision) -> Value {
@@ -136,7 +145,7 @@ fn node_text(state: &NodeState) -> &'static str {
     }
 }
 
-fn text(imported: &Imported, decision: &Decision) -> String {
+fn text_of(imported: &Imported, decision: &Decision) -> String {
     let mut lines: Vec<String> = imported.notes.iter().map(|note| format!("note: {note}")).collect();
     lines.extend(decision.report.alarms.iter().map(|alarm| format!("alarm: {alarm}")));
     if decision.report.consequences.is_empty() {

@@ -18,16 +18,20 @@ mod nodes;
 mod ordering;
 mod placement;
 mod promotion;
+mod rehearsal;
 mod related;
 mod report;
 mod resolve;
 mod settings;
 mod settle;
+mod tickets;
 mod unpack;
+mod utilization;
 mod world;
 
 pub use decision::{ChangeKind, Decision, ResourceChange};
 pub use nodes::NodeState;
+pub use rehearsal::Rehearsal;
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -5,6 +5,7 @@ use super::colocation;
 use super::instances;
 use super::nodes::NodeIx;
 use super::settings::QuorumPolicy;
+use super::utilization;
 use super::world::{Kind, Note, Role, RscIx, World};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -27,6 +28,7 @@ impl Default for Wish {
 
 /// Places every resource, the most important first.
 pub(crate) fn place_all(world: &mut World<'_>) {
+    utilization::sort_resources(world);
     for rsc in world.top.clone() {
         place(world, rsc, Wish::default());
     }
@@ -86,7 +88,8 @@ fn place_primitive(world: &mut World<'_>, rsc: RscIx, wish: Wish) {
     } else if world.settings.stops_all {
         settle(world, rsc, None, wish);
     } else {
-        let best = best_node(world, rsc, wish.prefer);
+        let roomiest = utilization::ban_where_it_does_not_fit(world, rsc);
+        let best = best_node(world, rsc, wish.prefer.or(roomiest));
         settle(world, rsc, best, wish);
     }
 }
@@ -95,7 +98,10 @@ fn settle(world: &mut World<'_>, rsc: RscIx, node: Option<NodeIx>, wish: Wish) {
     world[rsc].is_placed = true;
     world[rsc].placed_on = node;
     match node {
-        Some(node) => world[node].placed += 1,
+        Some(node) => {
+            world[node].placed += 1;
+            utilization::take(world, rsc, node);
+        }
         None if wish.is_final => world[rsc].next_role = Role::Stopped,
         None => {}
     }
@@ -110,6 +116,7 @@ pub(crate) fn displace(world: &mut World<'_>, rsc: RscIx) {
         && let Some(node) = world[rsc].placed_on
     {
         world[node].placed -= 1;
+        utilization::give_back(world, rsc, node);
     }
     world[rsc].placed_on = None;
     world[rsc].is_placed = false;
@@ -164,10 +171,17 @@ fn is_unique_instance(world: &World<'_>, rsc: RscIx) -> bool {
 pub(crate) fn rank(world: &World<'_>, rsc: RscIx, current: Option<NodeIx>) -> Vec<(NodeIx, Score)> {
     let mut ranked: Vec<(NodeIx, Score)> =
         world[rsc].scores.iter().map(|(node, score)| (*node, *score)).collect();
-    ranked.sort_by_key(|(node, score)| {
-        let counted = if world.is_usable(*node, *score) { *score } else { Score::MINUS_INFINITY };
-        // `NodeIx` follows the names.
-        (Reverse(counted), world[*node].placed, Some(*node) != current, *node)
+    let counted = |(node, score): &(NodeIx, Score)| {
+        if world.is_usable(*node, *score) { *score } else { Score::MINUS_INFINITY }
+    };
+    ranked.sort_by(|one, other| {
+        let by_score = counted(other).cmp(&counted(one));
+        let is_elsewhere = |node: NodeIx| Some(node) != current;
+        by_score
+            .then_with(|| utilization::compare_nodes(world, one.0, other.0))
+            .then(is_elsewhere(one.0).cmp(&is_elsewhere(other.0)))
+            // `NodeIx` follows the names.
+            .then(one.0.cmp(&other.0))
     });
     ranked
 }

@@ -6,6 +6,7 @@ use super::instances;
 use super::nodes::NodeIx;
 use super::related::{with_others, with_this};
 use super::settings::QuorumPolicy;
+use super::tickets;
 use super::world::{ColIx, Colocation, Kind, Role, RscIx, World};
 use alloc::format;
 use alloc::vec::Vec;
@@ -220,6 +221,9 @@ pub(crate) fn take_in_instance_of_role(
 
 /// Lets the colocations of the promoted role speak, and puts the most deserving instance first.
 fn rank(world: &mut World<'_>, clone: RscIx) {
+    if tickets::bars_promotion(world, clone).is_some() {
+        world[clone].scores.values_mut().for_each(|score| *score = Score::MINUS_INFINITY);
+    }
     for instance in world.children(clone).to_vec() {
         let promotion = world[instance].promotion;
         let place = world.place_of(instance).filter(|_| promotion >= Score(0));

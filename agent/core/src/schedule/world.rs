@@ -4,7 +4,8 @@ use super::copies::Copies;
 use super::meta::Meta;
 use super::nodes::{self, Node, NodeIx, NodeState};
 use super::settings::Settings;
-use super::{Situation, configured, constraints, failures, locations, unpack};
+use super::utilization::Room;
+use super::{Situation, configured, constraints, failures, locations, tickets, unpack};
 use crate::observed::{Definition, Observed, Sighting};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -219,6 +220,8 @@ pub(crate) struct World<'a> {
     pub(crate) followed: BTreeMap<RscIx, Vec<ColIx>>,
     /// Where an id leads to: for what a clone has copies of to the clone.
     pub(crate) by_id: BTreeMap<ResourceId, RscIx>,
+    /// What is left of the nodes' capacity.
+    pub(crate) room: Room,
     /// When to decide again, whatever happens.
     pub(crate) next_check_ms: Option<u64>,
 }
@@ -231,6 +234,7 @@ impl<'a> World<'a> {
             || config.primitives().any(|(primitive, _)| primitive.agent.class == AgentClass::Stonith);
         let settings = Settings::read(config, situation.is_quorate, has_device);
         let nodes = nodes::read(states, config, &settings);
+        let room = Room::read(config, nodes.iter().map(|node| &node.name));
         let mut world = Self {
             situation,
             settings,
@@ -241,12 +245,14 @@ impl<'a> World<'a> {
             following: BTreeMap::new(),
             followed: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            room,
             next_check_ms: None,
         };
         configured::add_all(&mut world);
         unpack::add_history(&mut world);
         constraints::add_colocations(&mut world);
         locations::apply(&mut world);
+        tickets::apply(&mut world);
         failures::ban_after_too_many(&mut world);
         world
     }

@@ -116,9 +116,13 @@ impl Resolver<'_> {
     /// The resources that an id stands for: those of a tag, else itself.
     pub(super) fn expand<'s>(&'s self, id: &'s ResourceId) -> &'s [ResourceId] {
         match self.config.tags.get(id) {
-            Some(tagged) if !self.is_resource(id) => tagged,
+            Some(tagged) if self.is_tag(id) => tagged,
             _ => core::slice::from_ref(id),
         }
+    }
+
+    pub(super) fn is_tag(&self, id: &ResourceId) -> bool {
+        self.config.tags.contains_key(id) && !self.is_resource(id)
     }
 
     fn is_resource(&self, id: &ResourceId) -> bool {

@@ -35,6 +35,10 @@ impl Resolver<'_> {
                 node_attribute,
                 influence,
             } => {
+                if self.is_tag(resource) && self.is_tag(with) {
+                    // Two tags (or templates) cannot be colocated: nobody could say which with which.
+                    return Vec::new();
+                }
                 let together = Together { id, score: *score, node_attribute, influence: *influence };
                 let sets = [self.set_of(resource, *role), self.set_of(with, *with_role)];
                 colocate_sets(&together, &sets)

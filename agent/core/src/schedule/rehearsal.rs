@@ -1,0 +1,191 @@
+//! What would follow: a situation that can be changed in thought and carried on until nothing is left to do. Every
+//! action succeeds, and a probe finds nothing.
+
+use super::nodes::NodeState;
+use super::{Action, ActionKind, Decision, Situation, Transition, decide};
+use crate::observed::remember;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::cluster::ClusterConfig;
+use muster_api::history::{FailCount, History, OpRecord, OpStatus, ResourceAction, definition_digest, rc};
+use muster_api::id::{NodeName, ResourceId};
+use muster_api::resource::Primitive;
+
+/// Decisions after which a rehearsal gives up: a cluster that is still busy then goes in a circle.
+const MOST_ROUNDS: usize = 12;
+
+/// The interval of a monitor that nobody configured: the failure is noticed all the same.
+const ASSUMED_INTERVAL_MS: u64 = 10_000;
+
+/// A situation of its own.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// What shall run.
+    pub config: ClusterConfig,
+    /// What is known of each node.
+    pub states: BTreeMap<NodeName, NodeState>,
+    /// What was seen.
+    pub history: History,
+    /// Whether the members are quorate.
+    pub is_quorate: bool,
+    /// Milliseconds since the epoch.
+    pub now_ms: u64,
+}
+
+impl Rehearsal {
+    /// What the scheduler decides now.
+    pub fn decide(&self) -> Decision {
+        let facts = BTreeMap::new();
+        let situation = Situation {
+            config: &self.config,
+            facts: &facts,
+            history: &self.history,
+            is_quorate: self.is_quorate,
+            now_ms: self.now_ms,
+        };
+        decide(&situation, &self.states)
+    }
+
+    /// Decides and carries out until nothing is left to do; the last decision is the silent one. Where it never comes to
+    /// rest, the last one still wants something.
+    pub fn run_to_rest(&mut self) -> Vec<Decision> {
+        let mut decisions = Vec::new();
+        while decisions.len() < MOST_ROUNDS {
+            let decision = self.decide();
+            let is_silent = decision.transition.actions.is_empty();
+            self.carry_out(&decision.transition);
+            decisions.push(decision);
+            if is_silent {
+                break;
+            }
+        }
+        decisions
+    }
+
+    /// Does everything that a transition says, each action after those that it waits for.
+    pub fn carry_out(&mut self, transition: &Transition) {
+        let mut done = BTreeSet::new();
+        while done.len() < transition.actions.len() {
+            let is_ready = |place: &usize| {
+                !done.contains(place)
+                    && transition.actions[*place].after.iter().all(|before| done.contains(before))
+            };
+            let Some(next) = (0..transition.actions.len()).find(is_ready) else { return };
+            self.carry_out_one(&transition.actions[next]);
+            done.insert(next);
+        }
+    }
+
+    fn carry_out_one(&mut self, action: &Action) {
+        match &action.kind {
+            ActionKind::Resource { node, action, is_probe } => {
+                let code = if *is_probe { rc::NOT_RUNNING } else { rc::OK };
+                self.record(node, action, code);
+            }
+            ActionKind::CancelMonitor { node, resource, interval_ms } => {
+                if let Some(records) = self.records(node, resource) {
+                    records
+                        .retain(|record| record.operation != "monitor" || record.interval_ms != *interval_ms);
+                }
+            }
+            ActionKind::Fence { node, .. } => self.was_fenced(node),
+            ActionKind::ForgetFailures { node, resource } => {
+                if let Some(failures) = self.history.failures.get_mut(node) {
+                    failures.remove(resource);
+                }
+            }
+        }
+    }
+
+    fn records(&mut self, node: &NodeName, resource: &ResourceId) -> Option<&mut Vec<OpRecord>> {
+        self.history.nodes.get_mut(node)?.get_mut(resource)
+    }
+
+    fn record(&mut self, node: &NodeName, action: &ResourceAction, code: u8) {
+        let resources = self.history.nodes.entry(node.clone()).or_default();
+        let call = resources.values().flatten().map(|record| record.call).filter(|call| *call < u64::MAX);
+        let call = call.max().unwrap_or(0) + 1;
+        let record = OpRecord {
+            operation: action.operation.clone(),
+            interval_ms: action.interval_ms,
+            call,
+            status: OpStatus::Done,
+            rc: Some(code),
+            reason: String::new(),
+            at_ms: self.now_ms,
+            took_ms: 0,
+            digest: definition_digest(&action.agent, &action.params),
+            agent: action.agent.clone(),
+            params: action.params.clone(),
+        };
+        let records = resources.entry(action.resource.clone()).or_default();
+        // Whatever was under way has come to its end.
+        records.retain(|old| old.status != OpStatus::Pending);
+        remember(records, record);
+    }
+
+    fn was_fenced(&mut self, node: &NodeName) {
+        self.history.nodes.remove(node);
+        self.history.failures.remove(node);
+        let order = self.states.get(node).map_or(0, |state| state.order);
+        let state = NodeState { is_fenced: true, order, ..NodeState::default() };
+        self.states.insert(node.clone(), state);
+    }
+
+    /// A node vanishes without leaving.
+    pub fn lose(&mut self, node: &NodeName) {
+        let order = self.states.get(node).map_or(0, |state| state.order);
+        let unclean = self.config.is_fencing_enabled().then(|| "it vanished without leaving".to_string());
+        self.states.insert(node.clone(), NodeState { unclean, order, ..NodeState::default() });
+    }
+
+    /// A node that was away joins; it has restarted, so nothing runs there.
+    pub fn bring_back(&mut self, node: &NodeName) {
+        let state = self.states.entry(node.clone()).or_default();
+        if state.is_online && state.unclean.is_none() {
+            return;
+        }
+        *state = NodeState { is_online: true, order: state.order, ..NodeState::default() };
+        self.history.nodes.remove(node);
+        self.history.failures.remove(node);
+    }
+
+    /// The monitor of a resource fails on a node. Nothing happens where the configuration does not have it.
+    pub fn fail(&mut self, resource: &ResourceId, node: &NodeName) {
+        let Some(primitive) = self.config.primitive(resource) else { return };
+        let action = failing_monitor(primitive);
+        self.record(node, &action, rc::ERROR);
+        let failures = self.history.failures.entry(node.clone()).or_default();
+        let count = failures.entry(resource.clone()).or_insert_with(|| FailCount {
+            count: 0,
+            last_ms: 0,
+            operation: String::new(),
+            reason: String::new(),
+        });
+        count.count = count.count.saturating_add(1);
+        count.last_ms = self.now_ms;
+        count.operation = "monitor".to_string();
+    }
+
+    /// The nodes that are members.
+    pub fn members(&self) -> Vec<NodeName> {
+        let members = self.states.iter().filter(|(_, state)| state.is_online && state.unclean.is_none());
+        members.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// The most frequent monitor of a resource, or one that stands for it.
+fn failing_monitor(primitive: &Primitive) -> ResourceAction {
+    let monitors = primitive.operations.iter().filter(|one| one.name == "monitor" && one.interval_ms > 0);
+    let interval_ms = monitors.map(|monitor| monitor.interval_ms).min().unwrap_or(ASSUMED_INTERVAL_MS);
+    ResourceAction {
+        resource: primitive.id.clone(),
+        agent: primitive.agent.clone(),
+        operation: "monitor".to_string(),
+        interval_ms,
+        timeout_ms: 0,
+        params: primitive.params.clone(),
+        meta: BTreeMap::new(),
+    }
+}
