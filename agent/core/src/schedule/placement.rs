@@ -8,7 +8,6 @@ use super::settings::QuorumPolicy;
 use super::utilization;
 use super::world::{Kind, Note, Role, RscIx, World};
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 use muster_api::resource::Score;
 
 /// How a resource is to be placed.
