@@ -62,6 +62,12 @@ impl Diagnostic {
         Self::new(Severity::Warning, title.into())
     }
 
+    /// The same, as a warning.
+    pub(crate) fn as_warning(mut self) -> Self {
+        self.0.severity = Severity::Warning;
+        self
+    }
+
     fn new(severity: Severity, title: String) -> Self {
         Self(Box::new(Parts {
             severity,
@@ -97,6 +103,11 @@ impl Diagnostic {
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.0.notes.push(note.into());
         self
+    }
+
+    /// Adds the sentence that Ansible has for it: scripts and people look for that.
+    pub(crate) fn known_as(self, sentence: impl fmt::Display) -> Self {
+        self.note(format!("Ansible says: {sentence}"))
     }
 
     /// Says what to do next.

@@ -34,6 +34,8 @@ macro_rules! settings {
 
 settings! {
     INVENTORY "defaults" "inventory" ["ANSIBLE_INVENTORY"];
+    ANY_UNPARSED_IS_FAILED "inventory" "any_unparsed_is_failed" ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"];
+    UNPARSED_IS_FAILED "inventory" "unparsed_is_failed" ["ANSIBLE_INVENTORY_UNPARSED_FAILED"];
     REMOTE_USER "defaults" "remote_user" ["ANSIBLE_REMOTE_USER"];
     REMOTE_PORT "defaults" "remote_port" ["ANSIBLE_REMOTE_PORT"];
     PRIVATE_KEY "defaults" "private_key_file" ["ANSIBLE_PRIVATE_KEY_FILE"];
@@ -43,6 +45,7 @@ settings! {
     ROLES_PATH "defaults" "roles_path" ["ANSIBLE_ROLES_PATH"];
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
+    PRIVATE_ROLE_VARS "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"];
     STRATEGY "defaults" "strategy" ["ANSIBLE_STRATEGY"];
     GATHERING "defaults" "gathering" ["ANSIBLE_GATHERING"];
     FORCE_HANDLERS "defaults" "force_handlers" ["ANSIBLE_FORCE_HANDLERS"];
@@ -89,6 +92,21 @@ impl Settings {
             return vec![text];
         }
         sources.map(|source| if is_from_file { self.in_folder(source) } else { source.to_owned() }).collect()
+    }
+
+    /// `any_unparsed_is_failed` of `[inventory]`
+    pub(crate) fn any_unparsed_is_failed(&self) -> Option<bool> {
+        self.flag(&ANY_UNPARSED_IS_FAILED)
+    }
+
+    /// `unparsed_is_failed` of `[inventory]`
+    pub(crate) fn unparsed_is_failed(&self) -> Option<bool> {
+        self.flag(&UNPARSED_IS_FAILED)
+    }
+
+    /// `private_role_vars`
+    pub(crate) fn private_role_vars(&self) -> Option<bool> {
+        self.flag(&PRIVATE_ROLE_VARS)
     }
 
     /// Folders with roles.

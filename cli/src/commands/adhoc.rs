@@ -5,6 +5,7 @@ use super::basis::{Basis, tell, tell_warnings};
 use crate::args::AdHocArgs;
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
+use crate::inventory::Tolerance;
 use crate::playbook::{Loader, Playbook};
 use crate::report::{Events, Kind, Screen};
 use crate::run::agents::Agents;
@@ -28,7 +29,8 @@ pub(crate) fn run(args: AdHocArgs) -> Exit {
 
 fn go(args: &AdHocArgs) -> Result<Exit> {
     let folder = args.playbook_dir.clone().unwrap_or_else(|| folder_of(Path::new("x")));
-    let basis = Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&folder))?;
+    let basis =
+        Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&folder), Tolerance::Nothing)?;
     let hosts = basis.select(&args.pattern)?;
     tell_warnings(&basis.reader);
     if args.list_hosts {

@@ -5,6 +5,7 @@ use super::listing;
 use crate::args::{Output, PlanArgs, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
+use crate::inventory::Tolerance;
 use crate::playbook::{Loader, Playbook};
 use crate::report::{Events, Kind, Screen};
 use crate::run::agents::Agents;
@@ -54,7 +55,13 @@ struct End {
 fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
     refuse(args)?;
     let playbook_dir = folder_of(&args.playbooks[0]);
-    let basis = Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&playbook_dir))?;
+    let basis = Basis::read(
+        &args.hosts,
+        &args.vault,
+        &args.vars.extra_vars,
+        Some(&playbook_dir),
+        Tolerance::Nothing,
+    )?;
     let engine = Arc::new(Engine::new());
     let early =
         Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: playbook_dir.clone() };
@@ -171,6 +178,7 @@ fn options(args: &PlaybookArgs, basis: &Basis, tags: TagFilter, playbook_dir: &P
         strategy: basis.settings.strategy(),
         gathering: gathering(basis.settings.gathering().as_deref())?,
         any_errors_fatal: basis.settings.any_errors_fatal(),
+        private_role_vars: basis.settings.private_role_vars(),
         playbook_dir: playbook_dir.to_owned(),
     })
 }

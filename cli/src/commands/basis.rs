@@ -4,7 +4,7 @@
 use crate::args::{BecomeArgs, ConnectionArgs, HostArgs, HostKeyChecking, VaultKeyArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Inventory, Tolerance};
 use crate::load::Reader;
 use crate::run::keywords::BecomeDefaults;
 use crate::run::way::WayDefaults;
@@ -33,12 +33,14 @@ pub(crate) struct Basis {
 }
 
 impl Basis {
-    /// Reads it all. `playbook_dir` is where `group_vars` and `host_vars` may be as well.
+    /// Reads it all. `playbook_dir` is where `group_vars` and `host_vars` may be as well; `usual` is how many sources
+    /// may be bad where no setting says so.
     pub(crate) fn read(
         hosts: &HostArgs,
         vault: &VaultKeyArgs,
         extra_vars: &[String],
         playbook_dir: Option<&Path>,
+        usual: Tolerance,
     ) -> Result<Self> {
         let settings = Settings::read()?;
         let reader = Arc::new(Reader::new(keyring(vault, &settings)?));
@@ -48,8 +50,9 @@ impl Basis {
             [] => settings.inventory(),
             given => given.to_vec(),
         };
-        let inventory = mistakes.collect(inventory::load(&sources, &reader)).unwrap_or_default();
         let store = Arc::new(Store::new(extra));
+        let inventory = inventory::load(&sources, &reader, &store.extra(), tolerance(&settings, usual));
+        let inventory = mistakes.collect(inventory).unwrap_or_default();
         let opener = reader.clone();
         store.set_unsealer(move |text| {
             opener
@@ -123,6 +126,16 @@ impl Basis {
             method: args.become_method.clone().or_else(|| self.settings.become_method()),
             password,
         })
+    }
+}
+
+/// The settings say how many sources may be bad; without them the command does.
+fn tolerance(settings: &Settings, usual: Tolerance) -> Tolerance {
+    match (settings.any_unparsed_is_failed(), settings.unparsed_is_failed()) {
+        (None, None) => usual,
+        (Some(true), _) => Tolerance::Nothing,
+        (_, Some(true)) => Tolerance::AllButOne,
+        (..) => Tolerance::All,
     }
 }
 

@@ -6,6 +6,7 @@ use super::basis::{Basis, tell, tell_warnings};
 use crate::args::{ClusterArgs, HostArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
+use crate::inventory::Tolerance;
 use crate::run::agents::Agents;
 use crate::run::content::Contents;
 use crate::run::hosts::{Errand, Hosts, StepFailure};
@@ -28,7 +29,7 @@ pub(crate) fn run(command: &str, args: ClusterArgs) -> Exit {
 
 fn go(command: &str, args: &ClusterArgs) -> Result<Exit> {
     let hosts = HostArgs { source: args.hosts.clone(), limit: Vec::new() };
-    let basis = Basis::read(&hosts, &args.vault, &[], Some(&folder_of(Path::new("x"))))?;
+    let basis = Basis::read(&hosts, &args.vault, &[], Some(&folder_of(Path::new("x"))), Tolerance::Nothing)?;
     tell_warnings(&basis.reader);
     let candidates = candidates(args, &basis)?;
     let asker = Asker::new(args, &basis)?;

@@ -4,6 +4,7 @@ use super::basis::{Basis, tell, tell_warnings};
 use crate::args::InventoryArgs;
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
+use crate::inventory::Tolerance;
 use crate::inventory::{Shown, graph, list};
 use crate::report::text::indented;
 use crate::template::{Engine, Value, to_json};
@@ -18,7 +19,13 @@ pub(crate) fn run(args: InventoryArgs) -> Exit {
 }
 
 fn go(args: &InventoryArgs) -> Result<Exit> {
-    let basis = Basis::read(&args.hosts, &args.vault, &args.extra_vars, args.playbook_dir.as_deref())?;
+    let basis = Basis::read(
+        &args.hosts,
+        &args.vault,
+        &args.extra_vars,
+        args.playbook_dir.as_deref(),
+        Tolerance::All,
+    )?;
     tell_warnings(&basis.reader);
     let text = match (&args.host, args.graph) {
         (Some(host), _) => printed(args, &Json::Object(of_host(args, &basis, host)?)),

@@ -44,6 +44,8 @@ impl Literal<'_> {
             '[' => return self.items('[', ']').map(|items| Node::seq(self.span, items)),
             '(' => return self.parenthesized(),
             '{' => return self.braces(),
+            's' if self.take_word("set()") => return Some(Node::seq(self.span, Vec::new())),
+            '.' if self.take_word("...") => Kind::Str("...".into()),
             c if c.is_ascii_digit() || matches!(c, '.' | '-' | '+') => self.number()?,
             _ => self.word_or_text()?,
         };
@@ -126,6 +128,12 @@ impl Literal<'_> {
         }
         let (digits, rest) = self.rest.split_at(end);
         self.rest = rest;
+        // There are no imaginary numbers outside of Python: they stay as they are written.
+        if let Some(real) = digits.strip_suffix(['j', 'J']) {
+            float(real).or_else(|| int(real).map(|_| 0.0))?;
+            let sign = if negative { "-" } else { "" };
+            return Some(Kind::Str(format!("{sign}{real}j").into()));
+        }
         let kind = int(digits).map(Kind::Int).or_else(|| float(digits).map(Kind::Float))?;
         Some(match kind {
             Kind::Int(value) if negative => Kind::Int(-value),
@@ -174,6 +182,11 @@ impl Literal<'_> {
         let text = if prefix.contains('r') { text.to_owned() } else { unescape(text)? };
         self.rest = &body[end + quote.len()..];
         Some(text)
+    }
+
+    fn take_word(&mut self, word: &str) -> bool {
+        let rest = self.rest.strip_prefix(word);
+        rest.map(|rest| self.rest = rest).is_some()
     }
 
     fn take(&mut self, c: char) -> bool {

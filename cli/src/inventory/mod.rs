@@ -6,18 +6,22 @@
 
 mod address;
 mod adjacent;
+mod constructed;
+mod generator;
 mod ini;
 mod literal;
 mod pattern;
+mod plugin;
 mod script;
 mod source;
+mod toml;
 mod view;
 mod words;
 mod yaml;
 
 pub(crate) use adjacent::{VarsDir, files_below};
 pub(crate) use pattern::{HostOrder, Selection};
-pub(crate) use source::load;
+pub(crate) use source::{Tolerance, load};
 pub(crate) use view::{Shown, graph, list};
 
 use crate::error::Diagnostic;

@@ -1,26 +1,49 @@
 //! Inventory sources as `-i` takes them: files, folders of files, programs, and lists of hosts with a comma.
 
-use super::{Inventory, VarsDir, address, adjacent, ini, script, yaml};
+use super::{Inventory, VarsDir, address, adjacent, ini, plugin, script, toml, yaml};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
 use crate::load::Reader;
 use crate::source::{SourceFile, Span};
+use crate::vars;
 use crate::yaml::{Kind, Node};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Files in an inventory folder that are none: notes, backups, configuration.
 const IGNORED_ENDINGS: [&str; 11] =
     ["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "orig", "cfg", "retry"];
 const IGNORED_NAMES: [&str; 3] = ["group_vars", "host_vars", "vars_plugins"];
 
-/// Reads all sources, later ones over earlier ones. All mistakes are found; warnings go to `reader`.
-pub(crate) fn load(sources: &[String], reader: &Reader) -> Result<Inventory> {
+/// Which sources may be bad without ending the run: what is wrong with them is a warning then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tolerance {
+    /// None.
+    Nothing,
+    /// As long as one could be read.
+    AllButOne,
+    /// All of them.
+    All,
+}
+
+/// Reads all sources, later ones over earlier ones. All mistakes are found; warnings go to `reader`. `extra` is what
+/// `-e` gave, for plugins that use it.
+pub(crate) fn load(
+    sources: &[String],
+    reader: &Reader,
+    extra: &Arc<vars::Vars>,
+    tolerance: Tolerance,
+) -> Result<Inventory> {
     let mut inventory = Inventory::default();
     let mut mistakes = Diagnostics::default();
+    let mut good = 0;
     for source in sources {
         let before = inventory.hosts.len();
-        mistakes.collect(add_source(source, &mut inventory, reader));
+        match add_source(source, &mut inventory, reader, extra) {
+            Ok(()) => good += 1,
+            Err(more) => mistakes.append(more),
+        }
         let path = if is_list(source) { None } else { Some(Path::new(source)) };
         for host in inventory.hosts.values_mut().skip(before).filter(|host| host.source.is_none()) {
             host.source = path.map(Path::to_owned);
@@ -32,6 +55,10 @@ pub(crate) fn load(sources: &[String], reader: &Reader) -> Result<Inventory> {
     }
     inventory.reconcile();
     warn_about_ambiguous_names(&inventory, reader);
+    let is_tolerable = tolerance == Tolerance::All || (tolerance == Tolerance::AllButOne && good > 0);
+    if is_tolerable {
+        std::mem::take(&mut mistakes).into_iter().for_each(|mistake| reader.warn(mistake.as_warning()));
+    }
     mistakes.or_value(inventory)
 }
 
@@ -39,14 +66,19 @@ fn is_list(source: &str) -> bool {
     source.contains(',') && !Path::new(source).exists()
 }
 
-fn add_source(source: &str, inventory: &mut Inventory, reader: &Reader) -> Result<()> {
+fn add_source(
+    source: &str,
+    inventory: &mut Inventory,
+    reader: &Reader,
+    extra: &Arc<vars::Vars>,
+) -> Result<()> {
     let path = Path::new(source);
     if is_list(source) {
         add_list(source, inventory)
     } else if path.is_dir() {
-        add_folder(path, inventory, reader)
+        add_folder(path, inventory, reader, extra)
     } else if path.exists() {
-        add_file(path, inventory, reader)
+        add_file(path, inventory, reader, extra)
     } else {
         Err(missing(source).into())
     }
@@ -88,7 +120,12 @@ fn add_listed(name: &str, port: Option<u16>, span: &Span, inventory: &mut Invent
     }
 }
 
-fn add_folder(folder: &Path, inventory: &mut Inventory, reader: &Reader) -> Result<()> {
+fn add_folder(
+    folder: &Path,
+    inventory: &mut Inventory,
+    reader: &Reader,
+    extra: &Arc<vars::Vars>,
+) -> Result<()> {
     let mut mistakes = Diagnostics::default();
     for path in adjacent::sorted_entries(folder) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -98,9 +135,9 @@ fn add_folder(folder: &Path, inventory: &mut Inventory, reader: &Reader) -> Resu
         }
         let before = inventory.hosts.len();
         let added = if path.is_dir() {
-            add_folder(&path, inventory, reader)
+            add_folder(&path, inventory, reader, extra)
         } else {
-            add_file(&path, inventory, reader)
+            add_file(&path, inventory, reader, extra)
         };
         mistakes.collect(added);
         for host in inventory.hosts.values_mut().skip(before).filter(|host| host.source.is_none()) {
@@ -110,20 +147,23 @@ fn add_folder(folder: &Path, inventory: &mut Inventory, reader: &Reader) -> Resu
     mistakes.or_value(())
 }
 
-fn add_file(path: &Path, inventory: &mut Inventory, reader: &Reader) -> Result<()> {
+fn add_file(path: &Path, inventory: &mut Inventory, reader: &Reader, extra: &Arc<vars::Vars>) -> Result<()> {
     if is_program(path) {
         return script::read(path, inventory, reader);
     }
     let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
-    if ending == "toml" {
-        return Err(Diagnostic::error(format!("TOML inventories are not supported: `{}`", path.display()))
-            .hint("write it as YAML or INI")
-            .into());
-    }
     let file = reader.text(path)?;
     let is_yaml = matches!(ending.as_str(), "yml" | "yaml" | "json") || looks_like_yaml(file.text());
-    let found =
-        if is_yaml { yaml::read(&reader.parse(&file)?, inventory) } else { ini::read(&file, inventory) };
+    let found = if ending == "toml" {
+        yaml::read(&toml::parse(&file)?, inventory)
+    } else if is_yaml {
+        match reader.parse(&file)? {
+            document if plugin::is_config(&document) => plugin::run(&document, inventory, extra),
+            document => yaml::read(&document, inventory),
+        }
+    } else {
+        ini::read(&file, inventory)
+    };
     let mut errors = Diagnostics::default();
     for mistake in found {
         if mistake.severity() == crate::error::Severity::Warning {
@@ -175,7 +215,9 @@ mod tests {
 
     #[test]
     fn a_list_with_a_comma_names_hosts() {
-        let inventory = load(&["n1,n[2:3]:2222,".into()], &Reader::default()).unwrap();
+        let inventory =
+            load(&["n1,n[2:3]:2222,".into()], &Reader::default(), &Arc::default(), Tolerance::Nothing)
+                .unwrap();
         assert_eq!(hosts(&inventory), ["n1", "n2", "n3"]);
         assert_eq!(format!("{:?}", inventory.hosts["n2"].vars["ansible_port"]), "2222");
     }
@@ -189,7 +231,7 @@ mod tests {
         fs::write(dir.path().join("2"), "[web]\nn1 x=2\nn2\n").unwrap();
         fs::write(dir.path().join("README.md"), "# hosts\n").unwrap();
         let source = dir.path().display().to_string();
-        let inventory = load(&[source], &Reader::default()).unwrap();
+        let inventory = load(&[source], &Reader::default(), &Arc::default(), Tolerance::Nothing).unwrap();
         assert_eq!(hosts(&inventory), ["n1", "n2"]);
         assert_eq!(format!("{:?}", inventory.hosts["n1"].vars), r#"{"x": 2}"#);
         assert_eq!(inventory.vars_dirs, [VarsDir::new(dir.path())]);
@@ -207,7 +249,9 @@ mod tests {
         )
         .unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let inventory = load(&[path.display().to_string()], &Reader::default()).unwrap();
+        let inventory =
+            load(&[path.display().to_string()], &Reader::default(), &Arc::default(), Tolerance::Nothing)
+                .unwrap();
         assert_eq!(hosts(&inventory), ["n1", "n2"]);
         assert_eq!(format!("{:?}", inventory.hosts["n1"].vars), r#"{"x": "yes"}"#);
         assert_eq!(format!("{:?}", inventory.groups["web"].vars), r#"{"w": 1}"#);
@@ -215,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_an_error_and_says_how_to_name_a_host() {
-        let mistakes = load(&["web1".into()], &Reader::default()).unwrap_err();
+        let mistakes =
+            load(&["web1".into()], &Reader::default(), &Arc::default(), Tolerance::Nothing).unwrap_err();
         assert_eq!(mistakes.exit(), Exit::Unexpected);
         insta::assert_snapshot!(mistakes.render(false));
     }

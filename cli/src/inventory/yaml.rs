@@ -31,15 +31,6 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn top(&mut self, groups: &Mapping) {
-        if let Some((key, plugin)) = groups.entry("plugin") {
-            let name = plugin.as_str().unwrap_or("this");
-            self.mistakes.push(
-                Diagnostic::error(format!("the inventory plugin `{name}` is not supported"))
-                    .at(&key.span, "this file configures an inventory plugin")
-                    .hint("use a YAML or INI inventory, or an executable that prints one as JSON"),
-            );
-            return;
-        }
         for (name, group) in groups.iter() {
             self.group(name, group);
         }
@@ -47,7 +38,7 @@ impl Reader<'_> {
 
     /// Reads a group and gives its name, none where it has no usable one.
     fn group(&mut self, name: &Node, group: &Node) -> Option<String> {
-        let name_text = self.name(name, "a group")?;
+        let name_text = self.name(name, "Group name")?;
         let sections = match &group.kind {
             Kind::Map(sections) => Some(sections),
             Kind::Null => None,
@@ -92,7 +83,7 @@ impl Reader<'_> {
     }
 
     fn hosts(&mut self, group: &str, pattern: &Node, vars: &Node) {
-        let Some(text) = self.name(pattern, "a host") else { return };
+        let Some(text) = self.name(pattern, "Host pattern") else { return };
         let (names, port) = match address::expand(&text) {
             Ok(expanded) => expanded,
             Err(bad) => {
@@ -147,8 +138,9 @@ impl Reader<'_> {
         if name.is_none() {
             let found = node.describe();
             self.mistakes.push(
-                Diagnostic::error(format!("the name of {what} is text, found {found}"))
-                    .at(&node.span, "")
+                // The sentence is Ansible's: scripts look for it.
+                Diagnostic::error(format!("{what} {} must be a string", node.key_text()))
+                    .at(&node.span, format!("found {found}"))
                     .hint("write it in quotes"),
             );
         }

@@ -46,7 +46,8 @@ impl Pass<'_> {
     fn block(&mut self, entry: &Node, mapping: &Mapping, outer: &Arc<Scope>, holder: Holder) -> Option<Item> {
         if holder == Holder::Handler {
             let mistake = Diagnostic::error("a block where a handler was expected");
-            self.mistakes.push(mistake.at(&entry.span.first_line(), "a handler is one task"));
+            let mistake = mistake.at(&entry.span.first_line(), "a handler is one task");
+            self.mistakes.push(mistake.known_as("Using a block as a handler is not supported."));
             return None;
         }
         let (keywords, rest) = self.keywords(mapping, Holder::Block);

@@ -1,6 +1,6 @@
 //! From files to plays. A `Pass` is one reading: it collects all mistakes and goes on after each.
 
-use super::keyword::{Given, Holder, Keyword, Keywords};
+use super::keyword::{Given, Holder, Keyword, Keywords, Shape};
 use super::role::RoleCall;
 use super::{Block, Item, Play, Playbook, Role, Scope, ScopeKind, Task, check, module, shape};
 use crate::error::{Diagnostic, Diagnostics, Result, Severity};
@@ -248,6 +248,8 @@ impl<'a> Pass<'a> {
             };
             let given = Given { keyword, key: key.span.clone(), value: value.clone() };
             match shape::check(&given) {
+                // A task that is meant to fail says so when it runs.
+                Some(_) if keyword.shape() == Shape::Bool && ignores_errors(mapping) => keywords.set(given),
                 Some(mistake) => self.mistakes.push(mistake),
                 None => keywords.set(given),
             }
@@ -303,10 +305,15 @@ fn with_bare_keys(mapping: &Mapping) -> Mapping {
     mapping.iter().map(bare).collect()
 }
 
+fn ignores_errors(mapping: &Mapping) -> bool {
+    mapping.get(Keyword::IgnoreErrors.name()).and_then(Node::truth) == Some(true)
+}
+
 fn no_plays(document: &Node) -> Diagnostic {
     let found = if document.as_seq().is_some() { "an empty list" } else { document.describe() };
     let mistake = Diagnostic::error(format!("a playbook is a list of plays, found {found}"))
-        .at(&document.span.first_line(), "");
+        .at(&document.span.first_line(), "")
+        .known_as("A playbook must contain at least one play");
     match document.get("hosts") {
         Some(_) => mistake.hint("begin the play with `- ` and indent its other lines by two columns"),
         None => mistake.hint("begin with `- hosts: all` and below it `tasks:`"),

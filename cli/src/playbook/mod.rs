@@ -190,7 +190,7 @@ pub(crate) struct Role {
     /// What `meta/` says.
     pub(crate) meta: RoleMeta,
     /// Whether an include or import asked that variables stay visible to later tasks.
-    pub(crate) is_public: bool,
+    pub(crate) is_public: Option<bool>,
     /// The same for two uses of a role that differ in nothing: the second is skipped unless duplicates are allowed.
     pub(crate) identity: String,
     /// The roles that this one was pulled in by, the outermost first.

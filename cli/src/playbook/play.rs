@@ -63,10 +63,17 @@ impl Pass<'_> {
     fn play_stray(&mut self, key: Node, value: Node, keywords: &mut Keywords) {
         let name = key.key_text().into_owned();
         if name == "user" {
+            if keywords.given(Keyword::RemoteUser).is_some() {
+                let mistake = Diagnostic::error("a play has one user, here are `user` and `remote_user`")
+                    .at(&key.span, "an old name of `remote_user`")
+                    .known_as("both 'user' and 'remote_user' are set for this play.");
+                return self.mistakes.push(mistake);
+            }
             keywords.set(Given { keyword: Keyword::RemoteUser, key: key.span.clone(), value });
         } else if module::is_known(&name) {
             let mistake = Diagnostic::error(format!("`{name}` is a module, not a keyword of a play"))
                 .at(&key.span, "a task where a play was expected")
+                .known_as(format!("'{name}' is not a valid attribute for a Play"))
                 .hint("put it below `tasks:` of a play that says `hosts:`");
             self.mistakes.push(mistake);
         } else {
@@ -86,7 +93,8 @@ impl Pass<'_> {
                 let span = given.map_or(&entry.span, |given| &given.key);
                 self.mistakes.push(
                     Diagnostic::error("`hosts` of a play is empty")
-                        .at(span, "expected a host, a group or a pattern"),
+                        .at(span, "expected a host, a group or a pattern")
+                        .known_as("Hosts list cannot be empty. Please check your playbook"),
                 );
                 None
             }

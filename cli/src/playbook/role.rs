@@ -1,10 +1,10 @@
 //! Roles: finding them, reading their files, and putting their tasks and handlers where they belong.
 
 use super::args::TextForm;
-use super::keyword::{Holder, Keyword, Keywords};
+use super::keyword::{Given, Holder, Keyword, Keywords};
 use super::load::Pass;
 use super::search::{self, Found, not_found};
-use super::{Args, Block, Item, Role, RoleMeta, Scope, ScopeKind, Task};
+use super::{Args, Block, Item, ModuleName, Role, RoleMeta, Scope, ScopeKind, Task};
 use crate::error::{Diagnostic, Result};
 use crate::source::Span;
 use crate::suggest;
@@ -258,11 +258,27 @@ impl Pass<'_> {
     }
 
     fn role_block(&mut self, call: &RoleCall, role: &Role, scope: &Arc<Scope>) -> Arc<Block> {
-        let body = match self.role_file(role, "tasks", call.tasks_from.as_ref(), scope) {
-            Some(path) => self.task_file(&path, scope, false),
-            None => Vec::new(),
-        };
+        let mut body: Vec<Item> = self.validation(call, role, scope).into_iter().map(Item::Task).collect();
+        if let Some(path) = self.role_file(role, "tasks", call.tasks_from.as_ref(), scope) {
+            body.extend(self.task_file(&path, scope, false));
+        }
         Arc::new(Block { scope: Arc::clone(scope), body, rescue: Vec::new(), always: Vec::new() })
+    }
+
+    /// The task that checks the arguments of the role, where its `meta` says what they are.
+    fn validation(&mut self, call: &RoleCall, role: &Role, scope: &Arc<Scope>) -> Option<Arc<Task>> {
+        let wants = match &call.rolespec_validate {
+            Some(node) if node.has_template() => truth_of(&self.early_text(node, scope)?),
+            Some(node) => node.truth().unwrap_or(true),
+            None => true,
+        };
+        let entry = match &call.tasks_from {
+            Some(from) => self.early_text(from, scope)?,
+            None => "main".to_owned(),
+        };
+        let entry = entry.strip_suffix(".yml").or_else(|| entry.strip_suffix(".yaml")).unwrap_or(&entry);
+        let spec = role.meta.argument_specs.get(entry).filter(|spec| wants && spec.as_map().is_some())?;
+        Some(argument_check(role, entry, spec, scope))
     }
 
     fn role_handlers(&mut self, call: &RoleCall, role: &Role, scope: &Arc<Scope>) {
@@ -292,7 +308,7 @@ impl Pass<'_> {
             defaults: Mapping::default(),
             vars: Mapping::default(),
             meta,
-            is_public: call.public.as_ref().and_then(Node::truth).unwrap_or(false),
+            is_public: call.public.as_ref().and_then(Node::truth),
             pulled_in_by,
         };
         role.defaults = self.role_vars(&role, "defaults", call.defaults_from.as_ref(), outer);
@@ -382,6 +398,49 @@ impl Pass<'_> {
             }
         }
     }
+}
+
+fn truth_of(text: &str) -> bool {
+    !matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0" | "f" | "n")
+}
+
+/// `validate_argument_spec` for the entry point of a role; it runs whatever tags are asked for.
+fn argument_check(role: &Role, entry: &str, spec: &Node, outer: &Arc<Scope>) -> Arc<Task> {
+    let span = &spec.span;
+    let text = |text: &str| Node::text(span, text);
+    let about = spec.get("short_description").and_then(Node::as_str);
+    let about = about.map(|about| format!(" - {about}")).unwrap_or_default();
+    let name = text(&format!("Validating arguments against arg spec '{entry}'{about}"));
+    let mut keywords = Keywords::default();
+    for (keyword, value) in [(Keyword::Name, name), (Keyword::Tags, text("always"))] {
+        keywords.set(Given { keyword, key: span.clone(), value });
+    }
+    let short_name = role.name.rsplit('.').next().unwrap_or(&role.name);
+    let path = role.path.canonicalize().unwrap_or_else(|_| role.path.clone());
+    let context = [
+        ("type", "role"),
+        ("name", short_name),
+        ("argument_spec_name", entry),
+        ("path", &path.to_string_lossy()),
+    ];
+    let context: Mapping = context.map(|(name, value)| (text(name), text(value))).into_iter().collect();
+    let options = spec.get("options").cloned().unwrap_or_else(|| Node::map(span, Mapping::default()));
+    let params = Node::map(span, role.params.clone());
+    let named = [
+        (text("argument_spec"), options),
+        (text("provided_arguments"), params),
+        (text("validate_args_context"), Node::map(span, context)),
+    ];
+    let scope = Scope {
+        kind: ScopeKind::Task,
+        keywords,
+        role: outer.role.clone(),
+        parent: Some(Arc::clone(outer)),
+        span: outer.span.clone(),
+    };
+    let args = Args { named: named.into_iter().collect(), ..Args::default() };
+    let module = ModuleName(text("ansible.builtin.validate_argument_spec"));
+    Arc::new(Task { scope: Arc::new(scope), module, args, loop_over: None, is_handler: false })
 }
 
 /// The scope of a role that is brought in by a task or block rather than by an entry of `roles:`.

@@ -19,7 +19,15 @@ pub(super) fn check(given: &Given) -> Option<Diagnostic> {
     let expected = describe(shape);
     let found = value.describe();
     let mistake = Diagnostic::error(format!("`{name}` must be {expected}, found {found}"));
-    Some(mistake.at(&value.span.first_line(), format!("expected {expected}")))
+    let mistake = mistake.at(&value.span.first_line(), format!("expected {expected}"));
+    Some(if shape == Shape::List && name != "roles" {
+        let written = value.scalar_text().unwrap_or_else(|| value.span.text().into());
+        mistake.known_as(format!(
+            "A malformed block was encountered while loading {name}: {written} should be a list or None"
+        ))
+    } else {
+        mistake
+    })
 }
 
 fn fits(value: &Node, shape: Shape) -> bool {

@@ -275,7 +275,8 @@ impl Pass<'_> {
         let text = name.key_text();
         if !is_variable_name(&text) {
             let mistake = Diagnostic::error(format!("`{text}` is no name for a variable"))
-                .at(&name.span, "letters, digits and `_`, and no digit at the start");
+                .at(&name.span, "letters, digits and `_`, and no digit at the start")
+                .known_as(format!("Invalid variable name in 'register' specified: '{text}'"));
             self.mistakes.push(mistake);
         }
     }

@@ -6,6 +6,7 @@ use super::palette::{Paint, Palette};
 use crate::run::result::{Status, TaskResult};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
+use std::collections::HashSet;
 
 /// Turns events into text.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Text {
     width: usize,
     /// A task is announced when its first host has something to say, so that one without hosts stays silent.
     announced: Option<String>,
+    /// The failures whose place was shown: hosts that fail in the same way do not show it again.
+    shown: HashSet<(String, String)>,
 }
 
 /// As wide as Ansible writes where there is no terminal.
@@ -25,7 +28,7 @@ impl Text {
     /// `width` is that of the terminal, where there is one.
     pub(crate) fn new(palette: Palette, verbosity: u8, show_diff: bool, width: Option<usize>) -> Self {
         let width = width.map_or(WIDTH, |width| width.saturating_sub(1).max(WIDTH));
-        Self { palette, verbosity, show_diff, width, announced: None }
+        Self { palette, verbosity, show_diff, width, announced: None, shown: HashSet::new() }
     }
 
     /// The text of an event; empty where it says nothing.
@@ -82,7 +85,7 @@ impl Text {
         format!("\n{} {}\n", self.palette.paint(Paint::Strong, text), "*".repeat(stars))
     }
 
-    fn item(&self, host: &str, result: &TaskResult) -> String {
+    fn item(&mut self, host: &str, result: &TaskResult) -> String {
         let label =
             if result.no_log { "(censored due to no_log)" } else { result.label.as_deref().unwrap_or("") };
         let host = host_name(host, result);
@@ -96,7 +99,7 @@ impl Text {
             (Status::Ok, true) => (Paint::Changed, format!("changed: [{host}] => (item={label})")),
             (Status::Ok, false) => (Paint::Ok, format!("ok: [{host}] => (item={label})")),
         };
-        self.line(paint, &head, result)
+        self.origin(result) + &self.line(paint, &head, result)
     }
 
     fn done(&mut self, host: &str, result: &TaskResult) -> String {
@@ -112,7 +115,20 @@ impl Text {
             (Status::Ok, true) => (Paint::Changed, format!("changed: [{host}]")),
             (Status::Ok, false) => (Paint::Ok, format!("ok: [{host}]")),
         };
-        self.line(paint, &head, result) + &self.ignoring(result)
+        self.origin(result) + &self.line(paint, &head, result) + &self.ignoring(result)
+    }
+
+    /// Why and where a task failed, for the first host on which it did so.
+    fn origin(&mut self, result: &TaskResult) -> String {
+        let Some(span) = result.origin.as_ref().filter(|_| result.is_failed() && !result.no_log) else {
+            return String::new();
+        };
+        let message = reason(result).into_iter().next().unwrap_or_default();
+        if !self.shown.insert((span.to_string(), message.clone())) {
+            return String::new();
+        }
+        let head = self.palette.paint(Paint::Failed, &format!("[ERROR]: Task failed: {message}"));
+        format!("{head}\n{}\n", super::origin::excerpt(span))
     }
 
     /// The items were shown one by one; what remains is the task as a whole where it matters.

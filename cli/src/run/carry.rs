@@ -287,8 +287,23 @@ impl Trip<'_> {
         let progress = |text| {
             self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
         };
-        self.room.hosts.run(&errand, &step, progress).await
+        let began = Instant::now();
+        let outcome = self.room.hosts.run(&errand, &step, progress).await?;
+        Ok(match request.timeout.filter(|timeout| outcome.failed && began.elapsed() >= *timeout) {
+            Some(timeout) => timed_out(outcome, timeout),
+            None => outcome,
+        })
     }
+}
+
+/// What playbooks look for where a task was ended at its `timeout`.
+fn timed_out(outcome: Outcome, timeout: std::time::Duration) -> Outcome {
+    let seconds = timeout.as_secs();
+    let mut result = outcome.result;
+    let said = result.get("msg").and_then(Json::as_str).unwrap_or_default().to_owned();
+    result.insert("msg".into(), format!("Timed out after {seconds} second(s).").into());
+    result.insert("timedout".into(), serde_json::json!({"period": seconds, "frame": said}));
+    Outcome { changed: false, result, ..outcome }
 }
 
 /// Facts of the host are variables that begin with `ansible_`.

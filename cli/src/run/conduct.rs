@@ -17,6 +17,7 @@ use crate::playbook::{Play, Task};
 use crate::report::Event;
 use crate::template::text_of;
 use crate::vars::{Level, PlayInfo, Scope, ScopeInputs, Vars};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
@@ -33,6 +34,8 @@ pub(crate) struct Conductor {
     pub(super) fatality: Fatality,
     /// Includes that were read, so that hosts on their own share them too.
     pub(super) included: Mutex<Vec<(Wanted, Result<Included, String>)>>,
+    /// The turns of tasks with `throttle`, so that hosts on their own share them too.
+    pub(super) turns: Mutex<HashMap<(usize, usize), Arc<Semaphore>>>,
 }
 
 /// How hosts go through the play.
@@ -143,7 +146,7 @@ impl Conductor {
             Ok(throttle) => throttle,
             Err(why) => return self.all_failed(&hosts, &name, &why),
         };
-        let throttle = throttle.map(|throttle| Arc::new(Semaphore::new(throttle)));
+        let throttle = throttle.map(|throttle| self.turns_of(task, throttle));
         let mut running = Vec::new();
         for host in hosts {
             // In the order of the hosts: with one slot they come one after the other. Slots are never closed;
@@ -170,15 +173,20 @@ impl Conductor {
         finished
     }
 
+    fn turns_of(&self, task: &Arc<Task>, most: usize) -> Arc<Semaphore> {
+        let key = (Arc::as_ptr(task) as usize, most);
+        lock(&self.turns).entry(key).or_insert_with(|| Arc::new(Semaphore::new(most))).clone()
+    }
+
     /// How many hosts may do the task at the same time.
     fn throttle(&self, hosts: &[String], task: &Arc<Task>) -> Result<Option<usize>, String> {
         let (Some(host), Some(_)) = (hosts.first(), task.keyword(Keyword::Throttle)) else { return Ok(None) };
         let scope = self.scope(host, task)?;
-        let text = Lookup { task, scope: &scope }.text(Keyword::Throttle).map_err(|err| sentence(&err))?;
-        let Some(text) = text else { return Ok(None) };
-        let number: i64 = text.trim().parse().map_err(|_| {
-            format!("Failed to convert the throttle value to an integer: invalid literal for int: `{text}`")
-        })?;
+        let text = Lookup { task, scope: &scope }.text(Keyword::Throttle);
+        let failed = |why: String| format!("Failed to convert the throttle value to an integer: {why}");
+        let Some(text) = text.map_err(|err| failed(sentence(&err)))? else { return Ok(None) };
+        let number: i64 =
+            text.trim().parse().map_err(|_| failed(format!("invalid literal for int: '{text}'")))?;
         Ok(usize::try_from(number).ok().filter(|number| *number > 0))
     }
 
@@ -346,15 +354,20 @@ impl Conductor {
 
 /// The name of a task for people: with its role, rendered as far as that is possible.
 pub(crate) fn display_name(task: &Task, scope: Option<&Scope>) -> String {
-    let name = match (task.name(), scope) {
+    let name = own_name(task, scope);
+    match task.role() {
+        Some(role) => format!("{} : {name}", role.name),
+        None => name,
+    }
+}
+
+/// The name of a task without its role.
+pub(crate) fn own_name(task: &Task, scope: Option<&Scope>) -> String {
+    match (task.name(), scope) {
         (Some(node), Some(scope)) => {
             scope.render_node(node).map_or_else(|_| node.key_text().into_owned(), |name| text_of(&name))
         }
         (Some(node), None) => node.key_text().into_owned(),
         (None, _) => task.module.written().to_owned(),
-    };
-    match task.role() {
-        Some(role) => format!("{} : {name}", role.name),
-        None => name,
     }
 }

@@ -1,5 +1,6 @@
 //! Modules that the controller carries out itself: they say something, change variables, or fail.
 
+use super::argument_spec;
 use super::arguments::{self, text, texts, truth, written};
 use super::keywords::{is_true, list_of_texts};
 use super::layers::find_file;
@@ -53,6 +54,7 @@ impl Control<'_> {
             "include_vars" => self.include_vars(request),
             "add_host" => Ok(Self::add_host(request)),
             "group_by" => Ok(Self::group_by(request)),
+            "validate_argument_spec" => validate(request),
             "pause" => return Self::pause(request),
             "set_stats" => Ok(TaskResult::failed("`set_stats` is not supported")),
             other => {
@@ -65,7 +67,10 @@ impl Control<'_> {
     fn failure(&self, err: &TemplateError) -> TaskResult {
         match err.unknown_reason() {
             Some(reason) if self.is_check => TaskResult::unknown(reason),
-            _ => TaskResult::failed(sentence(err)),
+            _ => TaskResult {
+                origin: err.root().span().or_else(|| err.span()),
+                ..TaskResult::failed(sentence(err))
+            },
         }
     }
 
@@ -299,6 +304,35 @@ impl Control<'_> {
             echo: request.args.get("echo").and_then(Json::as_bool).unwrap_or(true),
         })
     }
+}
+
+/// `validate_argument_spec`: the variables with the names of the specification, and what was given besides, over them.
+fn validate(request: &Request) -> Result<TaskResult, TemplateError> {
+    let object = |name: &str| request.args.get(name).and_then(Json::as_object).cloned().unwrap_or_default();
+    let spec = object("argument_spec");
+    let mut given = Map::new();
+    for (name, option) in &spec {
+        let aliases = option.get("aliases").and_then(Json::as_array).into_iter().flatten();
+        for name in aliases.filter_map(Json::as_str).chain([name.as_str()]) {
+            if let Some(value) = request.scope.get(name)? {
+                given.insert(name.to_owned(), to_json(&value));
+            }
+        }
+    }
+    given.extend(object("provided_arguments"));
+    let errors = argument_spec::errors(&spec, &given);
+    let mut result = match errors.as_slice() {
+        [] => TaskResult::default(),
+        errors => TaskResult::failed(format!("Validation of arguments failed:\n{}", errors.join("\n"))),
+    };
+    if errors.is_empty() {
+        result.result.insert("msg".into(), "The arg spec validation passed".into());
+    } else {
+        result.result.insert("argument_errors".into(), errors.into());
+        result.result.insert("argument_spec_data".into(), spec.into());
+    }
+    result.result.insert("validate_args_context".into(), object("validate_args_context").into());
+    Ok(result)
 }
 
 fn groups_json(groups: &[String]) -> Json {

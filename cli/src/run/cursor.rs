@@ -57,6 +57,8 @@ pub(crate) struct Cursor {
     /// Uses of roles that are done: a second one is left out unless the role allows it.
     done_roles: BTreeSet<String>,
     has_failed: bool,
+    /// The handler that is current has begun: it is not due any more, and may be notified again.
+    handler_has_begun: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -101,6 +103,7 @@ impl Cursor {
             notified: BTreeSet::new(),
             done_roles: BTreeSet::new(),
             has_failed: false,
+            handler_has_begun: false,
         }
     }
 
@@ -130,6 +133,12 @@ impl Cursor {
                 }
             }
         }
+    }
+
+    /// The current task has run: from now on a notification of the same handler is a new one.
+    pub(crate) fn begin_handler(&mut self) {
+        self.forget_handler();
+        self.handler_has_begun = true;
     }
 
     /// The current task is done.
@@ -165,7 +174,7 @@ impl Cursor {
                     *section = Section::Always;
                     *is_failing = true;
                     (frame.entries, frame.index) = (items(&block.always), 0);
-                    return Fate::Failed;
+                    return if self.is_rescued_outside() { Fate::Rescued } else { Fate::Failed };
                 }
             }
             if matches!(frame.kind, FrameKind::Root) {
@@ -175,6 +184,15 @@ impl Cursor {
         }
         self.die();
         Fate::Failed
+    }
+
+    /// Whether a block around the innermost one catches what fails in it.
+    fn is_rescued_outside(&self) -> bool {
+        let catches = |frame: &Frame| match &frame.kind {
+            FrameKind::Block { block, section, .. } => *section == Section::Body && !block.rescue.is_empty(),
+            _ => false,
+        };
+        self.frames.iter().rev().skip(1).any(catches)
     }
 
     /// The host does nothing more in this play.
@@ -282,6 +300,9 @@ impl Cursor {
 
     /// A handler that was started is not due any more, however it ends.
     fn forget_handler(&mut self) {
+        if std::mem::take(&mut self.handler_has_begun) {
+            return;
+        }
         let Some(Frame { kind: FrameKind::Handlers, entries, index }) = self.frames.last() else { return };
         if let Some((handler, _)) = entries.get(*index) {
             self.notified.remove(&(*handler as usize));

@@ -7,15 +7,21 @@ use super::inventory_vars;
 use super::keywords::Lookup;
 use super::play_run::{Batch, End, HostState};
 use super::result::{Effect, Status, TaskResult};
-use super::room::{Addition, lock};
+use super::room::{Addition, Room, lock};
 use super::task_run::registered_value;
-use crate::playbook::Task;
+use crate::inventory::{Tolerance, load as load_inventory};
 use crate::playbook::keyword::Keyword;
+use crate::playbook::{Role, Task};
 use crate::report::{Event, Stats};
 use crate::suggest;
 use crate::template::{from_json, to_json};
 use crate::vars::HostVars;
 use std::sync::{Arc, PoisonError};
+
+/// Roles that are included keep their variables to themselves, unless the setting says explicitly that none does.
+fn room_is_open(room: &Room) -> bool {
+    room.options.private_role_vars == Some(false)
+}
 
 /// Something that hosts of a batch include.
 struct Inclusion {
@@ -52,10 +58,14 @@ impl Follow<'_> {
             if Conductor::is_bad(&one.result) {
                 bad.push(one);
             }
+            if self.batch.position.handler.is_some() {
+                lock(&self.conductor.run).begin_handler(&one.host);
+            }
             self.notify(one);
         }
         for one in &finished {
-            self.end(one, &includes);
+            let is_include = includes.iter().any(|included| included.what.is_err());
+            if is_include { self.end_include(one, &includes) } else { self.end(one, &includes) }
         }
         if self.is_once {
             self.end_others(&finished, &includes);
@@ -93,6 +103,19 @@ impl Follow<'_> {
         lock(&self.conductor.run).finish(&one.host, end);
     }
 
+    /// What cannot be included counts as failed for each time it was asked for, even where a rescue takes over.
+    fn end_include(&self, one: &Finished, includes: &[Inclusion]) {
+        let is_broken = |included: &&Inclusion| included.hosts.contains(&one.host) && included.what.is_err();
+        let count = includes.iter().filter(is_broken).count() as u64;
+        if count == 0 || one.result.ignored {
+            return self.end(one, includes);
+        }
+        if self.conductor.fail(&one.host) == Some(Fate::Rescued) {
+            self.tell_rescue(&one.host, &one.result);
+        }
+        self.conductor.room.count(&one.host, |stats: &mut Stats| stats.failed += count);
+    }
+
     fn included_end(host: &String, includes: &[Inclusion]) -> End {
         let mine = includes.iter().filter(|included| included.hosts.contains(host));
         let blocks: Vec<_> =
@@ -116,7 +139,7 @@ impl Follow<'_> {
     fn tell_rescue(&self, host: &str, result: &TaskResult) {
         let task = &self.batch.position.task;
         let scope = self.conductor.scope(host, task).ok();
-        let name = super::conduct::display_name(task, scope.as_ref());
+        let name = super::conduct::own_name(task, scope.as_ref());
         let told = serde_json::json!({"name": name, "action": task.module.written()});
         self.conductor.room.store.change(host, |vars: &mut HostVars| {
             vars.set("ansible_failed_task", from_json(&told), None);
@@ -252,7 +275,8 @@ impl Follow<'_> {
             let (what, label) = (included.what.clone(), wanted.label());
             self.conductor.room.events.tell(Event::Included { what, hosts, label });
             lock(&self.conductor.run).add_handlers(&included.handlers);
-            if let Some(role) = &included.exported {
+            let shows = |role: &&Arc<Role>| role.is_public.unwrap_or(room_is_open(&self.conductor.room));
+            if let Some(role) = included.role.as_ref().filter(shows) {
                 self.conductor.book.export(role);
             }
         }
@@ -340,13 +364,14 @@ impl Follow<'_> {
             "refresh_inventory" => {
                 let sources = room.options.inventory_sources.clone();
                 let reader = room.loader.reader();
-                let loaded = crate::inventory::load(&sources, reader);
+                let loaded = load_inventory(&sources, reader, &room.store.extra(), Tolerance::All);
                 let mut inventory = loaded.map_err(|mistakes| mistakes.to_string())?;
                 lock(&room.additions).iter().for_each(|addition| addition.to(&mut inventory));
                 inventory.reconcile();
                 let folder = Some(room.options.playbook_dir.as_path());
                 inventory_vars::put_all(&inventory, folder, reader, &room.store)
                     .map_err(|mistakes| mistakes.to_string())?;
+                lock(&self.conductor.run).leave_out(|host| inventory.host(host).is_none());
                 *room.inventory.write().unwrap_or_else(PoisonError::into_inner) = inventory;
             }
             other => return Err(format!("there is no `meta: {other}`")),

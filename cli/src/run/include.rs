@@ -30,11 +30,12 @@ pub(crate) struct Included {
     pub(crate) what: String,
     pub(crate) block: Arc<Block>,
     pub(crate) handlers: Vec<Arc<Task>>,
-    /// A role whose variables later tasks see.
-    pub(crate) exported: Option<Arc<Role>>,
+    /// The role that was included.
+    pub(crate) role: Option<Arc<Role>>,
 }
 
-const ROLE_FILES: [&str; 4] = ["tasks_from", "vars_from", "defaults_from", "handlers_from"];
+const ROLE_FILES: [&str; 6] =
+    ["tasks_from", "vars_from", "defaults_from", "handlers_from", "rolespec_validate", "public"];
 
 impl Wanted {
     /// What a task asks for on one host.
@@ -90,7 +91,7 @@ impl Wanted {
         let path = find_file(task, kind, &self.name)?;
         let body = room.loader.tasks_file(&path, task).map_err(|mistakes| mistakes.render(false))?;
         let what = absolute(&path);
-        Ok(Included { what, block: block(task, body), handlers: Vec::new(), exported: None })
+        Ok(Included { what, block: block(task, body), handlers: Vec::new(), role: None })
     }
 
     fn role(&self, room: &Room, task: &Task) -> Result<Included, String> {
@@ -103,17 +104,18 @@ impl Wanted {
                 "tasks_from" => call.tasks_from = node,
                 "vars_from" => call.vars_from = node,
                 "defaults_from" => call.defaults_from = node,
+                "rolespec_validate" => call.rolespec_validate = node,
+                "public" => call.public = node,
                 _ => call.handlers_from = node,
             }
         }
         let included = room.loader.included_role(&call, task).map_err(|mistakes| mistakes.render(false))?;
         let body = included.blocks.into_iter().map(Item::Block).collect();
-        let exported = included.role.is_public.then_some(included.role);
         Ok(Included {
             what: self.name.clone(),
             block: block(task, body),
             handlers: included.handlers,
-            exported,
+            role: Some(included.role),
         })
     }
 

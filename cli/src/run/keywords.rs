@@ -3,7 +3,7 @@
 use super::identity::{Become, Identity, Method};
 use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
-use crate::template::{TemplateError, Value, to_json};
+use crate::template::{FailureKind, TemplateError, Value, to_json};
 use crate::vars::Scope;
 use crate::vault::Secret;
 use crate::yaml::Node;
@@ -37,7 +37,10 @@ impl Lookup<'_> {
 
     /// As a boolean.
     pub(crate) fn truth(&self, keyword: Keyword) -> Rendered<Option<bool>> {
-        Ok(self.value(keyword)?.map(|value| is_true(&value)))
+        match self.value(keyword)? {
+            Some(value) if !value.is_none() => truth(&value).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// As a whole number.
@@ -116,11 +119,31 @@ pub(crate) fn first_variable(scope: &Scope, names: &[&str]) -> Rendered<Option<S
     Ok(None)
 }
 
+/// A boolean, or text that Ansible takes for one.
+fn truth(value: &Value) -> Rendered<bool> {
+    let is_false = |text: &str| {
+        matches!(
+            text.trim().to_ascii_lowercase().as_str(),
+            "n" | "no" | "off" | "0" | "false" | "f" | "0.0" | ""
+        )
+    };
+    match value.as_str() {
+        Some(text) if !is_true(value) && !is_false(text) => {
+            let why = format!("The value {} could not be converted to 'bool'", crate::template::repr(value));
+            Err(TemplateError::new(FailureKind::Failed, why))
+        }
+        _ => Ok(is_true(value)),
+    }
+}
+
 /// What Ansible takes for true.
 pub(crate) fn is_true(value: &Value) -> bool {
     match value.as_str() {
         Some(text) => {
-            matches!(text.trim().to_ascii_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t")
+            matches!(
+                text.trim().to_ascii_lowercase().as_str(),
+                "y" | "yes" | "on" | "1" | "true" | "t" | "1.0"
+            )
         }
         None => value.is_true(),
     }

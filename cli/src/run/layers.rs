@@ -1,5 +1,6 @@
 //! The variables that a task sees besides those of its host: from its play, its roles, blocks and includes.
 
+use crate::playbook::keyword::Keyword;
 use crate::playbook::{self, FileKind, Found, Item, Play, Role, Scope as Written, ScopeKind, Task};
 use crate::vars::{Level, RoleInfo, Vars};
 use std::collections::HashMap;
@@ -32,13 +33,16 @@ pub(crate) struct LayerBook {
 
 impl LayerBook {
     /// For a play: the variables of its roles can be seen by all its tasks.
-    pub(crate) fn of(play: &Play) -> Self {
+    ///
+    /// `are_private` is the setting that keeps the variables of a role to itself.
+    pub(crate) fn of(play: &Play, are_private: bool) -> Self {
         let sections = [&play.pre_tasks, &play.tasks, &play.post_tasks];
         let imported =
             sections.into_iter().flatten().flat_map(Item::tasks).filter_map(|task| task.role().cloned());
         let mut roles: Vec<Arc<Role>> = Vec::new();
         for role in play.roles.iter().filter_map(|block| block.scope.role.clone()).chain(imported) {
-            if !roles.iter().any(|known| Arc::ptr_eq(known, &role)) {
+            let is_seen = role.is_public.unwrap_or(!are_private);
+            if is_seen && !roles.iter().any(|known| Arc::ptr_eq(known, &role)) {
                 roles.push(role);
             }
         }
@@ -74,6 +78,11 @@ impl LayerBook {
 
 fn put_together(task: &Task, exported: &[Arc<Role>], playbook_dir: &Path) -> OfTask {
     let mut layers = Layers::new();
+    if let Some(connection) = task.keyword(Keyword::Connection).filter(|node| !node.has_template()) {
+        let mut vars = Vars::new();
+        vars.set_plain("ansible_connection", connection.key_text().as_ref().into());
+        add(&mut layers, Level::RoleDefaults, vars);
+    }
     for role in exported {
         add(&mut layers, Level::RoleDefaults, Vars::from(&role.defaults));
         add(&mut layers, Level::RoleVars, Vars::from(&role.vars));

@@ -3,6 +3,7 @@
 //! `unreachable`, `ssh`, `identity`, `agents`, `launch`, `process` and `session` reach a worker on a host.
 
 pub(crate) mod agents;
+mod argument_spec;
 mod arguments;
 mod carry;
 mod cluster_step;

@@ -83,6 +83,14 @@ pub(crate) fn scope(room: &Room, info: &Arc<PlayInfo>, layers: Layers, host: Opt
     })
 }
 
+/// What every task knows unless something else says so, weaker than all that is written anywhere.
+pub(crate) fn usual_layers(room: &Room) -> Layers {
+    let mut vars = Vars::new();
+    vars.set_plain("ansible_connection", room.options.way.connection.as_deref().unwrap_or("ssh").into());
+    vars.set_plain("ansible_managed", "Ansible managed".into());
+    vec![(Level::RoleDefaults, Arc::new(vars))]
+}
+
 /// `vars` of the play.
 pub(crate) fn own_layers(play: &Play) -> Layers {
     let vars = Vars::from(&play.vars);

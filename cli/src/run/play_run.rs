@@ -145,9 +145,22 @@ impl PlayRun {
         None
     }
 
+    /// A handler ran on a host; what it notifies comes after that.
+    pub(crate) fn begin_handler(&mut self, host: &str) {
+        if let Some(run) = self.hosts.get_mut(host) {
+            run.cursor.begin_handler();
+        }
+    }
+
     /// Takes all hosts out that the play still has.
     pub(crate) fn end_all(&mut self) {
         self.hosts.values_mut().for_each(|host| host.cursor.end());
+    }
+
+    /// Takes hosts out that are not in the inventory any more.
+    pub(crate) fn leave_out(&mut self, is_gone: impl Fn(&str) -> bool) {
+        let gone = self.hosts.iter_mut().filter(|(name, _)| is_gone(name));
+        gone.for_each(|(_, host)| host.cursor.end());
     }
 
     /// `meta: clear_host_errors`
@@ -188,7 +201,7 @@ impl PlayRun {
     /// Handlers that an included role brings.
     pub(crate) fn add_handlers(&mut self, handlers: &[Arc<Task>]) {
         for handler in handlers {
-            let is_known = self.handlers.iter().any(|known| known.span() == handler.span());
+            let is_known = self.handlers.iter().any(|known| is_same_place(known, handler));
             if !is_known {
                 self.handlers.push(handler.clone());
             }
@@ -248,6 +261,12 @@ impl Selection {
         }
         self.tags.selects(&tags_of(task))
     }
+}
+
+/// A role that is included again brings the handlers that it brought before.
+fn is_same_place(one: &Task, other: &Task) -> bool {
+    let (one, other) = (one.span(), other.span());
+    one.file().path() == other.file().path() && one.range() == other.range()
 }
 
 fn is_setup(task: &Task) -> bool {

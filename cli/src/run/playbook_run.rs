@@ -72,7 +72,8 @@ impl PlaybookRun {
 
     async fn play(&self, play: Arc<Play>) -> Result<Verdict, Stopped> {
         let room = &self.room;
-        let mut layers = play_info::own_layers(&play);
+        let mut layers = play_info::usual_layers(room);
+        layers.extend(play_info::own_layers(&play));
         layers.extend(self.prompts(&play).await?);
         let info = Arc::new(play_info::play_info(room, &play, &[], &[], &[]));
         let scope = play_info::scope(room, &info, layers.clone(), None);
@@ -135,7 +136,7 @@ impl PlaybookRun {
             play: play.clone(),
             run: Mutex::new(run),
             info: RwLock::new(Arc::new(info)),
-            book: LayerBook::of(play),
+            book: LayerBook::of(play, room.options.private_role_vars == Some(true)),
             layers,
             strategy: self.strategy(play, scope)?,
             fatality: Fatality {
@@ -146,6 +147,7 @@ impl PlaybookRun {
                 batch_size: batch.len(),
             },
             included: Mutex::default(),
+            turns: Mutex::default(),
         });
         let verdict = conductor.lead().await;
         let run = lock(&conductor.run);

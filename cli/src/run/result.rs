@@ -1,5 +1,6 @@
 //! What a task came to on a host: what is registered, what is shown, what is counted.
 
+use crate::source::Span;
 use muster_api::diff::Diff;
 use muster_api::outcome::Outcome;
 use serde::Serialize;
@@ -66,6 +67,9 @@ pub(crate) struct TaskResult {
     pub(crate) items: Vec<Self>,
     /// Seconds that it took.
     pub(crate) seconds: f64,
+    /// Where the playbook says what failed.
+    #[serde(skip)]
+    pub(crate) origin: Option<Span>,
 }
 
 /// What a module that the controller carries out itself does to the run.

@@ -102,6 +102,8 @@ pub(crate) struct Options {
     /// How hosts go through a play that does not say.
     pub(crate) strategy: Option<String>,
     pub(crate) any_errors_fatal: bool,
+    /// `private_role_vars`, where it is set.
+    pub(crate) private_role_vars: Option<bool>,
     pub(crate) playbook_dir: std::path::PathBuf,
 }
 

@@ -248,7 +248,10 @@ impl TaskRun {
     }
 
     /// A module came back: what does that count as, and is it tried again?
-    fn judge(&mut self, result: TaskResult) -> Demand {
+    fn judge(&mut self, mut result: TaskResult) -> Demand {
+        if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
+            result.result.insert("attempts".into(), self.attempt.into());
+        }
         let result = match self.judged(result.clone()) {
             Ok(result) => result,
             Err(err) => self.misjudged(result, &err),
@@ -380,6 +383,9 @@ impl TaskRun {
     fn finish(&mut self, mut result: TaskResult) -> Demand {
         result.delegated_to = self.delegate_to.clone();
         result.no_log = self.no_log;
+        if result.is_failed() && result.origin.is_none() {
+            result.origin = Some(self.task.span().clone());
+        }
         let Some(items) = &self.items else {
             return Demand::Done(Box::new(self.complete(result)));
         };
@@ -459,7 +465,10 @@ impl TaskRun {
     fn template_failure(&self, err: &TemplateError) -> TaskResult {
         match err.unknown_reason() {
             Some(reason) if self.mode.check => TaskResult::unknown(reason),
-            _ => TaskResult::failed(super::template_error::sentence(err)),
+            _ => TaskResult {
+                origin: err.root().span().or_else(|| err.span()),
+                ..TaskResult::failed(super::template_error::sentence(err))
+            },
         }
     }
 

@@ -100,8 +100,9 @@ fn text_syntax() -> SyntaxConfig {
         .expect("the default delimiters are distinct and not empty")
 }
 
+/// What a collection has is known where it is used: that may never be.
 pub(super) fn known_names(uses: &[Used]) -> Result<(), SyntaxProblem> {
-    uses.iter().find_map(unknown_name).map_or(Ok(()), Err)
+    uses.iter().filter(|used| !used.name.contains('.')).find_map(unknown_name).map_or(Ok(()), Err)
 }
 
 pub(super) fn unknown_name(used: &Used) -> Option<SyntaxProblem> {

@@ -65,8 +65,13 @@ fn hint(source: &str, range: &Range<usize>, detail: &str) -> Option<String> {
     if found.trim() == "!" || rest.starts_with('!') {
         return Some("write `not`".into());
     }
-    if source.contains("{{") && detail.contains(['{', '}']) && found.contains(['{', '}']) {
-        return Some("an expression is written without `{{ }}`; name the variable itself".into());
+    let is_brace = source.contains("{{") && detail.contains(['{', '}']);
+    let is_closed = source.matches("{{").count() <= source.matches("}}").count();
+    if is_brace && found.contains(['{', '}']) {
+        return Some(match is_closed {
+            true => "an expression is written without `{{ }}`; name the variable itself".into(),
+            false => "`{{` ends with `}}`".into(),
+        });
     }
     if detail.contains("end of input") {
         return unclosed(source);

@@ -82,7 +82,16 @@ pub(super) fn plain_failure(err: &Error, text: &Arc<str>) -> TemplateError {
         return because(cause, text, None);
     }
     let detail = err.detail().map_or_else(|| err.kind().to_string(), str::to_owned);
+    let detail = by_zero(&detail).unwrap_or(detail);
     TemplateError::new(FailureKind::Failed, detail).at(text, None)
+}
+
+/// Python names the reason where minijinja says only that it cannot be calculated.
+fn by_zero(detail: &str) -> Option<String> {
+    let calculation = detail.strip_prefix("unable to calculate ")?;
+    let (rest, divisor) = calculation.rsplit_once(' ')?;
+    let divides = [" /", " //", " %"].iter().any(|operator| rest.ends_with(operator));
+    (divides && divisor.parse() == Ok(0.0)).then(|| format!("division by zero in {calculation}"))
 }
 
 fn no_such_name(
@@ -139,10 +148,11 @@ fn missing(miss: &Miss, frame: &Frame, text: &Arc<str>) -> TemplateError {
     }
     let name = text.get(miss.at.clone()).unwrap_or_default().trim().to_owned();
     let message = match &miss.of {
-        None => format!("`{name}` is undefined"),
+        // Ansible's sentences: playbooks look for them in the `msg` of failed tasks.
+        None => format!("'{name}' is undefined"),
         Some((of, key)) => {
-            let key = python::repr(key);
-            format!("`{name}` is undefined: there is no {key} in this {}", python::type_name(of))
+            let (key, kind) = (python::repr(key), python::type_name(of));
+            format!("'{name}' is undefined: object of type '{kind}' has no attribute {key}")
         }
     };
     let err = TemplateError::new(FailureKind::Undefined { name: name.clone() }, message);

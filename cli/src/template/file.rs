@@ -262,18 +262,13 @@ fn no_such_file(name: &str) -> TemplateError {
     TemplateError::new(FailureKind::NoSuchFile, format!("there is no template `{name}`"))
 }
 
-/// The variables that every template file sees: `ansible_managed`, `template_path` and the others.
-pub(crate) fn file_variables(
-    path: &Path,
-    destination: Option<&str>,
-    managed: &str,
-) -> Vec<(&'static str, Value)> {
+/// The variables that every template file sees: `template_path` and the others.
+pub(crate) fn file_variables(path: &Path, destination: Option<&str>) -> Vec<(&'static str, Value)> {
     let metadata = rustix::fs::stat(path).ok();
     let owner = metadata.as_ref().map(|found| super::lookups::files::user_name(found.st_uid));
     let run_date = jiff::Zoned::now();
     let full = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut found = vec![
-        ("ansible_managed", Value::from(managed)),
         ("template_host", Value::from(rustix::system::uname().nodename().to_string_lossy().into_owned())),
         ("template_path", Value::from(path.to_string_lossy().into_owned())),
         ("template_fullpath", Value::from(full.to_string_lossy().into_owned())),

@@ -69,7 +69,7 @@ fn an_error_names_file_line_and_column() {
 fn an_error_in_an_included_file_is_told_of_that_file() {
     let files = [("a.j2", "{% include 'b.j2' %}"), ("b.j2", "x\n{{ nope.y }}\n")];
     let err = render(&files, FileOptions::default()).unwrap_err();
-    assert_eq!((err.message.as_str(), err.line_and_column()), ("`nope` is undefined", Some((2, 4))));
+    assert_eq!((err.message.as_str(), err.line_and_column()), ("'nope' is undefined", Some((2, 4))));
     assert!(err.file.as_ref().unwrap().ends_with("b.j2"));
     let files = [("a.j2", "x {% include 'gone.j2' %}")];
     let err = render(&files, FileOptions::default()).unwrap_err();

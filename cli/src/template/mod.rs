@@ -40,7 +40,7 @@ pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
 pub(crate) use failure::{from_error, read_failed};
 #[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables};
-pub(crate) use python::{text as text_of, type_name};
+pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use trace::reading;
 #[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown, unknown_reason};

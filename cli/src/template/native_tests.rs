@@ -134,7 +134,7 @@ fn conditions_are_true_or_false_and_nothing_else() {
     assert_eq!(holds("text"), "the condition gives a str, not true or false");
     assert_eq!(holds("n"), "the condition gives a int, not true or false");
     assert_eq!(holds("''"), "the condition is empty");
-    assert_eq!(holds("zz.y"), "`zz` is undefined");
+    assert_eq!(holds("zz.y"), "'zz' is undefined");
 }
 
 #[test]

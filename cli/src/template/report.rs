@@ -53,7 +53,7 @@ mod tests {
         let text = err.diagnostic().render(false);
         let first = text.find("test.yml:2:19").expect("the place of `prot`");
         let second = text.find("test.yml:1:14").expect("the place of `url`");
-        assert!(text.starts_with("error: `prot` is undefined") && first < second, "{text}");
+        assert!(text.starts_with("error: 'prot' is undefined") && first < second, "{text}");
         assert!(text.contains("did you mean `port`?"), "{text}");
     }
 }

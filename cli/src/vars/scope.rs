@@ -345,6 +345,8 @@ impl Scope {
             (Some((level, var)), _) if level > Level::Facts => var,
             (_, Some(fact)) => return Some(Ok(fact.clone())),
             (Some((_, var)), None) => var,
+            // The address of a host is its name, unless something says otherwise.
+            (None, None) if name == "ansible_host" => return self.host().map(|host| Ok(Value::from(host))),
             (None, None) => return None,
         };
         if let Data::Plain(value) = &var.data {

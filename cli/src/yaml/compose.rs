@@ -324,11 +324,12 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// What a `!!binary` says, where that is text.
+/// What a `!!binary` says, as text.
 fn decoded_text(base64: &str) -> Option<String> {
     use base64::Engine;
     let packed: String = base64.split_whitespace().collect();
-    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(packed).ok()?).ok()
+    let bytes = base64::engine::general_purpose::STANDARD.decode(packed).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn is_merge_key(key: &Node) -> bool {

@@ -31,12 +31,21 @@ pub(in super::super) fn notifications(
                 mistakes.push(
                     Diagnostic::error(format!("there is no handler `{text}`"))
                         .at(&name.span, "notified here")
+                        .known_as(missing_handler(&text))
                         .maybe_hint(suggest::did_you_mean(&text, known.names.iter().map(String::as_str)))
                         .hint("a handler answers to its `name` and to what it `listen`s to"),
                 );
             }
         }
     }
+}
+
+/// Ansible's sentence for a handler that nobody has.
+pub(crate) fn missing_handler(name: &str) -> String {
+    format!(
+        "The requested handler '{name}' was not found in either the main handlers list nor in the listening \
+         handlers list"
+    )
 }
 
 /// What handlers answer to.

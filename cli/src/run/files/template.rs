@@ -7,7 +7,7 @@ use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
 use crate::run::layers::find_file;
 use crate::run::task_run::Request;
-use crate::template::{FileOptions, TemplateError, TemplateFile, Value};
+use crate::template::{FileOptions, TemplateError, TemplateFile, Value, file_variables};
 use crate::vars::{Level, Vars};
 use serde_json::{Map, Value as Json};
 use std::path::Path;
@@ -51,19 +51,11 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
 
 /// What a template knows of itself.
 fn own_variables(path: &Path, dest: &str, written: &str) -> Vars {
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let full = full.to_string_lossy();
     let mut vars = Vars::new();
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    for (name, value) in [
-        ("ansible_managed", "Ansible managed"),
-        ("template_host", &host),
-        ("template_path", written),
-        ("template_fullpath", &full),
-        ("template_destpath", dest),
-    ] {
-        vars.set_plain(name, Value::from(value));
+    for (name, value) in file_variables(path, Some(dest)) {
+        vars.set_plain(name, value);
     }
+    vars.set_plain("template_path", Value::from(written));
     vars
 }
 

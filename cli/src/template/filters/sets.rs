@@ -68,8 +68,12 @@ fn symmetric_difference(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value,
 /// Without `case_sensitive`, texts that differ only in case are the same.
 fn unique(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let items = args.operand_items()?;
-    let case_sensitive = args.flag("case_sensitive", false);
+    let case_sensitive =
+        args.take("case_sensitive").filter(|value| !value.is_none()).map(|value| value.is_true());
     let attribute = args.take("attribute");
+    // As Jinja's: collections have neither case nor attribute to go by.
+    let is_strict = case_sensitive == Some(false) || attribute.is_some();
+    let case_sensitive = case_sensitive.unwrap_or(false);
     let mut keys: Vec<Value> = Vec::new();
     let mut kept = Vec::new();
     for item in items {
@@ -77,6 +81,11 @@ fn unique(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
             Some(attribute) => at_path(&item, attribute),
             None => item.clone(),
         };
+        if is_strict && matches!(key.kind(), ValueKind::Map | ValueKind::Seq) {
+            return Err(
+                args.refuse("`case_sensitive` and `attribute` need texts or numbers, not collections")
+            );
+        }
         let key = match key.as_str() {
             Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
             _ => key,

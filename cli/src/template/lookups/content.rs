@@ -220,7 +220,7 @@ fn template(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
         let path = file(scope, "templates", &python::text(term), args)?;
         let text = read(scope, &path, args)?;
         let mut vars = more.clone();
-        for (name, value) in file_variables(&path, None, "Ansible managed") {
+        for (name, value) in file_variables(&path, None) {
             vars.set_plain(name, value);
         }
         let scope = scope.with(Level::LoopVars, vars);

@@ -119,7 +119,7 @@ fn file(scope: &Scope, kind: &str, name: &str, args: &Args) -> Result<std::path:
         let tried = files::candidates(scope, kind, name);
         let tried = tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let tried = if name.starts_with('/') { String::new() } else { format!(" (looked in {tried})") };
-        args.refuse(format!("there is no file `{name}`{tried}"))
+        args.refuse(format!("No such file or directory: `{name}`{tried}"))
     })
 }
 

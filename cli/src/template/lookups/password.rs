@@ -34,7 +34,7 @@ struct Wish {
 fn password(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     let length = args.named("length");
     let chars = args.named("chars");
-    let encrypt = args.named("encrypt").filter(|value| !value.is_none());
+    let encrypt = args.named("encrypt").filter(|value| !value.is_none() && value.as_str() != Some(""));
     let seed = args.named("seed").filter(|value| !value.is_none());
     if args.named("ident").is_some() {
         return Err(args.refuse("`ident` belongs to bcrypt, which is not supported"));
@@ -92,7 +92,9 @@ impl Wish {
                     self.length = length.parse().map_err(|_| format!("`length` is no number: {length}"))?;
                 }
                 Some(("chars", chars)) => self.chars = character_sets(chars),
-                Some(("encrypt", scheme)) => self.encrypt = Some(scheme.to_owned()),
+                Some(("encrypt", scheme)) => {
+                    self.encrypt = Some(scheme.to_owned()).filter(|scheme| !scheme.is_empty());
+                }
                 Some(("seed", seed)) => self.seed = Some(Value::from(seed)),
                 _ => path.push(word),
             }

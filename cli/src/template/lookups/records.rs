@@ -1,5 +1,6 @@
 //! Lookups of single values in CSV, INI and properties files.
 
+use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
 use super::{Table, file, read};
@@ -29,6 +30,65 @@ fn words(term: &str, names: &[&str]) -> (String, Vec<(String, String)>) {
     (key.join(" "), options)
 }
 
+/// A key as it is written, quotes included, and `option=value` words whose values may be quoted.
+fn key_and_options(term: &str) -> (String, Vec<(String, String)>) {
+    let mut key: Vec<&str> = Vec::new();
+    let mut options = Vec::new();
+    for word in quoted_words(term) {
+        match word.split_once('=') {
+            Some((name, value)) => options.push((name.to_owned(), unescaped(unquoted(value)))),
+            None => key.push(word),
+        }
+    }
+    (key.join(" "), options)
+}
+
+/// Words between blanks that are not inside quotes.
+fn quoted_words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let (mut start, mut quote) = (0, None);
+    for (at, char) in text.char_indices() {
+        match quote {
+            Some(open) if char == open => quote = None,
+            None if matches!(char, '"' | '\'') => quote = Some(char),
+            None if char == ' ' => {
+                words.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&text[start..]);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn unquoted(text: &str) -> &str {
+    let inside = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
+    inside('"').or_else(|| inside('\'')).unwrap_or(text)
+}
+
+/// `\t`, `\n` and `\x1a` as the characters that they stand for.
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let code = after.strip_prefix('x').and_then(|hex| u8::from_str_radix(hex.get(..2)?, 16).ok());
+        let (char, length) = match (after.chars().next(), code) {
+            (Some('x'), Some(code)) => (char::from(code), 3),
+            (Some('t'), _) => ('\t', 1),
+            (Some('n'), _) => ('\n', 1),
+            (Some('\\'), _) => ('\\', 1),
+            _ => ('\\', 0),
+        };
+        out.push(char);
+        rest = &after[length..];
+    }
+    out + rest
+}
+
 /// Options by name: those of the call, and those in a term over them.
 struct Options(Vec<(String, String)>);
 
@@ -55,16 +115,24 @@ impl Options {
     }
 }
 
-const CSV_OPTIONS: [&str; 6] = ["file", "delimiter", "col", "default", "encoding", "keycol"];
+const CSV_OPTIONS: [&str; 6] = ["file", "delimiter", "col", "encoding", "keycol", "default"];
 
 fn csv_file(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
-    let usual = Options::of(args, &CSV_OPTIONS);
+    let usual = Options::of(args, &CSV_OPTIONS[..5]);
+    let default = args.named("default");
+    const NO_KEY: &str = "Search key is required but was not found";
     if terms.is_empty() {
-        return Err(args.refuse("the key to look for is missing"));
+        return Err(args.refuse(NO_KEY));
     }
     let mut found = Vec::new();
     for term in terms {
-        let (key, more) = words(&python::text(term), &CSV_OPTIONS);
+        let (key, more) = key_and_options(&python::text(term));
+        if key.is_empty() {
+            return Err(args.refuse(NO_KEY));
+        }
+        if let Some((name, _)) = more.iter().find(|(name, _)| !CSV_OPTIONS.contains(&name.as_str())) {
+            return Err(args.refuse(format!("'{name}' is not a valid option")));
+        }
         let options = usual.with(more);
         only_utf8(&options, args)?;
         let path = file(scope, "files", options.get("file").unwrap_or("ansible.csv"), args)?;
@@ -74,22 +142,26 @@ fn csv_file(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
         };
         let column = |name: &str, usual: usize| match options.get(name) {
             None => Ok(usual),
-            Some(text) => {
-                text.parse().map_err(|_| args.refuse(format!("`{name}` is no column number: {text}")))
-            }
+            Some(text) => text.parse().map_err(|_| {
+                args.refuse(format!("`{name}` has an invalid value: `{text}` is no column number"))
+            }),
         };
         let (wanted, key_column) = (column("col", 1)?, column("keycol", 0)?);
         let rows = csv_rows(&read(scope, &path, args)?, delimiter);
         let row = rows.iter().find(|row| row.get(key_column) == Some(&key));
-        let value = match row {
-            Some(row) => Some(
+        match row {
+            Some(row) => found.push(Value::from(
                 row.get(wanted)
-                    .cloned()
+                    .map(String::as_str)
                     .ok_or_else(|| args.refuse(format!("the row of `{key}` has no column {wanted}")))?,
-            ),
-            None => options.get("default").map(str::to_owned),
-        };
-        found.extend(value.map(Value::from));
+            )),
+            None => match (options.get("default"), &default) {
+                (Some(text), _) => found.push(Value::from(text)),
+                (None, Some(list)) if list.kind() == ValueKind::Seq => found.extend(args.items(list)?),
+                (None, Some(value)) if !value.is_none() => found.push(value.clone()),
+                _ => {}
+            },
+        }
     }
     Ok(found)
 }

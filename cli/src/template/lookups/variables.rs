@@ -23,7 +23,7 @@ fn variables(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Valu
             (Err(err), _) => Err(carry(err)),
             (Ok(None), None) => {
                 let kind = FailureKind::Undefined { name: name.clone() };
-                Err(carry(TemplateError::new(kind, format!("`{name}` is undefined"))))
+                Err(carry(TemplateError::new(kind, format!("'{name}' is undefined"))))
             }
         }
     };

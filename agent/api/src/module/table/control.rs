@@ -117,3 +117,14 @@ pub(super) const GROUP_BY: ModuleSpec = ModuleSpec {
     ],
     ..CONTROL
 };
+
+pub(super) const VALIDATE_ARGUMENT_SPEC: ModuleSpec = ModuleSpec {
+    name: "validate_argument_spec",
+    summary: "Checks variables against a specification of arguments, as roles have it.",
+    args: &[
+        arg("argument_spec", Raw, "The options, each with its type, choices and the like.").required(),
+        arg("provided_arguments", Raw, "Arguments besides the variables of these names."),
+        arg("validate_args_context", Raw, "What the arguments are for: it is given back."),
+    ],
+    ..CONTROL
+};

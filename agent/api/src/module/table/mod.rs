@@ -50,6 +50,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &system::GIT,
     &accounts::GROUP,
     &control::GROUP_BY,
+    &control::VALIDATE_ARGUMENT_SPEC,
     &host::HOSTNAME,
     &crypto::HTPASSWD,
     &control::INCLUDE_VARS,
