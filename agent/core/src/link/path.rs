@@ -98,6 +98,11 @@ impl Path {
         *self = Self { was_up: self.was_up, flaps: self.flaps, ..Self::new(now, self.timing) };
     }
 
+    /// The peer's agent is another one: what was seen of the link with the one before tells nothing about the link.
+    pub(crate) fn start_over(&mut self, now: Instant) {
+        *self = Self::new(now, self.timing);
+    }
+
     /// A link that goes down soon after it came up must prove itself longer each time.
     fn note_down(&mut self, now: Instant) {
         if self.is_up {
@@ -192,6 +197,15 @@ mod tests {
         bring_up(&mut path, &mut now);
         path.reset(now + ROUND);
         assert_eq!(bring_up(&mut path, &mut now), 4);
+    }
+
+    #[test]
+    fn an_agent_that_starts_again_and_again_is_no_flapping_link() {
+        let (mut path, mut now) = (path(), Instant(0));
+        for _ in 0..4 {
+            assert_eq!(bring_up(&mut path, &mut now), 2);
+            path.start_over(now);
+        }
     }
 
     #[test]

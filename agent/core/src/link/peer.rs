@@ -231,7 +231,7 @@ impl Peer {
         self.is_linked = false;
         self.outbound.restart();
         self.answers.clear();
-        self.paths.values_mut().for_each(|path| path.reset(now));
+        self.paths.values_mut().for_each(|path| path.start_over(now));
     }
 
     fn on_ping(&mut self, now: Instant, link: u8, at: u64, beat: Beat) {
