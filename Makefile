@@ -53,6 +53,14 @@ faults: prerequisites build ## every fault that a kernel can give, one after the
 sim: ## search for counterexamples: SEEDS=… or SECONDS=…
 	cargo run --release --locked -p muster-tests --bin sim -- $(if $(SECONDS),--seconds $(SECONDS),--seeds 0..$(SEEDS))
 
+sim-mutants: ## plant deliberate errors in the core: each must be found
+	cargo run --release --locked -p muster-tests --features planted --target-dir target/planted --bin mutants
+
+FUZZ_TARGETS := packet durable frame corosync-conf recording script inventory playbook cib
+
+fuzz: build ## spoilt input for every parser of outside bytes: SECONDS=… for each
+	for target in $(FUZZ_TARGETS); do target/release/fuzz $$target --seconds $(or $(SECONDS),60) || exit 1; done
+
 bench: prerequisites build ## figures beside the peers' (installs them on lab nodes)
 	$(SUDO) tests/bench/run.sh
 

@@ -15,6 +15,7 @@ mod modules;
 mod notify;
 mod peer;
 mod process;
+mod recorder;
 mod resource;
 mod seal;
 mod serve;

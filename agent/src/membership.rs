@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::log;
 use crate::notify::{self, Notify};
 use crate::peer::{Arrived, Peers};
+use crate::recorder::Recorder;
 use crate::seal::Suite;
 use crate::serve::Start;
 use crate::store::Store;
@@ -28,6 +29,7 @@ pub(crate) struct Membership {
     clock: Clock,
     peers: Peers,
     store: Store,
+    recorder: Option<Recorder>,
     inputs: UnboundedReceiver<Input>,
     suites: UnboundedReceiver<Suite>,
     effects: UnboundedSender<Effect>,
@@ -57,12 +59,13 @@ impl Membership {
         address_changes: watch::Receiver<u64>,
         fence_agents: watch::Sender<BTreeSet<String>>,
     ) -> Self {
-        let Start { node, clock, peers, store, .. } = start;
+        let Start { node, clock, peers, store, recorder, .. } = start;
         Self {
             node,
             clock,
             peers,
             store,
+            recorder,
             inputs,
             suites,
             effects,
@@ -145,7 +148,13 @@ impl Membership {
 
     fn step(&mut self, input: Input) -> Result<(), String> {
         let mut is_reconfigured = false;
-        for effect in self.node.step(self.clock.now(), input) {
+        let now = self.clock.now();
+        let recorded = self.recorder.is_some().then(|| input.clone());
+        let effects = self.node.step(now, input);
+        if let (Some(recorder), Some(input)) = (&mut self.recorder, recorded) {
+            recorder.note(now, input, &effects);
+        }
+        for effect in effects {
             is_reconfigured |= matches!(effect, Effect::Reconfigured(_));
             self.carry_out(effect)?;
         }

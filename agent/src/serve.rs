@@ -17,6 +17,7 @@ use crate::keys::{self, Keyring};
 use crate::membership::Membership;
 use crate::notify::{self, Notify};
 use crate::peer::{Peers, find_local};
+use crate::recorder::Recorder;
 use crate::resource::Executor;
 use crate::seal::Seal;
 use crate::store::Store;
@@ -54,6 +55,8 @@ pub(crate) struct Places {
     pub(crate) state: PathBuf,
     /// The control socket.
     pub(crate) socket: PathBuf,
+    /// Where all that the core is told is written down, where that is wanted.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// Why the agent does not start.
@@ -71,6 +74,8 @@ enum StartError {
     Store(#[from] crate::store::StoreError),
     #[error(transparent)]
     Node(#[from] muster_core::node::BootError),
+    #[error("cannot record to {path}: {source}")]
+    Recording { path: PathBuf, source: std::io::Error },
     #[error("cannot listen on the control socket {path}: {source}")]
     Socket { path: PathBuf, source: std::io::Error },
     #[error("cannot {what}: {source}")]
@@ -206,6 +211,8 @@ pub(crate) struct Start {
     pub(crate) peers: Peers,
     /// The durable state.
     pub(crate) store: Store,
+    /// Where it writes down what the core is told.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 fn boot(places: &Places, corosync: &Corosync) -> Result<Start, StartError> {
@@ -231,8 +238,16 @@ fn boot(places: &Places, corosync: &Corosync) -> Result<Start, StartError> {
         incarnation: wall_ms(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    let node = Node::new(clock.now(), boot)?;
-    Ok(Start { me, node, clock, peers: Peers::new(me, corosync, seal), store })
+    let now = clock.now();
+    let recorder = match &places.record {
+        Some(path) => {
+            let recorder = Recorder::begin(path, now, &boot);
+            Some(recorder.map_err(|source| StartError::Recording { path: path.clone(), source })?)
+        }
+        None => None,
+    };
+    let node = Node::new(now, boot)?;
+    Ok(Start { me, node, clock, peers: Peers::new(me, corosync, seal), store, recorder })
 }
 
 fn read_config(path: &Path) -> Result<Corosync, StartError> {

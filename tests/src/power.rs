@@ -4,6 +4,7 @@ use crate::machine::Agent;
 use crate::world::{Happening, World};
 use muster_core::input::Input;
 use muster_core::node::{Boot, Node};
+use muster_core::recording::Record;
 use std::time::Duration;
 
 impl World {
@@ -72,6 +73,9 @@ impl World {
             incarnation: now.wall_ms,
             version: "world".into(),
         };
+        if let Some((_, records)) = self.recording.as_mut().filter(|(of, _)| *of == index) {
+            records.push(Record::Boot { now, boot: boot.clone() });
+        }
         let node = Node::new(now, boot).expect("what a node saved, a node can read");
         machine.agent = Some(Agent::new(node));
         self.say(index, "agent starts");

@@ -20,6 +20,7 @@ use muster_api::status::{Fact, Level};
 use muster_core::effect::Effect;
 use muster_core::input::{Input, OrderId};
 use muster_core::node::Inspection;
+use muster_core::recording::{Record, digest};
 use std::time::Duration;
 
 /// Nodes that do more than this within a second of the world, for each pair of them, go round in circles: heartbeats are
@@ -86,6 +87,8 @@ pub struct World {
     work: u64,
     /// The second that passes, and the work before it.
     pace: (u64, u64),
+    /// What one machine's agent was told, where that is recorded.
+    pub recording: Option<(usize, Vec<Record>)>,
     /// Lines for scripts, where they are kept.
     pub(crate) story: Option<Vec<String>>,
 }
@@ -116,6 +119,7 @@ impl World {
             calm_since: None,
             work: 0,
             pace: (0, 0),
+            recording: None,
             story: None,
             random: random.fork(),
             chaos: random.fork(),
@@ -218,6 +222,10 @@ impl World {
         self.tally.steps += 1;
         self.work += 1 + effects.len() as u64;
         self.trace.step(at, self.machines[index].name.as_str(), &input, &effects);
+        if let Some((of, records)) = self.recording.as_mut().filter(|(of, _)| *of == index) {
+            debug_assert_eq!(*of, index, "one machine is recorded");
+            records.push(Record::Step { now, input, effects: digest(&effects) });
+        }
         self.note_events(index, &effects);
         invariants::after_step(self, index, &before, &effects);
         let Some(agent) = self.machines[index].agent.as_mut() else { return };

@@ -3,6 +3,7 @@
 use crate::fencing::drive::Drive;
 use crate::message::{Answer, FenceAttempt, Message};
 use crate::node::Node;
+use crate::planted::{Bug, planted};
 use crate::quorum::{last_standing, window};
 use crate::recovery::Recovery;
 use crate::replica::activity::active_on;
@@ -246,11 +247,11 @@ impl Node {
     /// quorate, and stops where it is not, or where a member leaves.
     fn permitted(&self, transition: Transition) -> Transition {
         let Some(view) = &self.membership.view else { return Transition::default() };
-        if view.is_primary() {
+        if view.is_primary() || planted(Bug::InquorateStarts) {
             return transition;
         }
         let may_fence = view.standing.may_fence();
-        let may_stop = !may_fence || !self.replica.leaving.is_empty();
+        let may_stop = !may_fence && !planted(Bug::InquorateGoesOn) || !self.replica.leaving.is_empty();
         let is_permitted = |action: &Action| match &action.kind {
             ActionKind::Fence { .. } => may_fence,
             ActionKind::Resource { is_probe: true, .. } => true,
@@ -274,7 +275,9 @@ impl Node {
     fn advance(&mut self, now: Now) -> bool {
         let mut has_acted = false;
         // What was planned for another situation must not be begun.
-        while let Some(lead) = self.lead.as_mut().filter(|lead| !lead.is_stale) {
+        while let Some(lead) =
+            self.lead.as_mut().filter(|lead| !lead.is_stale || planted(Bug::StalePlanWalked))
+        {
             let Some(runner) = lead.runner.as_ref() else { break };
             let ready = runner.ready();
             let mut has_begun = false;
@@ -338,7 +341,8 @@ impl Node {
             runner.begin(index);
             return true;
         }
-        if lead.in_flight.iter().any(|flight| flight.is_about(&node, &action.resource)) {
+        let is_busy = lead.in_flight.iter().any(|flight| flight.is_about(&node, &action.resource));
+        if is_busy && !planted(Bug::OrderedTwice) {
             // It waits for the end of what is under way there; that end makes a new plan.
             return false;
         }
@@ -416,7 +420,8 @@ impl Node {
         for id in leaving {
             let name = self.name_of(id).clone();
             let may_go = self.lead.as_ref().is_some_and(|lead| lead.is_done_with(&name));
-            if !may_go || !self.is_member_name(&name) || !active_on(&self.replica.history, &name).is_empty() {
+            let is_free = may_go && active_on(&self.replica.history, &name).is_empty();
+            if !(is_free || planted(Bug::LeftWhileRunning)) || !self.is_member_name(&name) {
                 continue;
             }
             // Alone there is nobody to tell; else all who are there must know that it left and was not lost.

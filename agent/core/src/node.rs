@@ -14,6 +14,7 @@ use crate::link::{Heard, Links};
 use crate::membership::view::{Member, ViewId};
 use crate::membership::{Membership, Phase};
 use crate::message::{Beat, Message};
+use crate::planted::{Bug, planted};
 use crate::reconfiguration::{Pending, digest};
 use crate::replica::command::Command;
 use crate::replica::state::{Position, State};
@@ -27,12 +28,13 @@ use muster_api::cluster::Corosync;
 use muster_api::history::OpRecord;
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::status::Fact;
+use serde::{Deserialize, Serialize};
 
 /// A step that is later by this part of the token than it was asked for is late; pings are due four times in a token.
 const LATE_PART: u32 = 4;
 
 /// What a node knows when it starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Boot {
     /// Which entry of the nodelist it is.
     pub me: NodeId,
@@ -165,7 +167,10 @@ impl Node {
             started: now,
             links,
             membership,
-            replica: saved.map(|saved| saved.state.restored()).unwrap_or_default(),
+            replica: saved
+                .filter(|_| !planted(Bug::StateForgotten))
+                .map(|saved| saved.state.restored())
+                .unwrap_or_default(),
             position,
             is_restored: true,
             provisional: BTreeSet::new(),
@@ -239,7 +244,7 @@ impl Node {
         let token = self.links.timing().token;
         // A node that has nothing to do for long, because it is alone, was not away.
         let is_late = self.due.is_some_and(|due| now.at >= due + token / LATE_PART);
-        if away < token || !is_late {
+        if away < token || !is_late || planted(Bug::AbsenceUnnoticed) {
             return;
         }
         self.links.distrust_all(now.at);
@@ -390,7 +395,7 @@ impl Node {
 
     /// Only the coordinator of the activated view gives orders.
     fn obeys(&self, from: NodeId, view: ViewId) -> bool {
-        view.coordinator == from && self.is_activated(view)
+        view.coordinator == from && (self.is_activated(view) || planted(Bug::OldOrdersObeyed))
     }
 
     fn leads(&self, from: NodeId, view: ViewId) -> bool {
@@ -432,7 +437,7 @@ impl Node {
         } else if let Command::Fencing(entry) = command {
             self.provisional.insert(entry.record.number);
         }
-        self.is_dirty |= command.is_durable();
+        self.is_dirty |= command.is_durable() && !planted(Bug::AckBeforeDisk);
     }
 
     /// A view is activated: whoever coordinates takes the lead, and each says what was not known of it when it promised.

@@ -3,6 +3,7 @@
 use crate::lead::After;
 use crate::message::{Answer, Message};
 use crate::node::Node;
+use crate::planted::{Bug, planted};
 use crate::replica::activity::active_on;
 use crate::replica::command::{Ask, Command};
 use crate::replica::state::Cause;
@@ -42,6 +43,9 @@ impl Node {
                 let answer = Answer::Done { generation, note };
                 if let Some(lead) = self.lead.as_mut() {
                     lead.invalidate();
+                }
+                if planted(Bug::AnsweredEarly) {
+                    self.send(origin, Message::Answer { ticket, answer: answer.clone() });
                 }
                 return self.sequence(now, command, alloc::vec![After::Answer { origin, ticket, answer }]);
             }

@@ -117,6 +117,10 @@ struct RunArgs {
     /// Where the agent keeps what it must not forget.
     #[arg(long, default_value = "/var/lib/musterd", value_name = "FOLDER")]
     state_dir: PathBuf,
+    /// Write down all that the core is told, to play it again where it is developed. The file holds what the cluster's
+    /// configuration holds, passwords of fence devices among it, and grows for as long as the agent runs.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -249,6 +253,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             key: args.key,
             state: args.state_dir,
             socket: cli.socket,
+            record: args.record,
         }),
         Command::Status { output } => answer::exit(status::show(socket, output)),
         Command::Quorum(args) => answer::exit(match args.command {

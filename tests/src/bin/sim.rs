@@ -6,21 +6,20 @@
 //! cargo sim --seeds 0..1000       many, and how often each fault and event happened
 //! cargo sim --seconds 60          as many as fit, from a seed that the clock gives
 //! cargo sim --script FILE         a script (tests/cluster), with its trace
+//! cargo sim --replay FILE         what `musterd run --record FILE` wrote: the same effects, byte for byte?
 //! ```
 //!
 //! `--nodes N` fixes the number of nodes (up to 64); `--all` goes on after a failure and lists all; `--quiet` leaves the trace
 //! out; `--threads N` instead of one for each core. A seed that fails is printed first, then the invariant, then the trace.
 //! Exit code 1: an invariant did not hold. Exit code 3: all held, but over a big run some fault or event never happened.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use world::replay::replay;
 use world::run::{Outcome, draw_plan, run_script, run_seed};
 use world::script::Script;
+use world::search::Search;
 use world::shrink::shrink;
-use world::tally::Tally;
 use world::trace::Trace;
 
 /// From so many seeds on, everything must have happened.
@@ -28,7 +27,7 @@ const BIG_RUN: u64 = 1000;
 /// So many runs are spent on making a script short: a minute or two.
 const SHRINK_RUNS: u32 = 4000;
 
-const HINT: &str = "sim SEED, sim --seeds A..B, sim --seconds N or sim --script FILE, with --nodes N, --all, --quiet, \
+const HINT: &str = "sim SEED, sim --seeds A..B, sim --seconds N, sim --script FILE or sim --replay FILE, with --nodes N, --all, --quiet, \
                     --shrink FILE, --threads N";
 
 #[derive(Default)]
@@ -40,16 +39,19 @@ struct Arguments {
     goes_on: bool,
     is_quiet: bool,
     script: Option<String>,
+    replay: Option<String>,
     shrink: Option<String>,
     threads: Option<usize>,
 }
 
 fn main() -> ExitCode {
-    let answer = parse(std::env::args().skip(1)).and_then(|arguments| match &arguments.script {
-        Some(file) => play(&arguments, file),
-        None if arguments.is_single => show(&arguments),
-        None => Ok(search(&arguments)),
-    });
+    let answer =
+        parse(std::env::args().skip(1)).and_then(|arguments| match (&arguments.script, &arguments.replay) {
+            (Some(file), _) => play(&arguments, file),
+            (None, Some(file)) => play_again(&arguments, file),
+            (None, None) if arguments.is_single => show(&arguments),
+            (None, None) => Ok(search(&arguments)),
+        });
     answer.unwrap_or_else(|problem| {
         eprintln!("error: {problem}\n  hint: {HINT}");
         ExitCode::from(2)
@@ -78,6 +80,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             }
             "--threads" => arguments.threads = usize::try_from(number(&value()?)?).ok(),
             "--script" => arguments.script = Some(value()?),
+            "--replay" => arguments.replay = Some(value()?),
             "--shrink" => arguments.shrink = Some(value()?),
             "--all" => arguments.goes_on = true,
             "--quiet" => arguments.is_quiet = true,
@@ -142,6 +145,25 @@ fn play(arguments: &Arguments, file: &str) -> Result<ExitCode, String> {
     }
 }
 
+fn play_again(arguments: &Arguments, file: &str) -> Result<ExitCode, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+    let mut trace = trace(arguments);
+    let replayed = replay(&text, &mut trace);
+    for line in trace.lines() {
+        println!("{line}");
+    }
+    match replayed {
+        Ok(steps) => {
+            println!("{steps} steps, all with the effects that were recorded");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(why) => {
+            println!("{file}: {why}");
+            Ok(ExitCode::from(1))
+        }
+    }
+}
+
 fn shrink_to(seed: u64, outcome: Outcome, file: &str) -> Result<ExitCode, String> {
     let Some(violation) = outcome.violation else { return Err(format!("seed {seed} breaks no invariant")) };
     println!("{violation}");
@@ -160,42 +182,33 @@ fn save(script: &Script, violation: &world::invariants::Violation, file: &str) -
     Ok(ExitCode::from(1))
 }
 
-/// What all threads share.
-#[derive(Default)]
-struct Found {
-    tally: Tally,
-    seeds: u64,
-    failed: BTreeMap<u64, String>,
-}
-
 fn search(arguments: &Arguments) -> ExitCode {
     let begin = Instant::now();
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = arguments.threads.unwrap_or(cores).max(1);
-    let found = Mutex::new(Found::default());
-    let (next, is_over) = (AtomicU64::new(arguments.seeds.start), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| look(arguments, begin, (&next, &is_over), &found));
-        }
-    });
-    let found = found.into_inner().unwrap_or_default();
-    for (seed, text) in &found.failed {
-        println!("seed {seed}: {}\n{text}", draw_plan(*seed, arguments.nodes).summary());
+    let found = Search {
+        seeds: arguments.seeds.clone(),
+        nodes: arguments.nodes,
+        limit: arguments.seconds.map(Duration::from_secs),
+        goes_on: arguments.goes_on,
+        threads: arguments.threads,
+    }
+    .run();
+    for (seed, violation) in &found.failed {
+        println!("seed {seed}: {}\n{violation}", draw_plan(*seed, arguments.nodes).summary());
     }
     println!(
-        "{} seeds on {threads} cores in {:.1} s, {} failed\n{}",
+        "{} seeds, {} at once, in {:.1} s; {} failed\n{}",
         found.seeds,
+        found.threads,
         begin.elapsed().as_secs_f64(),
         found.failed.len(),
         found.tally
     );
-    if let Some((seed, text)) = found.failed.first_key_value() {
+    if let Some((seed, violation)) = found.failed.first_key_value() {
         if !arguments.goes_on && !arguments.is_quiet {
             tell(&run_seed(*seed, arguments.nodes, Trace::kept()));
         }
         let nodes = arguments.nodes.map_or(String::new(), |nodes| format!(" --nodes {nodes}"));
-        println!("`cargo sim {seed}{nodes}`: {text}");
+        println!("`cargo sim {seed}{nodes}`: {violation}");
         return ExitCode::from(1);
     }
     let missing = found.tally.missing();
@@ -204,28 +217,4 @@ fn search(arguments: &Arguments) -> ExitCode {
         return ExitCode::from(3);
     }
     ExitCode::SUCCESS
-}
-
-/// One thread's part.
-fn look(
-    arguments: &Arguments,
-    begin: Instant,
-    (next, is_over): (&AtomicU64, &AtomicBool),
-    found: &Mutex<Found>,
-) {
-    let limit = arguments.seconds.map(Duration::from_secs);
-    while !is_over.load(Ordering::Relaxed) && limit.is_none_or(|limit| begin.elapsed() < limit) {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= arguments.seeds.end {
-            return;
-        }
-        let outcome = run_seed(seed, arguments.nodes, Trace::default());
-        let mut found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        found.seeds += 1;
-        found.tally.add(&outcome.tally);
-        if let Some(violation) = outcome.violation {
-            found.failed.insert(seed, violation.to_string());
-            is_over.store(!arguments.goes_on, Ordering::Relaxed);
-        }
-    }
 }

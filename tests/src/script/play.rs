@@ -12,14 +12,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 impl Script {
     /// Plays it to its end, or to the first invariant or expectation that does not hold (the latter is called `expect`).
     pub fn play(&self, trace: Trace) -> Outcome {
-        let mut world = World::new(self.plan.clone(), self.seed, trace);
+        self.play_in(World::new(self.plan.clone(), self.seed, trace)).outcome()
+    }
+
+    /// The same in a world that was made for it.
+    pub fn play_in(&self, mut world: World) -> World {
         world.story = Some(Vec::new());
         world.begin();
         for step in &self.steps {
             take(&mut world, step);
         }
         world.heal_and_check();
-        world.outcome()
+        world
     }
 }
 

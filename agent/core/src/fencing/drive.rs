@@ -9,6 +9,7 @@ use crate::input::AttemptId;
 use crate::lead::After;
 use crate::message::{FenceAttempt, Message};
 use crate::node::Node;
+use crate::planted::{Bug, planted};
 use crate::replica::command::Command;
 use crate::replica::state::{Cause, FenceEntry, State};
 use crate::schedule::{ActionKind, Transition};
@@ -89,7 +90,7 @@ impl Node {
             number: self.replica.next_fencing_number(),
             target: target.clone(),
             action: if wants_off { FenceAction::Off } else { FenceAction::Reboot },
-            reason: String::from(reason),
+            reason: String::from(if planted(Bug::FencedWithoutReason) { "" } else { reason }),
             by: None,
             device: None,
             requested_ms: now.wall_ms,
@@ -127,7 +128,7 @@ impl Node {
 
     /// Moves every open fencing on. Returns whether anything happened.
     pub(crate) fn drive_fencing(&mut self, now: Now) -> bool {
-        if !self.may_fence() {
+        if !self.may_fence() || planted(Bug::FencedNever) {
             return false;
         }
         let open: Vec<FenceEntry> =
@@ -143,7 +144,7 @@ impl Node {
     fn may_fence(&self) -> bool {
         self.membership.view.as_ref().is_some_and(|view| {
             let stays = view.members.iter().any(|member| !self.replica.leaving.contains(&member.id));
-            view.standing.may_fence() && stays
+            (view.standing.may_fence() || planted(Bug::FencedWithoutQuorum)) && stays
         })
     }
 
@@ -328,6 +329,9 @@ impl Node {
     /// A device has answered here.
     pub(crate) fn on_fence_ended(&mut self, now: Now, id: AttemptId, result: Result<(), String>) {
         let Some(attempt) = self.attempts.running.remove(&id) else { return };
+        if planted(Bug::FencedTwice) && result.is_ok() {
+            self.begin_attempt(now, attempt.clone());
+        }
         if attempt.action == FenceAction::On {
             let name = self.name_of(attempt.target).clone();
             let text = match result {

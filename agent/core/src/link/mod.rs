@@ -11,6 +11,7 @@ pub(crate) use timing::Timing;
 
 use crate::effect::Effect;
 use crate::message::{Beat, Body, Message, Packet, Reach, Unread};
+use crate::planted::{Bug, planted};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -195,6 +196,7 @@ impl Links {
     }
 
     fn count_unread(&mut self, peer: NodeId, unread: Unread) -> Vec<Heard> {
+        assert!(!planted(Bug::UnreadablePanics), "a packet of {peer} cannot be read");
         self.dropped += 1;
         match unread {
             Unread::Version(version) if self.peers.contains_key(&peer) => {

@@ -5,6 +5,7 @@
 //! number; the receiver then forgets what is incomplete of the old one.
 
 use crate::message::{Body, FRAGMENT_SIZE_MAX};
+use crate::planted::{Bug, planted};
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -73,7 +74,9 @@ impl Outbound {
     pub(crate) fn due(&mut self, now: Instant, rtt: Duration) -> Vec<Body> {
         let (stream, base) = (self.stream, self.base);
         let window = self.parts.iter_mut().zip(base..base + WINDOW);
-        let due = window.filter(|(part, _)| !part.is_acked && part.resend_at(rtt).is_none_or(|at| now >= at));
+        let is_due =
+            |part: &Part| part.resend_at(rtt).is_none_or(|at| now >= at && !planted(Bug::NeverSentAgain));
+        let due = window.filter(|(part, _)| !part.is_acked && is_due(part));
         due.map(|(part, seq)| {
             part.sent_at = Some(now);
             part.trials += 1;

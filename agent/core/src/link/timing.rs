@@ -1,5 +1,6 @@
 //! How long to wait for what, derived from corosync.conf as corosync and knet derive it.
 
+use crate::planted::{Bug, planted};
 use core::time::Duration;
 use muster_api::cluster::{Corosync, LinkOptions};
 
@@ -21,6 +22,11 @@ impl Timing {
         let above_two = u64::try_from(corosync.nodes.len().saturating_sub(2)).unwrap_or(0);
         let token_ms = totem.token_ms + totem.token_coefficient_ms * above_two;
         let consensus_ms = totem.consensus_ms.unwrap_or(token_ms * 6 / 5);
+        let token_ms = match (planted(Bug::LossNoticedLate), planted(Bug::FencedOnSuspicion)) {
+            (true, _) => token_ms * 10,
+            (_, true) => token_ms / 4,
+            _ => token_ms,
+        };
         Self { token: Duration::from_millis(token_ms), consensus: Duration::from_millis(consensus_ms) }
     }
 }

@@ -4,6 +4,7 @@ use super::view::{Member, View, ViewId};
 use super::{Phase, Proposal};
 use crate::message::{Install, Message, Promise};
 use crate::node::Node;
+use crate::planted::{Bug, planted};
 use crate::quorum::{Memory, Question, Standing, judge};
 use crate::replica::state::{Cause, NodeFact, Position, State};
 use crate::time::Now;
@@ -19,7 +20,8 @@ impl Node {
     /// Proposes a view of that set.
     pub(crate) fn propose(&mut self, now: Now, set: &BTreeSet<NodeId>) {
         self.leave_view(now);
-        let epoch = self.membership.epoch_seen.max(self.membership.promised) + 1;
+        let epoch =
+            self.membership.epoch_seen.max(self.membership.promised) + u64::from(!planted(Bug::EpochReused));
         let view = ViewId { epoch, coordinator: self.me };
         self.promise_epoch(epoch);
         let members = self.members_of(set);
@@ -43,7 +45,7 @@ impl Node {
     fn promise_epoch(&mut self, epoch: u64) {
         self.membership.promised = epoch;
         self.membership.epoch_seen = self.membership.epoch_seen.max(epoch);
-        self.is_dirty = true;
+        self.is_dirty |= !planted(Bug::PromiseNotOnDisk);
     }
 
     fn own_promise(&self, with_state: bool) -> Promise {
@@ -54,7 +56,7 @@ impl Node {
             is_restored: self.is_restored,
             is_unblocked: self.is_unblocked,
             state: with_state.then(|| self.replica.clone()),
-            history: self.executor.report(),
+            history: if planted(Bug::HistoryForgotten) { Vec::new() } else { self.executor.report() },
             provisional: entries.cloned().collect(),
             attempts: self.attempts.known(),
             is_leaving: self.wants_to_leave,
@@ -75,9 +77,13 @@ impl Node {
             self.send(from, Message::Refuse { view, epoch_seen });
             return;
         }
-        self.leave_view(now);
+        if !planted(Bug::ViewKeptOnPromise) {
+            self.leave_view(now);
+        }
         self.promise_epoch(view.epoch);
-        self.expect_members(members);
+        if !planted(Bug::PromiseKeepsFacts) {
+            self.expect_members(members);
+        }
         let is_better = (self.position, !self.is_restored) > (theirs.0, !theirs.1);
         let proposer = Member { id: from, session: self.session_of(from) };
         let until = now.at + self.links.timing().consensus * 2;
@@ -96,7 +102,9 @@ impl Node {
     }
 
     fn may_promise(&self, now: Now, view: ViewId, members: &[Member]) -> bool {
-        if matches!(self.membership.phase, Phase::Gone) || view.epoch <= self.membership.promised {
+        if matches!(self.membership.phase, Phase::Gone)
+            || view.epoch <= self.membership.promised.saturating_sub(u64::from(planted(Bug::PromiseTwice)))
+        {
             return false;
         }
         let set: BTreeSet<NodeId> = members.iter().map(|member| member.id).collect();
@@ -104,7 +112,7 @@ impl Node {
         let reaches_all =
             members.iter().filter(|member| member.id != self.me).all(|member| self.is_linked(*member));
         let has_excluded = set.iter().any(|id| *id != self.me && self.is_excluded(now.at, *id));
-        if !is_complete || !reaches_all || has_excluded {
+        if !is_complete || !(reaches_all || planted(Bug::ReachIgnored)) || has_excluded {
             return false;
         }
         let best = self.best_set(now.at, Some((view.coordinator, &set)));
@@ -158,7 +166,7 @@ impl Node {
         let best = proposal.promises.iter().max_by_key(|(id, promise)| {
             (promise.position, !promise.is_restored, promise.state.is_none(), core::cmp::Reverse(**id))
         });
-        let (position, base) = match best {
+        let (position, base) = match best.filter(|_| !planted(Bug::WorstStateTaken)) {
             Some((_, Promise { position, state: Some(state), .. })) => (*position, state),
             _ => (self.position, &self.replica),
         };
@@ -221,7 +229,15 @@ impl Node {
                 None if known.is_fresh && state.is_confirmed_off(&node.name, known.session) => {
                     state.set_fenced(&node.name, node.id, known.session);
                 }
-                None if matches!(known.fact, Fact::Member | Fact::Leaving) => {
+                None if planted(Bug::LostIsOff) && known.fact == Fact::Member => {
+                    state.set_fenced(&node.name, node.id, known.session);
+                }
+                None if planted(Bug::LostForgotten) && known.fact == Fact::Lost => {
+                    state.set_fenced(&node.name, node.id, known.session);
+                }
+                None if matches!(known.fact, Fact::Member | Fact::Leaving)
+                    || planted(Bug::LeftIsLost) && known.fact == Fact::Left =>
+                {
                     state.facts.insert(node.id, NodeFact { fact: Fact::Lost, ..known });
                 }
                 None => {}
@@ -362,7 +378,8 @@ impl Node {
 
     fn activate_if_installed(&mut self, now: Now) {
         let Phase::Proposing(proposal) = &self.membership.phase else { return };
-        let Some((install, _)) = proposal.installed.as_ref().filter(|_| proposal.mute().is_empty()) else {
+        let is_held = proposal.mute().is_empty() || planted(Bug::ActivatedBeforeInstalled);
+        let Some((install, _)) = proposal.installed.as_ref().filter(|_| is_held) else {
             return;
         };
         let (view, install) = (proposal.view, install.clone());

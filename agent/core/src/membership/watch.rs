@@ -5,6 +5,7 @@ use super::clique::{Graph, Preference, best};
 use super::view::{Member, View, ViewId};
 use crate::fencing::drive::is_being_fenced;
 use crate::node::Node;
+use crate::planted::{Bug, planted};
 use crate::time::{Instant, Now};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -50,7 +51,7 @@ impl Node {
         if !is_late && !has_lost {
             return false;
         }
-        if is_late {
+        if is_late && !planted(Bug::MuteNeverLeftOut) {
             let consensus = self.links.timing().consensus;
             for id in mute {
                 self.warn_membership(
@@ -73,6 +74,7 @@ impl Node {
             coordinator.id != self.me
                 && (!self.is_linked(coordinator) || self.is_in_later_view(coordinator, id))
         });
+        let is_over = is_over && !planted(Bug::LostCoordinatorFollowed);
         if is_over {
             self.leave_view(now);
         }
@@ -186,7 +188,8 @@ impl Node {
                 let is_cut = proposed.is_some_and(|(proposer, members)| {
                     (*a == proposer && !members.contains(b)) || (*b == proposer && !members.contains(a))
                 });
-                if !is_cut && self.is_listed_by(*a, *b) && self.is_listed_by(*b, *a) {
+                let do_reach = self.is_listed_by(*a, *b) && self.is_listed_by(*b, *a);
+                if !is_cut && (do_reach || planted(Bug::ReachIgnored)) {
                     graph.connect(*a, *b);
                 }
             }

@@ -15,6 +15,7 @@ mod script;
 
 pub(crate) use memory::{Memory, last_standing, window};
 
+use crate::planted::{Bug, planted};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -114,21 +115,26 @@ impl Standing {
 /// Judges a set of members by what they remember.
 pub(crate) fn judge(memory: &Memory, question: &Question<'_>) -> Standing {
     let corosync = question.corosync;
-    let present = votes_present(question);
+    let present = votes_present(question) + u32::from(planted(Bug::VoteCountedTwice));
     let expected = memory.votes_in_force(corosync).max(present);
     let needed = if corosync.quorum.two_node { 1 } else { expected / 2 + 1 };
-    let inquorate = if corosync.quorum.wait_for_all && !question.is_unblocked && present < expected {
+    let inquorate = if corosync.quorum.wait_for_all
+        && !planted(Bug::WaitForAllSkipped)
+        && !question.is_unblocked
+        && present < expected
+    {
         Some(waiting(question))
     } else if present >= needed || wins_tie(memory, question, present, expected) {
         None
     } else {
         Some(format!("{present} of {expected} expected votes, {needed} needed"))
     };
-    let rivals = if has_majority_of_nodes(question) || !question.is_fencing_enabled {
-        Vec::new()
-    } else {
-        absent(question).map(|node| node.id).filter(|id| !question.known_off.contains(id)).collect()
-    };
+    let rivals =
+        if planted(Bug::RivalsIgnored) || has_majority_of_nodes(question) || !question.is_fencing_enabled {
+            Vec::new()
+        } else {
+            absent(question).map(|node| node.id).filter(|id| !question.known_off.contains(id)).collect()
+        };
     Standing {
         votes_present: present,
         votes_expected: expected,
@@ -188,7 +194,7 @@ fn wins_tie(memory: &Memory, question: &Question<'_>, present: u32, expected: u3
             ids.find(|id| former.contains(id))
         }
     };
-    breaker.is_some_and(|id| question.members.contains(&id))
+    planted(Bug::TieWonByBoth) || breaker.is_some_and(|id| question.members.contains(&id))
 }
 
 /// The options in force, by their names.

@@ -1,6 +1,7 @@
 //! The replicated state.
 
 use crate::membership::view::ViewId;
+use crate::planted::{Bug, planted};
 use crate::quorum::Memory;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -159,6 +160,9 @@ impl State {
     /// What is left of it after a restart of the node that held it: others may have gone on without it.
     pub(crate) fn restored(mut self) -> Self {
         for fact in self.facts.values_mut() {
+            if planted(Bug::RestartKeepsFacts) {
+                continue;
+            }
             fact.is_fresh = false;
             // Whether it is there, and whether it was switched on again, is not known any more.
             match fact.fact {
