@@ -27,6 +27,9 @@ pub struct Step {
     /// does not have it.
     #[serde(default)]
     pub content: Option<ContentRef>,
+    /// It runs beside other steps, in a process of its own: the outcome only says which job it is (`async`).
+    #[serde(default)]
+    pub background: bool,
     /// Milliseconds after which the step is ended and fails; `None` is no limit.
     #[serde(default)]
     pub timeout_ms: Option<u64>,

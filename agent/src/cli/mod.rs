@@ -104,6 +104,12 @@ enum Command {
     /// Check and apply steps of a controller, over stdin and stdout (`muster` starts it).
     #[command(hide = true)]
     Worker,
+    /// Do one step beside others, and write what it came to into a file (a worker starts it).
+    #[command(hide = true)]
+    Job {
+        /// The file.
+        file: std::path::PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +281,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Try(attempt) => answer::exit(attempt::run(&attempt)),
         Command::Unit => unit::print(),
         Command::Worker => crate::worker::run(),
+        Command::Job { file } => crate::worker::background::run_job(&file),
         command => answer::exit(order::give(socket, command)),
     }
 }

@@ -59,9 +59,15 @@ fn ini(text: &str) -> Option<Value> {
         let Some(Value::Object(section)) = current.as_ref().and_then(|name| sections.get_mut(name)) else {
             return None;
         };
-        section.insert(key.trim().to_lowercase(), value.trim().into());
+        section.insert(key.trim().to_lowercase(), interpolated(value.trim())?.into());
     }
     Some(sections.into())
+}
+
+/// Python's reader takes `%%` for a percent sign, and refuses one alone.
+fn interpolated(value: &str) -> Option<String> {
+    let rest = value.replace("%%", "");
+    (!rest.contains('%')).then(|| value.replace("%%", "%"))
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ impl Module for Debconf {
         if known.get(question).and_then(Value::as_str).is_some_and(|known| same(known, &value, kind)) {
             return Ok(Check::unchanged().with("msg", "").with("current", known));
         }
+        if kind == "password" && password(package, question, view).is_some_and(|known| known == value) {
+            return Ok(Check::unchanged().with("msg", "").with("current", known));
+        }
         let before = known.get(question).and_then(Value::as_str).unwrap_or("").to_owned();
         let options: &[&str] = if args.flag("unseen") { &["-u"] } else { &[] };
         let line = format!("{package} {question} {kind} {value}\n");
@@ -51,6 +54,16 @@ fn answers(package: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure
         Some((question.trim_matches(['*', ' ']).to_owned(), Value::from(value.trim())))
     };
     Ok(asked.out().lines().filter_map(answer).collect())
+}
+
+/// `debconf-get-selections` tells passwords, where the host has it.
+fn password(package: &str, question: &str, view: &View<'_>) -> Option<String> {
+    let all = view.ask("debconf-get-selections", &[]).ok()?.out();
+    all.lines().find_map(|line| {
+        let mut fields = line.split('\t');
+        let is_it = fields.next() == Some(package) && fields.next() == Some(question);
+        (is_it && fields.next() == Some("password")).then(|| fields.next().unwrap_or("").to_owned())
+    })
 }
 
 /// The answer as debconf writes it.

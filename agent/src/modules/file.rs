@@ -7,6 +7,7 @@ use crate::worker::{Operation, View};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use muster_api::diff::{Change, Diff};
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 pub(super) struct File;
@@ -27,8 +28,31 @@ impl Module for File {
         };
         let key = if matches!(target.state, "link" | "hard" | "touch") { "dest" } else { "path" };
         check = check.with(key, target.path.to_string_lossy());
-        Ok(check)
+        let (before, after) = both_sides(&target.path, &check.outcome.diffs);
+        Ok(check.with("diff", serde_json::json!({"before": before, "after": after})))
     }
+}
+
+/// All that changes in two mappings, as playbooks read the `diff` of this module.
+fn both_sides(path: &Path, diffs: &[Diff]) -> (Map<String, Value>, Map<String, Value>) {
+    let name = || Map::from_iter([("path".to_owned(), Value::from(path.to_string_lossy()))]);
+    let (mut before, mut after) = (name(), name());
+    let own = diffs.iter().filter(|diff| Path::new(&diff.name) == path);
+    for change in own.flat_map(|diff| &diff.changes) {
+        match change {
+            Change::Presence { before: old, after: new } => {
+                before.insert("state".into(), old.as_str().into());
+                after.insert("state".into(), new.as_str().into());
+            }
+            Change::Attribute { attribute, before: old, after: new } => {
+                let name = if attribute == "target" { "src" } else { attribute };
+                before.insert(name.to_owned(), old.clone().into());
+                after.insert(name.to_owned(), new.clone().into());
+            }
+            Change::Content { .. } => {}
+        }
+    }
+    (before, after)
 }
 
 struct Target<'a> {

@@ -4,7 +4,9 @@ use super::pattern::{Flags, Pattern};
 use super::{Args, Check, Failure, Module, attributes, checksum, glob, stat};
 use crate::worker::View;
 use crate::worker::file::{Kind, Stat, Time};
+use crate::worker::process::{Command, Ran};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,9 @@ impl Module for Find {
         for path in args.list("paths").unwrap_or_default() {
             search.root(&path)?;
         }
-        Ok(search.found.told())
+        let mut found = search.found;
+        found.skipped.extend(filter.unread.take().into_iter().map(|(path, why)| (path, why.into())));
+        Ok(found.told())
     }
 }
 
@@ -143,7 +147,9 @@ struct Filter {
     mode: Option<String>,
     exact_mode: bool,
     now: i64,
-    is_latin: bool,
+    encoding: String,
+    /// Files whose content is no text of the encoding.
+    unread: RefCell<Vec<(String, String)>>,
 }
 
 #[derive(Clone, Copy)]
@@ -178,7 +184,8 @@ impl Filter {
             mode: args.text("mode").map(str::to_owned),
             exact_mode: args.choice("exact_mode") != Some(false),
             now: Time::now().seconds,
-            is_latin: args.text("encoding").is_some_and(|name| !name.to_ascii_lowercase().starts_with("utf")),
+            encoding: args.text("encoding").unwrap_or("utf-8").to_owned(),
+            unread: RefCell::default(),
         })
     }
 
@@ -223,7 +230,11 @@ impl Filter {
         else {
             return Ok(true);
         };
-        let Some(text) = view.read(path).ok().and_then(|bytes| self.decoded(bytes)) else { return Ok(false) };
+        let Some(text) = view.read(path).ok().and_then(|bytes| self.decoded(bytes, view)) else {
+            let why = format!("Failed to read the file {} as {}", path.display(), self.encoding);
+            self.unread.borrow_mut().push((path.to_string_lossy().into_owned(), why));
+            return Ok(false);
+        };
         if self.whole {
             return pattern.is_in(&text);
         }
@@ -237,12 +248,16 @@ impl Filter {
 }
 
 impl Filter {
-    /// `None` where the bytes are no text of the encoding.
-    fn decoded(&self, bytes: Vec<u8>) -> Option<String> {
-        match self.is_latin {
-            true => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
-            false => String::from_utf8(bytes).ok(),
+    /// `None` where the bytes are no text of the encoding; the host's iconv knows the rarer ones.
+    fn decoded(&self, bytes: Vec<u8>, view: &View<'_>) -> Option<String> {
+        let name = self.encoding.to_ascii_lowercase();
+        if matches!(name.as_str(), "utf-8" | "utf8" | "ascii") || bytes.is_empty() {
+            return String::from_utf8(bytes).ok();
         }
+        let mut command = Command::new("iconv", &["-f", &name, "-t", "utf-8"]).fed(bytes);
+        command.deadline = view.deadline();
+        let ran = command.run().ok().filter(Ran::is_fine)?;
+        String::from_utf8(ran.stdout).ok()
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{Args, Check, Failure, Module};
 use crate::worker::accounts;
 use crate::worker::process::Command;
-use crate::worker::{Operation, Prediction, View};
+use crate::worker::{Hands, Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
+use muster_api::outcome::Outcome;
 
 pub(super) struct Group;
 
@@ -23,11 +24,22 @@ impl Module for Group {
             .with("name", name)
             .with("state", args.text("state").unwrap_or("present"))
             .with("system", args.flag("system"));
-        let known = gid.or_else(|| view.group(name).map(|group| group.gid));
-        Ok(match known.filter(|_| args.text("state") != Some("absent")) {
+        let predicted = || next_gid(args.flag("system"), view);
+        let known = gid.or_else(|| view.group(name).map(|group| group.gid)).unwrap_or_else(predicted);
+        Ok(match Some(known).filter(|_| args.text("state") != Some("absent")) {
             Some(gid) => check.with("gid", gid),
             None => check,
         })
+    }
+
+    fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
+        hands.carry_out(&check.operations)?;
+        let mut outcome = check.outcome;
+        // What was predicted is what most hosts do; this is what the host has done.
+        if let Some(group) = hands.view().group(args.needed("name")?) {
+            outcome.result.insert("gid".into(), group.gid.into());
+        }
+        Ok(outcome)
     }
 }
 

@@ -32,8 +32,26 @@ impl Module for LineInFile {
             return Ok(Check::unchanged().with("msg", ""));
         }
         let check = placing::place_with_folders(&before, lines.concat().into_bytes(), args, view)?;
-        Ok(told(check, msg))
+        let mut check = told(check, msg);
+        check.outcome.warnings.extend(matches_everything(args));
+        Ok(check)
     }
+}
+
+/// A warning where every line of the file is meant.
+fn matches_everything(args: &Args<'_>) -> Option<String> {
+    let what = match (args.text("regexp"), args.text("search_string")) {
+        (Some(""), _) => "regular expression",
+        (_, Some("")) => "search string",
+        _ => return None,
+    };
+    let way_out = match what {
+        "search string" => "",
+        _ => " If this is desired, use '^' to match every line in the file and avoid this warning.",
+    };
+    Some(format!(
+        "The {what} is an empty string, which will match every line in the file. This may have unintended consequences, such as replacing the last line in the file rather than appending.{way_out}"
+    ))
 }
 
 fn told(check: Check, msg: &str) -> Check {

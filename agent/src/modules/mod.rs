@@ -2,9 +2,11 @@
 //! here, one line in [`find`].
 
 mod apt;
+mod apt_key;
 mod apt_repository;
 mod archive;
 mod assemble;
+mod async_status;
 mod attributes;
 mod authorized_key;
 mod blockinfile;
@@ -163,6 +165,8 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "git" => &git::Git,
         "pip" => &pip::Pip,
         "iptables" => &iptables::Iptables,
+        "apt_key" => &apt_key::AptKey,
+        "async_status" => &async_status::AsyncStatus,
         _ => return None,
     })
 }

@@ -22,7 +22,7 @@ impl Module for PackageFacts {
         }
         if packages.is_empty() {
             return Err(Failure::new(format!(
-                "this host has no package manager among: {}",
+                "Could not detect a supported package manager from the following list: {}",
                 asked.join(", ")
             )));
         }

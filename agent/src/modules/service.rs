@@ -11,6 +11,13 @@ pub(super) struct Service;
 
 impl Module for Service {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        if let Some(manager) =
+            args.text("use").filter(|name| !matches!(*name, "auto" | "systemd" | "service"))
+        {
+            return Err(Failure::new(format!(
+                "`use` is `{manager}`: muster knows no other service manager than systemd"
+            )));
+        }
         let mut check = Check::unchanged();
         let unused =
             ["pattern", "runlevel", "arguments"].into_iter().filter(|name| args.text(name).is_some());

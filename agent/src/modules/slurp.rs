@@ -15,6 +15,9 @@ impl Module for Slurp {
             std::io::ErrorKind::IsADirectory => {
                 Failure::new(format!("Source is a directory and must be a file: {}", path.display()))
             }
+            std::io::ErrorKind::NotADirectory => {
+                Failure::new(format!("Unable to slurp file: {}: {error}", path.display()))
+            }
             std::io::ErrorKind::PermissionDenied => {
                 Failure::new(format!("File is not readable: {}", path.display()))
             }

@@ -89,8 +89,11 @@ fn show(name: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
 fn is_enabled(name: &str, file_state: &str, view: &View<'_>) -> bool {
     match file_state {
         "enabled" | "enabled-runtime" | "static" | "transient" => true,
-        "disabled" | "masked" | "masked-runtime" | "linked" | "linked-runtime" | "indirect" | "alias"
-        | "bad" => false,
+        "disabled" | "masked" | "masked-runtime" | "linked" | "linked-runtime" | "bad" => false,
+        // A unit that others enable is enabled where it has links of its own: they are told below the word.
+        "indirect" | "alias" => view
+            .ask("systemctl", &["is-enabled", "--full", "--", name])
+            .is_ok_and(|ran| ran.is_fine() && ran.out().lines().count() > 1),
         // What comes from an init script is enabled by its links.
         _ => view.ask("systemctl", &["is-enabled", "--quiet", "--", name]).is_ok_and(|ran| ran.is_fine()),
     }

@@ -7,6 +7,7 @@
 pub(crate) mod accounts;
 pub(crate) mod address;
 mod atomic;
+pub(crate) mod background;
 pub(crate) mod file;
 mod hands;
 mod lock;

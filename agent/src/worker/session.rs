@@ -42,7 +42,12 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, check: bool) -> io::Re
         match message {
             ToWorker::Run { mut step } => {
                 step.check |= check;
-                let outcome = step::run(&step, &mut overlay, line);
+                // A single task with `check_mode` in a run that applies leaves nothing behind, not even predictions:
+                // the next task finds the host as it is.
+                let outcome = match check {
+                    true => step::run(&step, &mut overlay, line),
+                    false => step::run(&step, &mut Overlay::default(), line),
+                };
                 answer(outcome)?;
             }
             ToWorker::Goodbye => return Ok(()),

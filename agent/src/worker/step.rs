@@ -1,5 +1,6 @@
 //! Runs one step: check, then apply or predict. A fault inside a module becomes a failed outcome.
 
+use super::background;
 use super::hands::Hands;
 use super::overlay::Overlay;
 use super::view::{Controller, Scope, View};
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 
 /// Does the step and says what it came to.
 pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller) -> Outcome {
+    if step.background && !step.check {
+        return background::start(step);
+    }
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));
     };

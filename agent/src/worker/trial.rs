@@ -73,6 +73,7 @@ impl Trial {
             no_log: false,
             environment: [].into(),
             content,
+            background: false,
             timeout_ms: None,
         };
         step::run(&step, overlay, &Sender(self.content.as_deref()))

@@ -173,7 +173,7 @@ fn a_keyword_among_the_arguments_belongs_to_the_left() {
 #[test]
 fn an_unknown_module_is_named_with_the_nearest() {
     insta::assert_snapshot!(tasks_screen(
-        "    - firewaldd:\n        port: 80/tcp\n    - ansible.posix.firewalld: port=80\n    - company.x.copy: src=a\n"
+        "    - firewaldd:\n        port: 80/tcp\n    - company.x.copy: src=a\n"
     ));
 }
 

@@ -2,6 +2,7 @@
 //! controller has to do with the outcome.
 
 use super::arguments::text;
+use super::background::Background;
 use super::cluster_step::cluster_part;
 use super::control::{Answer, Control, Pause, paused};
 use super::files::{self, Part};
@@ -77,11 +78,12 @@ async fn on_host(room: &Arc<Room>, host: &str, request: Request) -> Result<TaskR
         (prepared, request, target)
     });
     let (prepared, request, target) = prepared.await;
-    let Prepared { way, identity, work } = match prepared {
+    let Prepared { way, identity, work, background } = match prepared {
         Ok(prepared) => prepared,
         Err(result) => return Ok(*result),
     };
-    let trip = Trip { room, host, target: &target, way: &way, identity: &identity, request: &request };
+    let trip =
+        Trip { room, host, target: &target, way: &way, identity: &identity, request: &request, background };
     match work {
         Work::Parts(parts) => trip.parts(parts).await,
         Work::Fetch => trip.fetch().await,
@@ -95,6 +97,7 @@ struct Prepared {
     way: Way,
     identity: Identity,
     work: Work,
+    background: Option<Background>,
 }
 
 enum Work {
@@ -127,7 +130,12 @@ fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared
         IdentityError::Template(err) => failed(sentence(&err)),
         IdentityError::Method(why) => failed(why),
     })?;
-    Ok(Prepared { way, identity, work: work(room, request)? })
+    let background = Background::of(request).map_err(|err| failed(sentence(&err)))?;
+    let work = work(room, request)?;
+    if background.is_some() && !matches!(&work, Work::Parts(parts) if parts.len() == 1) {
+        return Err(failed(format!("This action ({}) does not support async.", request.spec.name)));
+    }
+    Ok(Prepared { way, identity, work, background })
 }
 
 fn failed(why: impl Into<String>) -> Box<TaskResult> {
@@ -191,10 +199,16 @@ pub(super) struct Trip<'a> {
     pub(super) way: &'a Way,
     identity: &'a Identity,
     pub(super) request: &'a Request,
+    background: Option<Background>,
 }
 
 impl Trip<'_> {
     async fn parts(&self, parts: Vec<Part>) -> Result<TaskResult, StepFailure> {
+        if let Some(how) = self.background {
+            let mut parts = parts;
+            let part = parts.swap_remove(0);
+            return Ok(TaskResult::of(self.in_background(part, how).await?));
+        }
         let mut parts = parts.into_iter();
         let Some(first) = parts.next() else {
             let mut nothing = TaskResult::default();
@@ -270,7 +284,13 @@ impl Trip<'_> {
     }
 
     pub(super) async fn step(&self, part: Part) -> Result<Outcome, StepFailure> {
+        self.send(part, None).await
+    }
+
+    pub(super) async fn send(&self, part: Part, how: Option<Background>) -> Result<Outcome, StepFailure> {
         let request = self.request;
+        let limits = [request.timeout, how.map(Background::limit)];
+        let limit = limits.into_iter().flatten().min();
         let step = Step {
             id: self.room.step_number(),
             module: part.module.to_owned(),
@@ -280,7 +300,8 @@ impl Trip<'_> {
             no_log: request.no_log,
             environment: request.environment.clone(),
             content: part.content,
-            timeout_ms: request.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            background: how.is_some(),
+            timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         };
         let errand =
             Errand { host: self.target, way: self.way, identity: self.identity, check: request.check };

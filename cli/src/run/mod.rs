@@ -5,6 +5,7 @@
 pub(crate) mod agents;
 mod argument_spec;
 mod arguments;
+mod background;
 mod carry;
 mod cluster_step;
 mod comeback;

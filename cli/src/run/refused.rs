@@ -25,13 +25,6 @@ pub(crate) fn refusal(task: &Task) -> Option<String> {
 }
 
 fn in_task(task: &Task, mistakes: &mut Diagnostics) {
-    if let Some(node) = task.scope.keywords.get(Keyword::Async).filter(|node| !is_zero(node)) {
-        mistakes.push(
-            Diagnostic::error("`async` is not supported yet")
-                .at(&node.span, "the task would run beside the others")
-                .hint("leave it out, and bound the task's time with `timeout: SECONDS`"),
-        );
-    }
     if is_flush(task) {
         mistakes.push(
             Diagnostic::error("flush_handlers cannot be used as a handler")
@@ -52,10 +45,6 @@ fn in_task(task: &Task, mistakes: &mut Diagnostics) {
 fn is_flush(task: &Task) -> bool {
     let what = task.args.free_form.as_ref().or_else(|| task.args.named.get("_raw_params"));
     task.is_handler && task.module.bare() == "meta" && what.and_then(Node::as_str) == Some("flush_handlers")
-}
-
-fn is_zero(node: &Node) -> bool {
-    node.scalar_text().is_some_and(|text| text == "0")
 }
 
 fn tasks(play: &Play) -> Vec<&Task> {

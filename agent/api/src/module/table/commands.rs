@@ -91,3 +91,15 @@ pub(super) const SCRIPT: ModuleSpec = ModuleSpec {
     rules: &[Rule::RequiredOneOf(&["_raw_params", "cmd"]), Rule::MutuallyExclusive(&["_raw_params", "cmd"])],
     ..NOTHING
 };
+
+pub(super) const ASYNC_STATUS: ModuleSpec = ModuleSpec {
+    name: "async_status",
+    summary: "Tells what a task with `async` has come to.",
+    args: &[
+        arg("jid", Str, "The job, as `ansible_job_id` of the task's result names it.").required(),
+        arg("mode", Str, "`cleanup` removes what is known of the job.")
+            .one_of(&["cleanup", "status"])
+            .default("status"),
+    ],
+    ..NOTHING
+};

@@ -1,6 +1,6 @@
 //! Modules for what only Debian and its kin have: package selections, answers to packages' questions, repositories.
 
-use super::super::ArgKind::{Bool, Int, ListOfStr, Mode, Raw, Str};
+use super::super::ArgKind::{Bool, Int, ListOfStr, Mode, Path, Raw, Str};
 use super::super::{ArgSpec, ModuleSpec, Rule};
 use super::{NOTHING, arg};
 
@@ -44,6 +44,23 @@ pub(super) const DPKG_SELECTIONS: ModuleSpec = ModuleSpec {
             .one_of(&["install", "hold", "deinstall", "purge"])
             .required(),
     ],
+    ..NOTHING
+};
+
+pub(super) const APT_KEY: ModuleSpec = ModuleSpec {
+    name: "apt_key",
+    summary: "Keeps a key that apt trusts for every repository.",
+    args: &[
+        arg("id", Str, "The key's number."),
+        arg("data", Str, "The key."),
+        arg("file", Path, "The key, in a file of the host."),
+        arg("url", Str, "The key, at an address."),
+        arg("keyring", Path, "The file of /etc/apt/trusted.gpg.d that it goes to."),
+        STATE,
+        CERTS,
+    ],
+    unsupported: &["keyserver"],
+    rules: &[Rule::MutuallyExclusive(&["data", "file", "url"])],
     ..NOTHING
 };
 

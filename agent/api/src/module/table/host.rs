@@ -20,6 +20,7 @@ pub(super) const SETUP: ModuleSpec = ModuleSpec {
             .default("all"),
         arg("gather_timeout", Int, "Seconds that one slow fact may take.").default("10"),
         arg("filter", ListOfStr, "Only facts whose name matches one of these globs."),
+        arg("parallel", super::super::ArgKind::Bool, "Has no effect: there is one module of facts."),
         arg("fact_path", Path, "The directory of the host's own facts.").default("/etc/ansible/facts.d"),
     ],
     ..NOTHING

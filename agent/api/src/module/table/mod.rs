@@ -23,10 +23,12 @@ use super::{ArgKind, ArgSpec, ModuleSpec, RunsOn};
 pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::ADD_HOST,
     &packages::APT,
+    &debian::APT_KEY,
     &debian::APT_REPOSITORY,
     &general::ARCHIVE,
     &trees::ASSEMBLE,
     &control::ASSERT,
+    &commands::ASYNC_STATUS,
     &posix::AUTHORIZED_KEY,
     &files::BLOCKINFILE,
     &cluster::CLUSTER,

@@ -145,9 +145,7 @@ pub(super) const PACKAGE_FACTS: ModuleSpec = ModuleSpec {
     name: "package_facts",
     summary: "Tells which packages are installed, as the fact `packages`.",
     args: &[
-        arg("manager", ListOfStr, "Which package managers are asked.")
-            .one_of(&["auto", "rpm", "yum", "dnf", "dnf5", "apt"])
-            .default("auto"),
+        arg("manager", ListOfStr, "Which package managers are asked.").default("auto"),
         arg("strategy", Str, "`first`: the first package manager found; `all`: every one.")
             .one_of(&["first", "all"])
             .default("first"),

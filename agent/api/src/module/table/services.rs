@@ -14,7 +14,7 @@ pub(super) const SERVICE: ModuleSpec = ModuleSpec {
         arg("state", Str, "What it shall do.").one_of(STATES),
         arg("enabled", Bool, "Whether it starts with the host."),
         arg("sleep", Int, "Seconds between stop and start of a restart."),
-        arg("use", Str, "The service manager.").one_of(&["auto", "systemd"]).default("auto"),
+        arg("use", Str, "The service manager; only systemd is known.").default("auto"),
         arg("daemon_reload", Bool, "systemd reads its unit files again first.")
             .or(&["daemon-reload"])
             .default("false"),

@@ -49,9 +49,12 @@ pub(super) const FIND: ModuleSpec = ModuleSpec {
             .one_of(&["md5", "sha1", "sha224", "sha256", "sha384", "sha512"])
             .default("sha1"),
         arg("limit", Int, "Stops after so many."),
-        arg("encoding", Str, "The encoding of files that `contains` looks into.")
-            .one_of(&["utf-8", "utf8", "UTF-8", "ascii", "latin-1", "latin1", "iso-8859-1", "ISO-8859-1"])
-            .default("utf-8"),
+        arg(
+            "encoding",
+            Str,
+            "The encoding of files that `contains` looks into, by any name that iconv(1) knows.",
+        )
+        .default("utf-8"),
     ],
     ..NOTHING
 };

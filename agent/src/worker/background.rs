@@ -1,0 +1,149 @@
+//! Steps that run beside the others (`async`): a process of its own does the step, and writes what it came to into a file
+//! that bears the job's number. The worker does not wait for it, and may end before it.
+
+use super::overlay::Overlay;
+use super::step;
+use super::view::Controller;
+use muster_api::outcome::Outcome;
+use muster_api::step::{ContentRef, Step};
+use serde_json::{Map, Value, json};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// The folder of the jobs' files: of `ANSIBLE_ASYNC_DIR`, else in the user's home.
+pub(crate) fn folder(named: Option<&str>, home: Option<PathBuf>) -> PathBuf {
+    match named.filter(|named| !named.is_empty()) {
+        Some(named) => match named.strip_prefix("~/") {
+            Some(below) => home.unwrap_or_default().join(below),
+            None => named.into(),
+        },
+        None => home.unwrap_or_else(|| "/tmp".into()).join(".ansible_async"),
+    }
+}
+
+/// Starts the step in a process of its own and says which job it is.
+pub(super) fn start(step: &Step) -> Outcome {
+    match try_start(step) {
+        Ok((id, path)) => {
+            let told = json!({
+                "ansible_job_id": id,
+                "started": 1,
+                "finished": 0,
+                "results_file": path.to_string_lossy(),
+            });
+            let result = told.as_object().cloned().unwrap_or_default();
+            Outcome { id: step.id, changed: true, result, ..Outcome::default() }
+        }
+        Err(error) => step::failed(step.id, &format!("the job cannot be started: {error}")),
+    }
+}
+
+fn try_start(step: &Step) -> io::Result<(String, PathBuf)> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let folder = folder(step.environment.get("ANSIBLE_ASYNC_DIR").map(String::as_str), home);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let id = number()?;
+    let path = folder.join(&id);
+    write(&path, &json!({"ansible_job_id": id, "started": 1, "finished": 0}))?;
+    let mut child = Command::new("/proc/self/exe")
+        .arg("job")
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut own = step.clone();
+    own.background = false;
+    let text = serde_json::to_vec(&own).map_err(io::Error::other)?;
+    child.stdin.take().ok_or_else(|| io::Error::other("it takes no input"))?.write_all(&text)?;
+    Ok((id, path))
+}
+
+/// `j` and two numbers, as playbooks know it.
+fn number() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let random = u64::from_le_bytes(random) % 1_000_000_000_000;
+    Ok(format!("j{random:012}.{}", std::process::id()))
+}
+
+/// Never half a file: who asks meanwhile reads the one before.
+fn write(path: &Path, record: &Value) -> io::Result<()> {
+    let new = path.with_extension("new");
+    std::fs::write(&new, record.to_string())?;
+    std::fs::rename(new, path)
+}
+
+/// The process of a job: it takes its step from stdin.
+pub(crate) fn run_job(path: &Path) -> ExitCode {
+    // The end of the connection that it was started over is not its end.
+    let _ = rustix::process::setsid();
+    match do_job(path) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn do_job(path: &Path) -> io::Result<()> {
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    let step: Step = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    let outcome = step::run(&step, &mut Overlay::default(), &Nobody);
+    let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    write(path, &record(&id, outcome))
+}
+
+/// The outcome as `async_status` reads it back.
+fn record(id: &str, outcome: Outcome) -> Value {
+    let mut record: Map<String, Value> = outcome.result;
+    let told: [(&str, Value); 6] = [
+        ("ansible_job_id", id.into()),
+        ("started", 1.into()),
+        ("finished", 1.into()),
+        ("changed", outcome.changed.into()),
+        ("failed", outcome.failed.into()),
+        ("skipped", outcome.skipped.into()),
+    ];
+    record.extend(told.map(|(name, value)| (name.to_owned(), value)));
+    if !outcome.facts.is_empty() {
+        record.insert("ansible_facts".into(), outcome.facts.into());
+    }
+    if !outcome.warnings.is_empty() {
+        record.insert("warnings".into(), outcome.warnings.into());
+    }
+    record.into()
+}
+
+/// A job runs after its controller has turned to other things.
+struct Nobody;
+
+impl Controller for Nobody {
+    fn content(&self, _wanted: &ContentRef) -> Result<Vec<u8>, String> {
+        Err("a job in the background cannot ask the controller for contents".to_owned())
+    }
+
+    fn progress(&self, _id: u64, _text: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_is_of_the_environment_or_in_the_home() {
+        let home = || Some(PathBuf::from("/root"));
+        assert_eq!(folder(None, home()), Path::new("/root/.ansible_async"));
+        assert_eq!(folder(Some("~/jobs"), home()), Path::new("/root/jobs"));
+        assert_eq!(folder(Some("/var/jobs"), home()), Path::new("/var/jobs"));
+    }
+
+    #[test]
+    fn record_has_the_outcome_beside_the_number() {
+        let outcome = Outcome { changed: true, ..Outcome::default() };
+        let record = record("j1.2", outcome);
+        assert_eq!((&record["finished"], &record["changed"]), (&json!(1), &json!(true)));
+        assert_eq!(record["ansible_job_id"], "j1.2");
+    }
+}
