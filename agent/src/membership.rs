@@ -41,6 +41,7 @@ pub(crate) struct Membership {
 }
 
 /// What the loop woke up for.
+#[expect(clippy::large_enum_variant, reason = "each lives for one turn of the loop")]
 enum Event {
     Input(Input),
     Suite(Suite),

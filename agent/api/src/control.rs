@@ -18,6 +18,7 @@ pub const SOCKET: &str = "/run/musterd/control.sock";
 /// A question or an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "request")]
+#[expect(clippy::large_enum_variant, reason = "one at a time crosses the socket")]
 pub enum Request {
     /// The status as this node sees it.
     Status,
@@ -101,6 +102,7 @@ pub enum Request {
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "response")]
+#[expect(clippy::large_enum_variant, reason = "one at a time crosses the socket")]
 pub enum Response {
     /// Done: committed by every member, with the generation that holds it.
     Done {

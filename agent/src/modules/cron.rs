@@ -40,7 +40,7 @@ impl Module for Cron {
             let text = Place::of(args, &view)?.read(&view)?;
             let copy = back_up(&text)
                 .map_err(|error| Failure::new(format!("cannot back up the crontab: {error}")))?;
-            outcome.result.insert("backup_file".into(), copy.into());
+            outcome.result.insert("backup_file".into(), copy);
         }
         hands.carry_out(&check.operations)?;
         Ok(outcome)

@@ -287,7 +287,7 @@ fn certificate_words(csr: &Path, args: &Args<'_>, view: &View<'_>) -> Result<Vec
         }
     };
     let end = end.unwrap_or("+3650d");
-    let days = end.strip_prefix('+').and_then(|rest| days(rest));
+    let days = end.strip_prefix('+').and_then(days);
     let days = days
         .ok_or_else(|| Failure::new(format!("`{argument}` is `{end}`; it is written `+3650d` or `+52w`")))?;
     words.extend(["-days".into(), days.to_string()]);

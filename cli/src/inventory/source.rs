@@ -57,7 +57,7 @@ pub(crate) fn load(
     warn_about_ambiguous_names(&inventory, reader);
     let is_tolerable = tolerance == Tolerance::All || (tolerance == Tolerance::AllButOne && good > 0);
     if is_tolerable {
-        std::mem::take(&mut mistakes).into_iter().for_each(|mistake| reader.warn(mistake.as_warning()));
+        std::mem::take(&mut mistakes).into_iter().for_each(|mistake| reader.warn(mistake.into_warning()));
     }
     mistakes.or_value(inventory)
 }

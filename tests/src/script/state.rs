@@ -36,7 +36,7 @@ pub enum State {
     Told(String),
     Done,
     Refused(String),
-    Not(Box<State>),
+    Not(Box<Self>),
 }
 
 impl State {

@@ -147,7 +147,7 @@ impl Oracle {
             }
             let same = old.iter().find(|part| part.0 == set).copied();
             let (.., quorate, sure) = self.weigh(set, &self.books[self.writer(set)]);
-            match same.filter(|part| !(sure && !part.2 || part.3 && !quorate)) {
+            match same.filter(|part| (quorate || !part.3) && (part.2 || !sure)) {
                 Some(part) => self.parts.push(part),
                 None => self.assemble(set),
             }
@@ -264,7 +264,7 @@ fn random_rules(dice: &mut Dice) -> Rules {
         rules.tracking = dice.one_in(3);
         return rules;
     }
-    if dice.one_in(2) && (total % 2 == 0 || rules.wait) {
+    if dice.one_in(2) && (total.is_multiple_of(2) || rules.wait) {
         let list = (0..count).filter(|_| dice.one_in(2)).collect::<Vec<_>>();
         rules.tie = Some(match dice.roll(3) {
             0 => Tie::Lowest,

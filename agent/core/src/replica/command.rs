@@ -57,6 +57,7 @@ impl Command {
 /// `control::Request` without what each node answers itself, for the wire (that one is tagged for JSON, which
 /// postcard cannot read). The enum only grows at its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "each lives for one request")]
 pub(crate) enum Ask {
     Configure { config: ClusterConfig, expected_generation: u64 },
     Standby { node: NodeName, on: bool },
