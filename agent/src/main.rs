@@ -20,6 +20,7 @@ mod resource;
 mod seal;
 mod serve;
 mod store;
+mod watchdog;
 mod worker;
 
 use clap::Parser;

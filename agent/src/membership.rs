@@ -8,6 +8,7 @@ use crate::recorder::Recorder;
 use crate::seal::Suite;
 use crate::serve::Start;
 use crate::store::Store;
+use crate::watchdog::{PAT_EVERY, Watchdog};
 use muster_api::status::ClusterStatus;
 use muster_core::effect::Effect;
 use muster_core::input::Input;
@@ -36,8 +37,17 @@ pub(crate) struct Membership {
     address_changes: watch::Receiver<u64>,
     fence_agents: watch::Sender<BTreeSet<String>>,
     notify: Notify,
-    watchdog: Option<Duration>,
+    /// How often the service manager wants to hear of this loop.
+    alive_every: Option<Duration>,
+    watchdog: Option<Watchdog>,
     last_status: String,
+}
+
+/// What the loop is fed by, and where it sends what it does not carry out itself.
+pub(crate) struct Queues {
+    pub(crate) inputs: UnboundedReceiver<Input>,
+    pub(crate) suites: UnboundedReceiver<Suite>,
+    pub(crate) effects: UnboundedSender<Effect>,
 }
 
 /// What the loop woke up for.
@@ -47,6 +57,7 @@ enum Event {
     Suite(Suite),
     Links,
     Alive,
+    Pat,
     Over,
 }
 
@@ -54,13 +65,13 @@ impl Membership {
     /// A loop that has not started; `fence_agents` is kept at the agents of the configured fence devices.
     pub(crate) fn new(
         start: Start,
-        inputs: UnboundedReceiver<Input>,
-        suites: UnboundedReceiver<Suite>,
-        effects: UnboundedSender<Effect>,
+        queues: Queues,
         address_changes: watch::Receiver<u64>,
         fence_agents: watch::Sender<BTreeSet<String>>,
+        watchdog: Option<Watchdog>,
     ) -> Self {
         let Start { node, clock, peers, store, recorder, .. } = start;
+        let Queues { inputs, suites, effects } = queues;
         Self {
             node,
             clock,
@@ -73,7 +84,8 @@ impl Membership {
             address_changes,
             fence_agents,
             notify: Notify::from_environment(),
-            watchdog: notify::watchdog_interval(),
+            alive_every: notify::watchdog_interval(),
+            watchdog,
             last_status: String::new(),
         }
     }
@@ -98,25 +110,29 @@ impl Membership {
         }
         self.step(Input::Tick)?;
         self.notify.ready();
-        let mut alive_at = Instant::now();
+        let (mut alive_at, mut pat_at) = (Instant::now(), Instant::now());
         loop {
-            match self.next_event(alive_at).await {
+            match self.next_event(alive_at, pat_at).await {
                 Event::Input(input) => self.step(input)?,
                 Event::Suite(suite) => self.peers.change_suite(suite),
                 Event::Links => self.rebind()?,
                 Event::Alive => {
                     self.notify.alive();
-                    alive_at = Instant::now() + self.watchdog.unwrap_or_default();
+                    alive_at = Instant::now() + self.alive_every.unwrap_or_default();
+                }
+                Event::Pat => {
+                    self.watchdog.iter().for_each(Watchdog::pat);
+                    pat_at = Instant::now() + PAT_EVERY;
                 }
                 Event::Over => return Ok(()),
             }
         }
     }
 
-    async fn next_event(&mut self, alive_at: Instant) -> Event {
+    async fn next_event(&mut self, alive_at: Instant, pat_at: Instant) -> Event {
         let deadline = self.node.next_deadline().map(|deadline| self.clock.until(deadline));
         let has_unbound_link = !self.peers.unbound_links().is_empty();
-        let has_watchdog = self.watchdog.is_some();
+        let (is_supervised, has_watchdog) = (self.alive_every.is_some(), self.watchdog.is_some());
         tokio::select! {
             input = self.inputs.recv() => input.map_or(Event::Over, Event::Input),
             arrived = self.peers.receive() => Event::Input(match arrived {
@@ -127,7 +143,8 @@ impl Membership {
             Some(suite) = self.suites.recv() => Event::Suite(suite),
             Ok(()) = self.address_changes.changed() => Event::Links,
             () = sleep(LOOK_AGAIN), if has_unbound_link => Event::Links,
-            () = sleep_until(alive_at), if has_watchdog => Event::Alive,
+            () = sleep_until(alive_at), if is_supervised => Event::Alive,
+            () = sleep_until(pat_at), if has_watchdog => Event::Pat,
         }
     }
 

@@ -14,13 +14,14 @@ use crate::control::events::Events;
 use crate::control::server::{Control, Reload, listen};
 use crate::fence::Fencer;
 use crate::keys::{self, Keyring};
-use crate::membership::Membership;
+use crate::membership::{Membership, Queues};
 use crate::notify::{self, Notify};
 use crate::peer::{Peers, find_local};
 use crate::recorder::Recorder;
 use crate::resource::Executor;
 use crate::seal::Seal;
 use crate::store::Store;
+use crate::watchdog::Watchdog;
 use crate::{host, log};
 use muster_api::cluster::{Cipher, Corosync};
 use muster_api::control::Response;
@@ -57,6 +58,8 @@ pub(crate) struct Places {
     pub(crate) socket: PathBuf,
     /// Where all that the core is told is written down, where that is wanted.
     pub(crate) record: Option<PathBuf>,
+    /// The hardware watchdog, where one is used.
+    pub(crate) watchdog: Option<PathBuf>,
 }
 
 /// Why the agent does not start.
@@ -78,6 +81,8 @@ enum StartError {
     Recording { path: PathBuf, source: std::io::Error },
     #[error("cannot listen on the control socket {path}: {source}")]
     Socket { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the watchdog {path}: {source}")]
+    Watchdog { path: PathBuf, source: std::io::Error },
     #[error("cannot {what}: {source}")]
     System { what: &'static str, source: std::io::Error },
 }
@@ -115,8 +120,9 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
     let me = start.me;
     let (fence_agents, new_fence_agents) = tokio::sync::watch::channel(BTreeSet::new());
     tokio::spawn(crate::fence::get_acquainted(new_fence_agents));
-    let membership =
-        Membership::new(start, queue, new_suites, effects, address_changes.clone(), fence_agents);
+    let watchdog = open_watchdog(places.watchdog.as_deref())?;
+    let queues = Queues { inputs: queue, suites: new_suites, effects };
+    let membership = Membership::new(start, queues, address_changes.clone(), fence_agents, watchdog.clone());
     let thread = std::thread::Builder::new().name("membership".into()).stack_size(2 * STACK_SIZE);
     thread
         .spawn(move || membership.run())
@@ -130,7 +136,18 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
         control,
         events,
     };
-    Ok(until_told_to_stop(hands, orders).await)
+    let code = until_told_to_stop(hands, orders).await;
+    if let Some(watchdog) = watchdog.filter(|_| code == ExitCode::SUCCESS) {
+        watchdog.disarm();
+    }
+    Ok(code)
+}
+
+fn open_watchdog(path: Option<&Path>) -> Result<Option<Watchdog>, StartError> {
+    let open = |path: &Path| {
+        Watchdog::open(path).map_err(|source| StartError::Watchdog { path: path.to_path_buf(), source })
+    };
+    path.map(open).transpose()
 }
 
 async fn until_told_to_stop(mut hands: Hands, mut orders: UnboundedReceiver<Effect>) -> ExitCode {

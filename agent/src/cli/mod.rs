@@ -127,6 +127,9 @@ struct RunArgs {
     /// configuration holds, passwords of fence devices among it, and grows for as long as the agent runs.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// A hardware watchdog that resets this node if the agent hangs: `/dev/watchdog`.
+    #[arg(long, value_name = "DEVICE")]
+    watchdog: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -260,6 +263,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             state: args.state_dir,
             socket: cli.socket,
             record: args.record,
+            watchdog: args.watchdog,
         }),
         Command::Status { output } => answer::exit(status::show(socket, output)),
         Command::Quorum(args) => answer::exit(match args.command {
