@@ -7,7 +7,7 @@ use crate::time::{Instant, Now};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::time::Duration;
+use alloc::vec::Vec;
 use muster_api::id::NodeId;
 use muster_api::status::Level;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub enum Mismatch {
 #[derive(Debug, Default)]
 pub(crate) struct Unmerged {
     mismatches: BTreeMap<NodeId, (Mismatch, Instant)>,
+    /// Since when a peer is linked and not in the view: a while is normal, the others may be about to let it in.
+    outside_since: BTreeMap<NodeId, Instant>,
     /// What was told of whom.
     told: BTreeMap<NodeId, String>,
 }
@@ -68,6 +70,11 @@ impl Node {
     pub(crate) fn tell_unmerged(&mut self, now: Now) {
         let limit = self.links.timing().token * FORGET_AFTER_TOKENS;
         self.unmerged.mismatches.retain(|_, (_, at)| now.at < *at + limit);
+        let outside = self.outside();
+        self.unmerged.outside_since.retain(|id, _| outside.contains(id));
+        for id in outside {
+            self.unmerged.outside_since.entry(id).or_insert(now.at);
+        }
         let reasons = self.unmerged_reasons(now);
         if reasons == self.unmerged.told {
             return;
@@ -88,7 +95,17 @@ impl Node {
 
     pub(crate) fn unmerged_deadline(&self) -> Option<Instant> {
         let limit = self.links.timing().token * FORGET_AFTER_TOKENS;
-        self.unmerged.mismatches.values().map(|(_, at)| *at + limit).min()
+        let forgotten = self.unmerged.mismatches.values().map(|(_, at)| *at + limit);
+        let told = &self.unmerged.told;
+        let noticed = self.unmerged.outside_since.iter().filter(|(id, _)| !told.contains_key(id));
+        forgotten.chain(noticed.map(|(_, since)| *since + self.patience())).min()
+    }
+
+    /// The peers that are linked and not in the view.
+    fn outside(&self) -> Vec<NodeId> {
+        let Some(view) = &self.membership.view else { return Vec::new() };
+        let peers = self.links.peers().filter(|(id, peer)| peer.is_linked() && !view.has(*id));
+        peers.map(|(id, _)| id).collect()
     }
 
     fn unmerged_reasons(&self, now: Now) -> BTreeMap<NodeId, String> {
@@ -96,14 +113,9 @@ impl Node {
         let mismatches = self.unmerged.mismatches.iter().filter(|(id, _)| !is_linked(**id));
         let mut reasons: BTreeMap<NodeId, String> =
             mismatches.map(|(id, (mismatch, _))| (*id, mismatch.reason())).collect();
-        let Some(view) = &self.membership.view else { return reasons };
-        // Until then the others may still be about to let it in.
-        if now.at < self.membership.activated_at + self.patience() + Duration::from_millis(1) {
-            return reasons;
-        }
-        for (id, _) in self.links.peers().filter(|(id, peer)| peer.is_linked() && !view.has(*id)) {
-            reasons.insert(id, self.why_not_merged(now, id).to_string());
-        }
+        let patience = self.patience();
+        let outside = self.unmerged.outside_since.iter().filter(|(_, since)| now.at >= **since + patience);
+        reasons.extend(outside.map(|(id, _)| (*id, self.why_not_merged(now, *id).to_string())));
         reasons
     }
 
