@@ -110,9 +110,10 @@ impl Control {
             Ok(read) => read,
             Err(why) => return Response::Refused { why },
         };
-        let response = self.ask(|client| Input::Reconfigured { client: Some(client), corosync }).await;
-        if matches!(response, Response::Done { .. }) {
-            // The thread that takes them is gone only where the agent exits.
+        let mut response = self.ask(|client| Input::Reconfigured { client: Some(client), corosync }).await;
+        if let Response::Done { note: Some(note), .. } = &mut response {
+            note.push_str("; the key was read again");
+            // The thread that takes it is gone only where the agent exits.
             let _ = self.suites.send(suite);
         }
         response
