@@ -3,6 +3,7 @@
 
 use super::graph::{ActionIx, Graph, Planned, Task};
 use super::meta::{MultipleActive, Requires};
+use super::migration;
 use super::nodes::NodeIx;
 use super::settings::QuorumPolicy;
 use super::world::{Role, RscIx, World};
@@ -49,6 +50,7 @@ fn planned(rsc: RscIx, task: Task, node: Option<NodeIx>) -> Planned {
         is_runnable: true,
         is_pseudo: false,
         is_left_alone: false,
+        is_migratable: false,
         needs_before: 0,
         why: None,
     }
@@ -76,6 +78,9 @@ fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     }
     way.restart(restart_why, promote_why);
     way.change(role, next_role);
+    if is_moving && migration::is_possible(world, rsc) {
+        migration::add(world, graph, rsc);
+    }
 }
 
 struct Way<'w, 'g, 'a> {
@@ -185,7 +190,7 @@ impl Way<'_, '_, '_> {
 }
 
 /// The action of a resource on a node, made where there is none.
-fn action(graph: &mut Graph, rsc: RscIx, task: Task, node: NodeIx) -> ActionIx {
+pub(crate) fn action(graph: &mut Graph, rsc: RscIx, task: Task, node: NodeIx) -> ActionIx {
     graph.on(rsc, task, node).unwrap_or_else(|| graph.add(planned(rsc, task, Some(node))))
 }
 
@@ -369,6 +374,7 @@ pub(crate) fn enough(graph: &mut Graph, needs_before: usize) -> ActionIx {
         is_runnable: true,
         is_pseudo: true,
         is_left_alone: false,
+        is_migratable: false,
         needs_before,
         why: None,
     })

@@ -43,6 +43,8 @@ pub enum ChangeKind {
     Recover,
     /// It is stopped here and started there.
     Move,
+    /// It is handed over from here to there while it runs.
+    Migrate,
     /// It is promoted, and started before where it does not run.
     Promote,
     /// It is demoted, and keeps running.
@@ -60,6 +62,7 @@ impl ChangeKind {
             Self::Restart => "restart",
             Self::Recover => "recover",
             Self::Move => "move",
+            Self::Migrate => "migrate",
             Self::Promote => "promote",
             Self::Demote => "demote",
             Self::Repromote => "re-promote",
@@ -177,6 +180,10 @@ impl Changing<'_, '_> {
     /// It keeps its role.
     fn in_role(&self, is_moving: bool) -> Vec<ResourceChange> {
         let (world, graph) = (self.world, self.graph);
+        let handed_over = self.at_place(Task::MigrateFrom).filter(|action| graph[*action].is_runnable);
+        if handed_over.is_some() {
+            return alloc::vec![self.both(ChangeKind::Migrate)];
+        }
         let is_left = |start: ActionIx| graph[start].is_optional && !is_due_elsewhere(self);
         match self.start {
             None => self.promote_again(),

@@ -1,6 +1,6 @@
 //! From the graph of what is considered to the transition: only what is due and real, each with what it waits for.
 
-use super::graph::{ActionIx, Graph, Relation, Task};
+use super::graph::{ActionIx, Graph, Planned, Relation, Task};
 use super::nodes::NodeIx;
 use super::world::{Kind, RscIx, World};
 use super::{Action, ActionKind, Transition, failures, monitors};
@@ -109,15 +109,29 @@ impl Draft<'_, '_> {
             Task::Fence => {
                 return Some(ActionKind::Fence { node: name, off: self.world.settings.fences_with_off });
             }
-            Task::Start | Task::Promote => {
+            Task::Start | Task::Promote | Task::MigrateFrom => {
                 configured_action(self.world, planned.rsc?, planned.task.name(), 0)?
             }
-            Task::Stop | Task::Demote => {
+            Task::Stop | Task::Demote | Task::MigrateTo => {
                 recorded_action(self.world, planned.rsc?, node, planned.task.name())?
             }
             Task::Started | Task::Stopped | Task::Promoted | Task::Demoted | Task::Enough => return None,
         };
+        let action = self.with_ends(action, planned);
         Some(ActionKind::Resource { node: name, action, is_probe: false })
+    }
+
+    /// Both halves of a migration know where from and where to.
+    fn with_ends(&self, mut action: ResourceAction, planned: &Planned) -> ResourceAction {
+        let is_migration = matches!(planned.task, Task::MigrateTo | Task::MigrateFrom);
+        let Some(rsc) = planned.rsc.filter(|_| is_migration) else { return action };
+        let ends =
+            [("migrate_source", self.world.current_node(rsc)), ("migrate_target", self.world[rsc].placed_on)];
+        for (name, node) in ends {
+            let value = node.map(|node| self.world[node].name.to_string()).unwrap_or_default();
+            action.meta.insert(name.to_string(), value);
+        }
+        action
     }
 
     fn add_monitors(&mut self, rsc: RscIx, places: &BTreeMap<ActionIx, usize>) {
@@ -186,11 +200,12 @@ fn action(
     interval_ms: u64,
 ) -> ResourceAction {
     let timeout_ms = timeout_ms(world, rsc, operation, interval_ms);
-    let meta = [
+    let own = [
         ("name", operation.to_string()),
         ("interval", format!("{interval_ms}")),
         ("timeout", format!("{timeout_ms}")),
     ];
+    let meta = own.into_iter().chain(clone_meta(world, rsc));
     ResourceAction {
         resource: world[rsc].id.clone(),
         agent: agent.clone(),
@@ -200,6 +215,34 @@ fn action(
         params: params.clone(),
         meta: meta.into_iter().map(|(name, value)| (name.to_string(), value)).collect(),
     }
+}
+
+/// What an agent may know of the clone that it is an instance of.
+fn clone_meta(world: &World<'_>, rsc: RscIx) -> Vec<(&'static str, String)> {
+    let Some(copies) = world.copies_of(rsc) else { return Vec::new() };
+    let mut meta = alloc::vec![
+        ("clone", world[rsc].copy.unwrap_or(0).to_string()),
+        ("clone_max", copies.max.to_string()),
+        ("clone_node_max", copies.max_on_node.to_string()),
+        ("globally_unique", copies.is_unique.to_string()),
+        ("interleave", copies.is_interleaved.to_string()),
+        ("ordered", copies.is_ordered.to_string()),
+        // Nobody is told what happens to the other instances.
+        ("notify", false.to_string()),
+        ("promotable", copies.is_promotable.to_string()),
+    ];
+    if copies.is_promotable {
+        // Agents that were written for older clusters ask under the older names.
+        for (name, count) in [
+            ("promoted_max", copies.promoted_max),
+            ("master_max", copies.promoted_max),
+            ("promoted_node_max", copies.promoted_max_on_node),
+            ("master_node_max", copies.promoted_max_on_node),
+        ] {
+            meta.push((name, count.to_string()));
+        }
+    }
+    meta
 }
 
 /// The operation's own timeout, else the default. A probe has that of the most frequent monitor.

@@ -24,6 +24,7 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) -> Vec<ActionIx> {
             is_runnable: true,
             is_pseudo: false,
             is_left_alone: false,
+            is_migratable: false,
             needs_before: 0,
             why: Some(reason.clone()),
         }));

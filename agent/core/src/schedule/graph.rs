@@ -17,6 +17,10 @@ pub(crate) enum Task {
     Stop,
     Promote,
     Demote,
+    /// Live migration, on the node that it leaves.
+    MigrateTo,
+    /// Live migration, on the node that it comes to.
+    MigrateFrom,
     /// All members of a group, or all instances of a clone, have been started: a point, not an action.
     Started,
     /// The same for their stops.
@@ -69,6 +73,8 @@ impl Task {
             Self::Stop => "stop",
             Self::Promote => "promote",
             Self::Demote => "demote",
+            Self::MigrateTo => "migrate_to",
+            Self::MigrateFrom => "migrate_from",
             Self::Fence => "fence",
             _ => "wait",
         }
@@ -89,6 +95,8 @@ pub(crate) struct Planned {
     pub(crate) is_pseudo: bool,
     /// Its resource is not managed: it is considered for what it means for others, and never done.
     pub(crate) is_left_alone: bool,
+    /// It is a part of a live migration: nothing of the resource ends by it.
+    pub(crate) is_migratable: bool,
     /// It can be done once so many of those before it can ([`Relation::COUNTED`]).
     pub(crate) needs_before: usize,
     /// Why it is required or cannot be done.
@@ -125,6 +133,12 @@ impl Relation {
     pub(crate) const PROMOTED_IMPLIES_FIRST: Self = Self(1 << 7);
     /// The first is one of those of which the second needs enough.
     pub(crate) const COUNTED: Self = Self(1 << 8);
+    /// If the second is no longer a part of a live migration, the first cannot be done.
+    pub(crate) const MIGRATES: Self = Self(1 << 9);
+    /// If the first cannot be done, the second is done for real instead.
+    pub(crate) const ELSE_FOR_REAL: Self = Self(1 << 10);
+    /// Only where the first is no part of a live migration.
+    pub(crate) const UNLESS_MIGRATING: Self = Self(1 << 11);
 
     pub(crate) const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -214,7 +228,9 @@ impl Graph {
     /// Whether an edge binds: what it relates is done, and on the same node where that is the condition.
     pub(crate) fn binds(&self, edge: &Edge) -> bool {
         let (first, then) = (&self[edge.first], &self[edge.then]);
-        first.is_due() && then.is_due() && (edge.relation != Relation::APART || first.node == then.node)
+        let is_apart = edge.relation == Relation::APART && first.node != then.node;
+        let is_migrating = edge.relation.has(Relation::UNLESS_MIGRATING) && first.is_migratable;
+        first.is_due() && then.is_due() && !is_apart && !is_migrating
     }
 }
 

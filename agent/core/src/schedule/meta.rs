@@ -42,6 +42,8 @@ pub(crate) struct Meta {
     pub(crate) stays_unpromoted: bool,
     /// `critical`: whether it has a say in where its group goes.
     pub(crate) is_critical: bool,
+    /// `allow-migrate`.
+    pub(crate) can_migrate: bool,
     pub(crate) stickiness: Score,
     /// Failures on a node after which it is left, INFINITY (1,000,000) unless set; nothing is never.
     pub(crate) migration_threshold: Option<u32>,
@@ -102,6 +104,7 @@ impl Meta {
             is_disabled: role == Some(RoleName::Stopped),
             stays_unpromoted: role == Some(RoleName::Unpromoted),
             is_critical: flag("critical", true),
+            can_migrate: flag("allow-migrate", false),
             stickiness: score("resource-stickiness").unwrap_or(default_stickiness),
             migration_threshold: u32::try_from(score("migration-threshold").unwrap_or(Score::INFINITY).0)
                 .ok()

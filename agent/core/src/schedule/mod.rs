@@ -13,6 +13,7 @@ mod graph;
 mod instances;
 mod locations;
 mod meta;
+mod migration;
 mod monitors;
 mod nodes;
 mod ordering;

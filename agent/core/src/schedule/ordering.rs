@@ -4,6 +4,7 @@
 use super::actions;
 use super::copies::Copies;
 use super::graph::{ActionIx, Graph, Relation, Task};
+use super::migration;
 use super::world::{Kind, Role, RscIx, World};
 use alloc::format;
 use alloc::vec::Vec;
@@ -206,6 +207,7 @@ impl Ordered {
     pub(crate) fn add(&self, world: &World<'_>, graph: &mut Graph, symmetrical: bool) {
         if self.first.0 != self.then.0 {
             order(world, graph, self.first, self.then, self.relation(symmetrical));
+            migration::order_equivalents(world, graph, self);
         }
     }
 
@@ -232,8 +234,9 @@ impl Ordered {
             OrderKind::Mandatory => Relation::ORDERED.and(Relation::THEN_IMPLIES_FIRST),
             _ => Relation::ORDERED,
         };
-        let (first, then) = (self.first, self.then);
-        order(world, graph, (then.0, opposite(then.1)), (first.0, opposite(first.1)), backward);
+        let (first, then) = ((self.then.0, opposite(self.then.1)), (self.first.0, opposite(self.first.1)));
+        order(world, graph, first, then, backward);
+        migration::order_equivalents(world, graph, &Ordered { first, then, kind: self.kind });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::graph::{ActionIx, Edge, Graph, Relation, Task};
 use super::instances;
+use super::nodes::NodeIx;
 use super::placement;
 use super::related::with_this;
 use super::world::{Role, RscIx, World};
@@ -110,6 +111,7 @@ impl Settling<'_, '_> {
         if is_new {
             self.graph[action].is_runnable = false;
             self.graph[action].why = why;
+            self.do_for_real(action);
             self.touch(action);
         }
         is_new
@@ -183,8 +185,15 @@ impl Settling<'_, '_> {
             for then in self.with_parts(edge.then) {
                 self.apply_forward(Edge { then, ..edge });
             }
-            if relation.has(Relation::THEN_IMPLIES_FIRST) && !self.graph[edge.then].is_optional {
+            let is_handed_over = self.graph[edge.then].is_migratable;
+            if relation.has(Relation::THEN_IMPLIES_FIRST)
+                && !is_handed_over
+                && self.is_required_near(edge.then, self.node_of(edge.first))
+            {
                 self.require(edge.first, self.because(edge.then));
+                if self.is_restarted(edge.then) {
+                    self.do_for_real(edge.first);
+                }
             }
         }
         self.stay_behind_what_is_stuck(edge);
@@ -195,8 +204,19 @@ impl Settling<'_, '_> {
         if relation.has(Relation::ASYMMETRIC) {
             self.apply_asymmetric(edge);
         }
-        if relation.has(Relation::FIRST_IMPLIES_THEN) && !self.graph[edge.first].is_optional {
+        // What is handed over does not end: nobody has to act for that.
+        let is_handed_over = self.graph[edge.first].is_migratable;
+        if relation.has(Relation::FIRST_IMPLIES_THEN)
+            && !is_handed_over
+            && self.is_required_near(edge.first, self.node_of(then))
+        {
             self.require(then, self.because(edge.first));
+        }
+        if relation.has(Relation::MIGRATES) {
+            self.apply_migration(edge);
+        }
+        if relation.has(Relation::ELSE_FOR_REAL) && !self.graph[edge.first].is_runnable {
+            self.do_for_real(then);
         }
         if relation.has(Relation::RESTART) {
             self.apply_restart(edge);
@@ -209,6 +229,53 @@ impl Settling<'_, '_> {
         }
         if relation.has(Relation::FIRST_BLOCKS_THEN) && !self.graph[edge.first].is_runnable {
             self.block(then, self.because(edge.first));
+        }
+    }
+
+    /// Where an action is done; a group that starts does so where it is placed.
+    fn node_of(&self, action: ActionIx) -> Option<NodeIx> {
+        let planned = &self.graph[action];
+        let group = planned.rsc.filter(|rsc| planned.task == Task::Start && self.world[*rsc].is_group());
+        planned.node.or_else(|| group.and_then(|group| self.world.place_of(group)))
+    }
+
+    /// Whether an action is required; of a clone only the instances on that node count.
+    fn is_required_near(&self, action: ActionIx, node: Option<NodeIx>) -> bool {
+        let planned = &self.graph[action];
+        let clone = planned.rsc.filter(|rsc| self.world[*rsc].is_clone());
+        let (Some(clone), Some(node)) = (clone, node) else { return !planned.is_optional };
+        let of_each = planned.task.of_each();
+        let mut there =
+            self.world.leaves(clone).into_iter().filter_map(|leaf| self.graph.on(leaf, of_each, node));
+        there.any(|action| !self.graph[action].is_optional)
+    }
+
+    /// Whether what stops here starts again: then nothing that needs it can be handed over meanwhile. An instance of a
+    /// clone that only goes leaves others.
+    fn is_restarted(&self, stop: ActionIx) -> bool {
+        let Some(clone) = self.graph[stop].rsc.filter(|rsc| self.world[*rsc].is_clone()) else { return true };
+        let is_due = |leaf: RscIx, task| self.graph.doing(leaf, task).any(|one| self.graph[one].is_due());
+        let mut leaves = self.world.leaves(clone).into_iter();
+        leaves.any(|leaf| is_due(leaf, Task::Stop) && is_due(leaf, Task::Start))
+    }
+
+    /// The halves of a migration are done where the stop and the start are a part of it, and only there.
+    fn apply_migration(&mut self, Edge { first, then, .. }: Edge) {
+        if !(self.graph[then].is_migratable && self.graph[then].is_runnable) {
+            self.forbid(first, self.graph[then].why.clone());
+        }
+        if !self.graph[then].is_optional {
+            self.require(first, self.graph[then].why.clone());
+        }
+    }
+
+    /// It is no part of a live migration any more.
+    fn do_for_real(&mut self, action: ActionIx) {
+        if core::mem::replace(&mut self.graph[action].is_migratable, false) {
+            if self.graph[action].task == Task::Start {
+                self.graph[action].is_pseudo = false;
+            }
+            self.touch(action);
         }
     }
 
@@ -324,6 +391,9 @@ impl Settling<'_, '_> {
             if self.graph[first].is_runnable || !self.graph[then].is_optional {
                 self.require(first, why);
             }
+        }
+        if !self.graph[then].is_migratable && (!self.graph[then].is_optional || is_impossible) {
+            self.do_for_real(first);
         }
         if !self.graph[first].is_optional && !self.graph[first].is_runnable {
             self.block(then, self.because(first));

@@ -16,12 +16,8 @@ type Attributes = BTreeMap<String, String>;
 const UNSUPPORTED_PROPERTIES: &[(&str, &[&str])] = &[("shutdown-lock", &["false", "0", "no", "off"])];
 
 /// Meta attributes that would decide something and cannot yet, with the values that leave them without effect.
-const UNSUPPORTED_META: &[(&str, &[&str])] = &[
-    ("allow-migrate", &["false", "0", "no", "off"]),
-    ("remote-node", &[]),
-    ("container", &[]),
-    ("is_remote_node", &[]),
-];
+const UNSUPPORTED_META: &[(&str, &[&str])] =
+    &[("remote-node", &[]), ("container", &[]), ("is_remote_node", &[])];
 
 /// Newer names of properties that the model has under the older one.
 fn canonical_property(name: &str) -> &str {

@@ -37,11 +37,11 @@ fn what_the_model_has_not_is_named_with_its_line() {
         error(r#"<resources><bundle id="b"/></resources>"#),
         "`<bundle>` is not supported (line 4); nothing was decided"
     );
-    let migrate = r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
-        <nvpair id="x" name="allow-migrate" value="true"/></meta_attributes></primitive></resources>"#;
+    let remote = r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
+        <nvpair id="x" name="remote-node" value="r"/></meta_attributes></primitive></resources>"#;
     assert_eq!(
-        error(migrate),
-        "the meta attribute `allow-migrate` = `true` is not supported (line 4); nothing was decided"
+        error(remote),
+        "the meta attribute `remote-node` = `r` is not supported (line 4); nothing was decided"
     );
 }
 
