@@ -237,6 +237,7 @@ fn record(
         at_ms,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         digest: definition_digest(&action.agent, &action.params),
+        peer: action.peer(),
         agent: action.agent.clone(),
         params: action.params.clone(),
     }

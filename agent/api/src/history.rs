@@ -70,6 +70,21 @@ pub struct OpRecord {
     pub agent: AgentName,
     /// The parameters that it ran with.
     pub params: BTreeMap<String, String>,
+    /// The other node of a live migration: of `migrate_to` where it goes, of `migrate_from` where it comes from.
+    #[serde(default)]
+    pub peer: Option<NodeName>,
+}
+
+impl ResourceAction {
+    /// The other node, where it is one half of a live migration.
+    pub fn peer(&self) -> Option<NodeName> {
+        let meta = match self.operation.as_str() {
+            "migrate_to" => "migrate_target",
+            "migrate_from" => "migrate_source",
+            _ => return None,
+        };
+        self.meta.get(meta).map(|name| NodeName::from(name.as_str()))
+    }
 }
 
 /// How an action stands.

@@ -229,7 +229,7 @@ impl Observed {
                 self.definition = None;
                 true
             }
-            ("start", _) => {
+            ("start" | "migrate_from", _) => {
                 self.state = rules.active();
                 self.is_start_pending = false;
                 self.define(record);
@@ -502,6 +502,7 @@ mod tests {
             at_ms: 1000,
             took_ms: 1,
             digest: 1,
+            peer: None,
             agent: AgentName::parse("ocf:muster:Dummy").unwrap(),
             params: BTreeMap::new(),
         }

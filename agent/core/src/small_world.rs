@@ -223,6 +223,7 @@ impl World {
             at_ms: now.wall_ms,
             took_ms: 20,
             digest: definition_digest(&action.agent, &action.params),
+            peer: action.peer(),
             agent: action.agent.clone(),
             params: action.params.clone(),
         };

@@ -208,6 +208,7 @@ impl Keeper {
             at_ms: wall_ms(),
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             digest: definition_digest(&action.agent, &action.params),
+            peer: action.peer(),
             agent: action.agent.clone(),
             params: action.params.clone(),
         };

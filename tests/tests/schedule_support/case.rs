@@ -5,6 +5,7 @@
 //! node NAME member|lost|left|fenced|leaving|never-seen [ATTRIBUTE=VALUE …]
 //! primitive ID [META=VALUE …] [monitor@10s[/ON-FAIL] …]
 //! group ID [META=VALUE …]            its members follow, indented
+//! clone ID [META=VALUE …]            of the primitive or the group above
 //! location RESOURCE NODE SCORE · colocation RESOURCE with RESOURCE SCORE
 //! order RESOURCE then RESOURCE [Optional|Serialize] [asymmetrical]
 //! history NODE RESOURCE probe=7 start=0 monitor@10s=timeout … [old]
@@ -19,7 +20,7 @@ use muster_api::fencing::FenceDevice;
 use muster_api::history::{FailCount, History, OpRecord, OpStatus, definition_digest};
 use muster_api::id::ResourceId;
 use muster_api::resource::{
-    AgentName, Constraint, Group, OnFail, Operation, OrderKind, Primitive, Resource, Score,
+    AgentName, CloneSet, Constraint, Content, Group, OnFail, Operation, OrderKind, Primitive, Resource, Score,
 };
 use muster_api::status::Fact;
 use muster_core::schedule::Decision;
@@ -102,6 +103,14 @@ fn read_line(world: &mut World, line: &str) -> Option<()> {
                 members: Vec::new(),
                 meta: pairs(meta),
             }));
+        }
+        ["clone", id, ref meta @ ..] => {
+            let content = match config.resources.pop()? {
+                Resource::Primitive(primitive) => Content::Primitive(primitive),
+                Resource::Group(group) => Content::Group(group),
+                _ => return None,
+            };
+            config.resources.push(Resource::Clone(CloneSet { id: id.into(), content, meta: pairs(meta) }));
         }
         ["primitive", id, ref rest @ ..] => {
             let primitive = read_primitive(id, rest)?;
@@ -239,6 +248,7 @@ fn read_records(config: &ClusterConfig, id: &ResourceId, words: &[&str]) -> Opti
             at_ms: NOW_MS - 10_000,
             took_ms: 1,
             digest: definition_digest(&agent, &params),
+            peer: None,
             agent: agent.clone(),
             params: params.clone(),
         });

@@ -85,6 +85,7 @@ fn record(world: &mut World, node: &NodeName, action: &ResourceAction, is_probe:
         at_ms: world.now_ms,
         took_ms: 1,
         digest: definition_digest(&action.agent, &action.params),
+        peer: action.peer(),
         agent: action.agent.clone(),
         params: action.params.clone(),
     };

@@ -314,6 +314,7 @@ fn records(dice: &mut Dice, primitive: &Primitive, is_home: bool, call: &mut u64
             at_ms: NOW_MS - *dice.pick(&[1000, 600_000, 86_400_000]),
             took_ms: 10,
             digest: definition_digest(&primitive.agent, &params),
+            peer: None,
             agent: primitive.agent.clone(),
             params: params.clone(),
         });

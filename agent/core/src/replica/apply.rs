@@ -134,6 +134,7 @@ pub(crate) fn pending(action: &ResourceAction, call: u64, at_ms: u64) -> OpRecor
         at_ms,
         took_ms: 0,
         digest: definition_digest(&action.agent, &action.params),
+        peer: action.peer(),
         agent: action.agent.clone(),
         params: action.params.clone(),
     }

@@ -78,6 +78,15 @@ fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     }
     way.restart(restart_why, promote_why);
     way.change(role, next_role);
+    for node in world[rsc].left_behind.clone() {
+        stop(
+            world,
+            graph,
+            rsc,
+            node,
+            Some("it was handed over, and is not needed there any more".to_string()),
+        );
+    }
     if is_moving && migration::is_possible(world, rsc) {
         migration::add(world, graph, rsc);
     }
@@ -209,6 +218,8 @@ fn why_stop(world: &World<'_>, rsc: RscIx, is_moving: bool) -> Option<String> {
     let rsc = &world[rsc];
     if is_moving {
         Some("it moves".to_string())
+    } else if rsc.migrating.is_some() {
+        Some("its migration cannot go on".to_string())
     } else if is_multiple && matches!(policy, MultipleActive::StopStart | MultipleActive::StopUnexpected) {
         Some("it is active on several nodes".to_string())
     } else if rsc.is_failed && !rsc.is_cured_by_demotion {
@@ -224,6 +235,9 @@ fn why_stop(world: &World<'_>, rsc: RscIx, is_moving: bool) -> Option<String> {
 
 /// Whether it is active on several nodes. What does not wait for fencing is not counted on nodes that are lost.
 fn is_multiple(world: &World<'_>, rsc: RscIx) -> bool {
+    if world[rsc].migrating.is_some() && migration::goes_on(world, rsc) {
+        return false;
+    }
     let counts = |node: &&NodeIx| {
         requires(world, rsc) == Requires::Fencing
             || (world[**node].is_online && world[**node].unclean.is_none())
@@ -246,6 +260,9 @@ fn why_stopped(world: &World<'_>, rsc: RscIx) -> String {
 
 /// The one place of a resource that is stopped only where it should not be.
 fn is_expected(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
+    if world[rsc].migrating.is_some_and(|(_, target)| target == node) && migration::goes_on(world, rsc) {
+        return true;
+    }
     let rsc = &world[rsc];
     let stays_there = rsc.placed_on == Some(node) && rsc.running_on.contains(&node);
     rsc.stops_unexpected && rsc.next_role.is_active() && stays_there && !rsc.is_failed

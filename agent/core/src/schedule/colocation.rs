@@ -139,6 +139,12 @@ pub(crate) fn take_in(world: &mut World<'_>, dependent: RscIx, primary: RscIx, c
     match &world[primary].kind {
         Kind::Primitive(_) | Kind::Orphan(_) => take_in_primitive(world, dependent, primary, colocation),
         Kind::Group(members) => {
+            if !world[primary].meta.is_colocated {
+                for member in members.clone() {
+                    take_in(world, dependent, member, colocation);
+                }
+                return;
+            }
             // All of a group must run where they must be together, else its start is enough.
             let is_whole = world.colocations[colocation].score >= Score::INFINITY;
             let decisive = if is_whole { members.last() } else { members.first() };

@@ -8,6 +8,9 @@ use muster_api::resource::Score;
 pub(crate) fn add_colocations(world: &mut World<'_>) {
     for rsc in world.rsc_indexes() {
         let Kind::Group(members) = &world[rsc].kind else { continue };
+        if !world[rsc].meta.is_colocated {
+            continue;
+        }
         for pair in members.clone().windows(2) {
             let has_influence = world[pair[1]].meta.is_critical;
             world.colocate(Colocation {

@@ -52,9 +52,9 @@ fn apply_one(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score, id: 
     add(world, rsc, node, score);
     let liking = world[rsc].located.entry(node).or_default();
     *liking = *liking + score;
-    let is_group = world[rsc].is_group();
+    let is_led = world[rsc].is_group() && world[rsc].meta.is_colocated;
     for (place, part) in world.children(rsc).to_vec().into_iter().enumerate() {
-        if !is_group || place == 0 {
+        if !is_led || place == 0 {
             apply_one(world, part, node, score, id);
         } else {
             add(world, part, node, Score(0));

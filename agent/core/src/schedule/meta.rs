@@ -42,6 +42,9 @@ pub(crate) struct Meta {
     pub(crate) stays_unpromoted: bool,
     /// `critical`: whether it has a say in where its group goes.
     pub(crate) is_critical: bool,
+    /// `ordered` and `collocated` of a group: its own, for those of a clone around it are about the instances.
+    pub(crate) is_ordered: bool,
+    pub(crate) is_colocated: bool,
     /// `allow-migrate`.
     pub(crate) can_migrate: bool,
     pub(crate) stickiness: Score,
@@ -94,6 +97,8 @@ impl Meta {
     pub(crate) fn read(layers: &Layers<'_>) -> Self {
         let value = |name: &str| layers.value(name);
         let flag = |name, default| layers.flag(name, default);
+        let own = layers.own.first();
+        let own_flag = |name: &str| own.and_then(|own| parse_bool(own.get(name)?)) != Some(false);
         let score = |name| value(name).and_then(Score::parse);
         let role = value("target-role").and_then(RoleName::parse);
         let default_stickiness = if layers.is_copied { Score(1) } else { Score(0) };
@@ -104,6 +109,8 @@ impl Meta {
             is_disabled: role == Some(RoleName::Stopped),
             stays_unpromoted: role == Some(RoleName::Unpromoted),
             is_critical: flag("critical", true),
+            is_ordered: own_flag("ordered"),
+            is_colocated: own_flag("collocated"),
             can_migrate: flag("allow-migrate", false),
             stickiness: score("resource-stickiness").unwrap_or(default_stickiness),
             migration_threshold: u32::try_from(score("migration-threshold").unwrap_or(Score::INFINITY).0)

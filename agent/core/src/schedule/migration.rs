@@ -17,9 +17,20 @@ pub(crate) fn is_possible(world: &World<'_>, rsc: RscIx) -> bool {
         && one.is_managed
         && !one.is_failed
         && !one.is_start_pending
-        && one.running_on.len() == 1
+        && !one.cannot_migrate
+        && (one.migrating.is_none() || goes_on(world, rsc))
         && world.current_node(rsc).is_some_and(is_clean)
         && one.placed_on.is_some_and(is_clean)
+}
+
+/// Whether a migration is under way that can be finished.
+pub(crate) fn goes_on(world: &World<'_>, rsc: RscIx) -> bool {
+    let one = &world[rsc];
+    one.migrating.is_some_and(|(_, target)| one.placed_on == Some(target) && one.running_on.len() == 2)
+        && can_migrate(world, rsc)
+        && one.is_managed
+        && !one.is_failed
+        && !one.cannot_migrate
 }
 
 /// Whether it is configured to be. Instances that are all the same are not handed over.
@@ -36,14 +47,17 @@ pub(crate) fn add(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
     if !graph[stop].is_runnable || !graph[start].is_runnable {
         return;
     }
-    let to = action(graph, rsc, Task::MigrateTo, source);
     let from = action(graph, rsc, Task::MigrateFrom, target);
-    for part in [to, from, stop, start] {
+    // One that goes on has left already.
+    let to = (!goes_on(world, rsc)).then(|| action(graph, rsc, Task::MigrateTo, source));
+    for part in [from, stop, start].into_iter().chain(to) {
         graph[part].is_migratable = true;
     }
     graph[start].is_pseudo = true;
     let handed_over = Relation::ORDERED.and(Relation::MIGRATES);
-    graph.order(to, from, handed_over);
+    if let Some(to) = to {
+        graph.order(to, from, handed_over);
+    }
     graph.order(from, stop, handed_over);
     graph.order(from, start, handed_over.and(Relation::ELSE_FOR_REAL));
 }

@@ -10,6 +10,7 @@ mod emit;
 mod failures;
 mod fencing;
 mod graph;
+mod handover;
 mod instances;
 mod locations;
 mod meta;

@@ -109,7 +109,8 @@ fn add_group(world: &World<'_>, graph: &mut Graph, group: RscIx, members: &[RscI
     let is_running = |rsc: RscIx| !world[rsc].running_on.is_empty();
     let mut last_active = None;
     for (place, &member) in members.iter().enumerate() {
-        let previous = place.checked_sub(1).map(|place| members[place]);
+        let previous = place.checked_sub(1).filter(|_| world[group].meta.is_ordered);
+        let previous = previous.map(|place| members[place]);
         add_member(world, graph, group, member, previous);
         let Some(previous) = previous else {
             last_active = is_running(member).then_some(member);

@@ -116,6 +116,7 @@ impl Rehearsal {
             at_ms: self.now_ms,
             took_ms: 0,
             digest: definition_digest(&action.agent, &action.params),
+            peer: action.peer(),
             agent: action.agent.clone(),
             params: action.params.clone(),
         };

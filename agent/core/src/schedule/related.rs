@@ -81,7 +81,8 @@ impl Search<'_, '_> {
         if self.origin == group || Some(&self.origin) == speaker {
             found.extend(self.own(group));
             self.collect_above(self.world[group].parent, found);
-            for member in members.iter().filter(|member| **member != self.origin) {
+            let siblings = members.iter().filter(|_| self.world[group].meta.is_colocated);
+            for member in siblings.filter(|member| **member != self.origin) {
                 self.collect(*member, found);
             }
         } else if self.way == Way::WithOthers && self.has_unmanaged_before(members) {

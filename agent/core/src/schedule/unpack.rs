@@ -5,7 +5,7 @@ use super::actions::requires;
 use super::meta::{Layers, Meta, MultipleActive, Requires};
 use super::nodes::NodeIx;
 use super::world::{Kind, Note, Role, RscIx, World};
-use super::{configured, failures};
+use super::{configured, failures, handover};
 use crate::observed::{Observed, Response, Rules, Sighting, observe};
 use alloc::format;
 use alloc::string::String;
@@ -54,13 +54,14 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         has_fresh_fail_count: configured.is_some_and(|rsc| failures::count(world, rsc, node) > 0),
         now_ms: world.situation.now_ms,
     };
-    let observed = observe(records, &rules);
+    let observed = observe(&handover::records(world, (node, id), records), &rules);
     let rsc = match configured {
         Some(rsc) => rsc,
         None if observed.state.is_active() => add_orphan(world, id, &observed),
         None => return,
     };
     take_in(world, rsc, node, observed);
+    handover::take_in(world, rsc, (node, id), records);
 }
 
 /// The resource that records on a node are about.
@@ -164,7 +165,9 @@ fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) 
     world[rsc].role = world[rsc].role.max(role);
     if is_active {
         note_definition(world, rsc, node, &observed);
-        world[rsc].running_on.push(node);
+        if !world[rsc].running_on.contains(&node) {
+            world[rsc].running_on.push(node);
+        }
         world[rsc].is_failed |= response != Response::Ignore;
         world[rsc].is_cured_by_demotion = response == Response::Demote;
     }
@@ -244,7 +247,7 @@ fn judge_running(world: &mut World<'_>, rsc: RscIx) {
         world[rsc].is_managed = false;
     }
     if world[rsc].is_managed {
-        if remaining.len() > 1 {
+        if remaining.len() > 1 && world[rsc].migrating.is_none() {
             answer_multiple_active(world, rsc);
         }
         return;

@@ -88,6 +88,11 @@ pub(crate) struct Rsc<'a> {
     /// Its failure is cured by a demotion: nothing has to be stopped.
     pub(crate) is_cured_by_demotion: bool,
     pub(crate) is_start_pending: bool,
+    /// It is being handed over, from one node to another.
+    pub(crate) migrating: Option<(NodeIx, NodeIx)>,
+    /// It was handed over, and what is left there was not stopped.
+    pub(crate) left_behind: Vec<NodeIx>,
+    pub(crate) cannot_migrate: bool,
     pub(crate) ignores_failures: bool,
     /// It runs with other parameters than it should.
     pub(crate) is_changed: bool,
@@ -400,6 +405,9 @@ impl<'a> World<'a> {
 
     /// Where a resource is now: of several nodes the first that is there and clean.
     pub(crate) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
+        if let Some((source, _)) = self[rsc].migrating {
+            return Some(source);
+        }
         let nodes = self.active_nodes(rsc);
         let is_healthy = |node: &&NodeIx| self[**node].is_online && self[**node].unclean.is_none();
         nodes.iter().find(is_healthy).or(nodes.first()).copied()

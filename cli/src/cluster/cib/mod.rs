@@ -2,6 +2,7 @@
 //! error that names it; what has no bearing on a decision is passed over with a note.
 
 mod constraints;
+mod digests;
 mod nodes;
 mod resources;
 mod rules;

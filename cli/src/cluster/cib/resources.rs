@@ -159,11 +159,6 @@ fn read_group(group: Element<'_>, imported: &mut Imported) -> Result<Group, CibE
     }
     let id = ResourceId::from(xml::required(group, "id")?);
     let meta = read_meta(&[group], Owner::Meta(id.clone()), imported)?;
-    for name in ["ordered", "collocated"] {
-        if meta.get(name).and_then(|value| parse_bool(value)) == Some(false) {
-            return Err(xml::unsupported(group, format!("a group with `{name}` = `false`")));
-        }
-    }
     share(&mut members, &xml::values(&[group], "instance_attributes")?.plain);
     Ok(Group { id, members, meta })
 }

@@ -1,8 +1,8 @@
 //! `<status>`: who is there, what was seen, how often it failed.
 
 use super::xml::{self, Element};
-use super::{CibError, Imported, resources};
-use muster_api::cluster::{ClusterConfig, Ticket, parse_bool};
+use super::{CibError, Imported, digests, resources};
+use muster_api::cluster::{ClusterConfig, Owner, Ticket, parse_bool};
 use muster_api::history::{FailCount, OpRecord, OpStatus, definition_digest};
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{AgentName, Resource};
@@ -197,6 +197,11 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
     Ok(())
 }
 
+/// Whether parameters depend on a rule: what they were then cannot be told from what they are.
+fn has_conditional_params(config: &ClusterConfig, id: &ResourceId) -> bool {
+    config.conditional.iter().any(|conditional| conditional.owner == Owner::Parameters(id.clone()))
+}
+
 /// One entry; nothing where the action was cancelled.
 fn read_record(
     op: Element<'_>,
@@ -215,11 +220,17 @@ fn read_record(
         _ => (OpStatus::Error, number("rc-code")),
     };
     let operation = xml::required(op, "operation")?;
-    if matches!(operation, "migrate_to" | "migrate_from") {
-        return Err(xml::unsupported(op, format!("a record of `{operation}`")));
-    }
+    let peer = match operation {
+        "migrate_to" => op.attribute("migrate_target"),
+        "migrate_from" => op.attribute("migrate_source"),
+        _ => None,
+    };
     let configured = imported.config.primitive(id).or_else(|| imported.config.primitive(&base(id)?));
     let params = configured.map(|primitive| primitive.params.clone()).unwrap_or_default();
+    let digest = definition_digest(agent, &params);
+    let is_conditional =
+        configured.is_some_and(|primitive| has_conditional_params(&imported.config, &primitive.id));
+    let is_changed = configured.is_some() && !is_conditional && digests::differ(op, agent, &params);
     Ok(Some(OpRecord {
         operation: operation.to_string(),
         interval_ms: number("interval").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
@@ -229,7 +240,8 @@ fn read_record(
         reason: op.attribute("exit-reason").unwrap_or_default().to_string(),
         at_ms: number("last-rc-change").and_then(|at| u64::try_from(at).ok()).unwrap_or(0) * 1000,
         took_ms: number("exec-time").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
-        digest: definition_digest(agent, &params),
+        digest: if is_changed { !digest } else { digest },
+        peer: peer.map(NodeName::from),
         agent: agent.clone(),
         params,
     }))

@@ -118,7 +118,9 @@ fn pairs_of(set: Element<'_>) -> Result<Vec<(String, String)>, CibError> {
                 // A reference may give the value another name.
                 let name = pair.attribute("name").or(named.attribute("name"));
                 let name = name.map_or_else(|| required(pair, "name"), Ok)?;
-                pairs.extend(named.attribute("value").map(|value| (name.into(), value.into())));
+                // The word for "as if it were not written".
+                let value = named.attribute("value").filter(|value| *value != "#default");
+                pairs.extend(value.map(|value| (name.into(), value.into())));
             }
             "rule" => {}
             other => return Err(unsupported(pair, format!("`<{other}>` in `<{}>`", set.tag_name().name()))),
