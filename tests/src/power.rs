@@ -3,6 +3,7 @@
 use crate::machine::Agent;
 use crate::world::{Happening, World};
 use muster_core::input::Input;
+use muster_core::message::{PROTOCOL, PROTOCOL_OLDEST, Speaks};
 use muster_core::node::{Boot, Node};
 use muster_core::recording::Record;
 use std::time::Duration;
@@ -73,10 +74,16 @@ impl World {
             incarnation: now.wall_ms,
             version: "world".into(),
         };
-        if let Some((_, records)) = self.recording.as_mut().filter(|(of, _)| *of == index) {
-            records.push(Record::Boot { now, boot: boot.clone() });
+        let mut node = Node::new(now, boot.clone()).expect("what a node saved, a node can read");
+        match self.recording.as_mut().filter(|(of, _)| *of == index) {
+            // Played again by a build that speaks what this one does.
+            Some((_, records)) => records.push(Record::Boot { now, boot }),
+            // Every other life is one of a build that speaks the next version as well: a rolling upgrade without an end.
+            None => {
+                let newest = PROTOCOL + u8::from(machine.agent_life.is_multiple_of(2));
+                node = node.speaking(Speaks { oldest: PROTOCOL_OLDEST, newest });
+            }
         }
-        let node = Node::new(now, boot).expect("what a node saved, a node can read");
         machine.agent = Some(Agent::new(node));
         self.say(index, "agent starts");
         self.feed(index, Input::Tick);

@@ -398,7 +398,10 @@ impl World {
         machine.was_released = is_released;
         if is_released {
             machine.suspicion = None;
+        } else {
+            self.suspect(index, "nobody knew that it left");
         }
+        let machine = &mut self.machines[index];
         if let Some(after) = machine.returns_after.take().filter(|_| !self.is_healed) {
             let power_life = machine.power_life;
             self.queue.plan(self.at + after, Happening::Returns { machine: index, power_life });

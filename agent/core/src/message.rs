@@ -1,7 +1,12 @@
 //! What nodes say to each other: packets on the links, and the messages that the links carry reliably.
 //!
-//! A packet is `[MAGIC][PROTOCOL][postcard]`. The version stands outside of postcard, which is not self-describing: a
-//! packet of another version is noticed, not misread. Enums only grow at their end.
+//! A packet is `[MAGIC][version][oldest][newest][postcard]`: the version that it is written in, and those that its sender
+//! speaks. They stand outside of postcard, which is not self-describing: a packet of a version that is not spoken here is
+//! noticed, not misread, and still says what its sender could speak instead. Enums only grow at their end.
+//!
+//! Two nodes speak the newest version that both know ([`Speaks::common`]); until a peer was heard, the oldest. So a cluster is
+//! upgraded node by node as long as each version also speaks the one before it. What a version adds to the replicated state
+//! may be used in a view once all its members speak that version.
 
 use crate::membership::view::{Member, ViewId};
 use crate::replica::command::{Ask, Command};
@@ -17,11 +22,49 @@ use serde::{Deserialize, Serialize};
 pub const PACKET_SIZE_MAX: usize = 1380;
 /// How much of a message one packet carries: what is left beside the packet's own numbers.
 pub(crate) const FRAGMENT_SIZE_MAX: usize = PACKET_SIZE_MAX - 60;
-/// The version of everything in this file.
+/// The newest version of everything in this file.
 pub const PROTOCOL: u8 = 1;
+/// The oldest that is still spoken.
+pub const PROTOCOL_OLDEST: u8 = 1;
 /// Of a message in a trace.
 const DESCRIPTION_MAX: usize = 200;
 const MAGIC: u8 = b'm';
+
+/// The versions that a node speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Speaks {
+    /// The oldest.
+    pub oldest: u8,
+    /// The newest.
+    pub newest: u8,
+}
+
+impl core::fmt::Display for Speaks {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self { oldest, newest } if oldest == newest => write!(formatter, "version {newest}"),
+            Self { oldest, newest } => write!(formatter, "versions {oldest} to {newest}"),
+        }
+    }
+}
+
+impl Default for Speaks {
+    fn default() -> Self {
+        Self { oldest: PROTOCOL_OLDEST, newest: PROTOCOL }
+    }
+}
+
+impl Speaks {
+    /// The newest version that both speak.
+    pub(crate) fn common(self, theirs: Self) -> Option<u8> {
+        let newest = self.newest.min(theirs.newest);
+        Some(newest).filter(|version| self.reads(*version) && theirs.reads(*version))
+    }
+
+    fn reads(self, version: u8) -> bool {
+        (self.oldest..=self.newest).contains(&version)
+    }
+}
 
 /// What one packet says. Sessions are the incarnations of sender and receiver, zero where the receiver's is not known.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,13 +208,17 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unread {
     Foreign,
-    Version(u8),
+    /// Of a version that is not spoken here.
+    Version,
     Malformed,
 }
 
 /// One line about a packet, for traces: what it is, and the message where one packet holds all of it.
 pub fn describe(bytes: &[u8]) -> String {
-    let Ok(packet) = Packet::decode(bytes) else { return alloc::format!("{} unreadable bytes", bytes.len()) };
+    let any = Speaks { oldest: 0, newest: u8::MAX };
+    let Ok(packet) = Packet::decode(bytes, any) else {
+        return alloc::format!("{} unreadable bytes", bytes.len());
+    };
     match packet.body {
         Body::Ping { .. } => "ping".into(),
         Body::Pong { .. } => "pong".into(),
@@ -192,16 +239,27 @@ pub fn describe(bytes: &[u8]) -> String {
 }
 
 impl Packet {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// In that version, by a sender that speaks those.
+    pub(crate) fn encode(&self, version: u8, speaks: Speaks) -> Vec<u8> {
         let body = postcard::to_allocvec(self).expect("a packet has no type that postcard cannot write");
-        [&[MAGIC, PROTOCOL], body.as_slice()].concat()
+        [&[MAGIC, version, speaks.oldest, speaks.newest], body.as_slice()].concat()
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Unread> {
+    pub(crate) fn decode(bytes: &[u8], speaks: Speaks) -> Result<Self, Unread> {
         match bytes {
-            [MAGIC, PROTOCOL, body @ ..] => postcard::from_bytes(body).map_err(|_| Unread::Malformed),
-            [MAGIC, version, ..] => Err(Unread::Version(*version)),
+            [MAGIC, version, _, _, body @ ..] if speaks.reads(*version) => {
+                postcard::from_bytes(body).map_err(|_| Unread::Malformed)
+            }
+            [MAGIC, _, _, _, ..] => Err(Unread::Version),
             _ => Err(Unread::Foreign),
+        }
+    }
+
+    /// What the sender of these bytes speaks, whether they can be read here or not.
+    pub(crate) fn spoken_by(bytes: &[u8]) -> Option<Speaks> {
+        match bytes {
+            [MAGIC, _, oldest, newest, ..] => Some(Speaks { oldest: *oldest, newest: *newest }),
+            _ => None,
         }
     }
 }
@@ -235,21 +293,21 @@ mod tests {
             has_device_vote: false,
         };
         let packets = [
-            (Body::Ping { at: 300, beat }, "6d0101020 0ac02030107010801020901050000"),
-            (Body::Proof { echo: 4 }, "6d01010202 04"),
+            (Body::Ping { at: 300, beat }, "6d01010101020 0ac02030107010801020901050000"),
+            (Body::Proof { echo: 4 }, "6d010101010202 04"),
             (
                 Body::Data { stream: 1, seq: 2, is_last: true, bytes: alloc::vec![0xff] },
-                "6d01010203 01020101ff",
+                "6d010101010203 01020101ff",
             ),
-            (Body::Ack { stream: 1, next: 2, ahead: 0 }, "6d01010204 010200"),
-            (Body::Bye, "6d01010205"),
+            (Body::Ack { stream: 1, next: 2, ahead: 0 }, "6d010101010204 010200"),
+            (Body::Bye, "6d010101010205"),
         ];
         for (body, hex) in packets {
             let packet = Packet { from_session: 1, to_session: 2, body };
-            let bytes = packet.encode();
+            let bytes = packet.encode(1, Speaks::default());
             let written: String = bytes.iter().map(|byte| alloc::format!("{byte:02x}")).collect();
             assert_eq!(written, hex.replace(' ', ""));
-            assert_eq!(Packet::decode(&bytes), Ok(packet));
+            assert_eq!(Packet::decode(&bytes, Speaks::default()), Ok(packet));
         }
         let messages = [
             (Message::Refuse { view, epoch_seen: 9 }, "0207 0109"),
@@ -267,8 +325,40 @@ mod tests {
 
     #[test]
     fn bytes_of_another_version_or_of_nobody_are_told_apart() {
-        assert_eq!(Packet::decode(&[MAGIC, 2, 0, 0]), Err(Unread::Version(2)));
-        assert_eq!(Packet::decode(b"hello"), Err(Unread::Foreign));
-        assert_eq!(Packet::decode(&[MAGIC, PROTOCOL]), Err(Unread::Malformed));
+        let speaks = Speaks { oldest: 1, newest: 2 };
+        assert_eq!(Packet::decode(&[MAGIC, 3, 3, 4, 0], speaks), Err(Unread::Version));
+        assert_eq!(Packet::spoken_by(&[MAGIC, 3, 3, 4, 0]), Some(Speaks { oldest: 3, newest: 4 }));
+        assert_eq!(Packet::decode(b"hello", speaks), Err(Unread::Foreign));
+        assert_eq!(Packet::decode(&[MAGIC, 1, 1, 2], speaks), Err(Unread::Malformed));
+    }
+
+    #[test]
+    fn two_nodes_speak_the_newest_version_that_both_know() {
+        let speaks = |oldest, newest| Speaks { oldest, newest };
+        let common = |theirs| speaks(2, 3).common(theirs);
+        assert_eq!([speaks(3, 4), speaks(2, 3), speaks(1, 2)].map(common), [Some(3), Some(3), Some(2)]);
+        assert_eq!([speaks(4, 5), speaks(1, 1)].map(common), [None, None]);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_read_and_never_a_panic() {
+        let view = ViewId { epoch: 7, coordinator: NodeId(1) };
+        let message = Message::Fenced {
+            view,
+            number: 1,
+            trial: 2,
+            device: "fence".into(),
+            result: Err("it said no".into()),
+        };
+        let body = Body::Data { stream: 1, seq: 2, is_last: true, bytes: message.encode() };
+        let packet = Packet { from_session: 1, to_session: 2, body }.encode(1, Speaks::default());
+        for (index, value) in (0..packet.len()).flat_map(|index| (0..=255).map(move |value| (index, value))) {
+            let mut damaged = packet.clone();
+            damaged[index] = value;
+            let _ = describe(&damaged);
+            let _ = describe(&damaged[..index]);
+            let _ = Message::decode(&damaged[index..]);
+            let _ = crate::durable::Durable::decode(&damaged[index..]);
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::lead::Lead;
 use crate::link::{Heard, Links};
 use crate::membership::view::{Member, ViewId};
 use crate::membership::{Membership, Phase};
-use crate::message::{Beat, Message};
+use crate::message::{Beat, Message, Speaks};
 use crate::planted::{Bug, planted};
 use crate::reconfiguration::{Pending, digest};
 use crate::replica::command::Command;
@@ -125,7 +125,7 @@ pub struct Node {
     pub(crate) unmerged: Unmerged,
     /// The quorum device votes for this node's part, until then.
     pub(crate) device_until: Option<Instant>,
-    pub(crate) versions_met: BTreeMap<NodeId, u8>,
+    pub(crate) versions_met: BTreeMap<NodeId, Speaks>,
     /// Members that were lost and whose story is not told to its end yet.
     pub(crate) losses: BTreeSet<NodeId>,
     pub(crate) loss_noticed: Option<Instant>,
@@ -202,6 +202,13 @@ impl Node {
             due: Some(now.at),
             random: boot.incarnation | 1,
         })
+    }
+
+    /// The same as a build that speaks other versions: what a rolling upgrade is tested with.
+    #[must_use]
+    pub fn speaking(mut self, speaks: Speaks) -> Self {
+        self.links.set_speaks(speaks);
+        self
     }
 
     /// Feeds one input and returns what must be done, in order.

@@ -6,7 +6,7 @@ mod reconfigured;
 
 use crate::effect::Effect;
 use crate::input::{AttemptId, ClientId, Input, OrderId};
-use crate::message::{Body, Packet};
+use crate::message::{Body, Packet, Speaks};
 use crate::node::{Boot, Node};
 use crate::time::{Instant, Now};
 use core::time::Duration;
@@ -54,6 +54,8 @@ struct World {
     events: Vec<(Instant, NodeId, String)>,
     fenced: Vec<(Instant, NodeId)>,
     fails_stops: bool,
+    /// The oldest and the newest protocol of what is started.
+    speaks: (u8, u8),
 }
 
 fn id(number: u32) -> NodeId {
@@ -88,6 +90,7 @@ impl World {
             events: Vec::new(),
             fenced: Vec::new(),
             fails_stops: false,
+            speaks: (1, 1),
         }
     }
 
@@ -115,7 +118,8 @@ impl World {
             incarnation: now.wall_ms,
             version: "test".to_string(),
         };
-        host.node = Some(Node::new(now, boot).expect("the node starts"));
+        let speaks = Speaks { oldest: self.speaks.0, newest: self.speaks.1 };
+        host.node = Some(Node::new(now, boot).expect("the node starts").speaking(speaks));
         self.input(id(number), Input::Tick);
     }
 
@@ -157,7 +161,10 @@ impl World {
         match effect {
             Effect::Persist { bytes } => host.disk = Some(bytes),
             Effect::Send { link, to, bytes } => {
-                if matches!(Packet::decode(&bytes), Ok(Packet { body: Body::Data { .. }, .. })) {
+                if matches!(
+                    Packet::decode(&bytes, Speaks::default()),
+                    Ok(Packet { body: Body::Data { .. }, .. })
+                ) {
                     self.carried.insert(link);
                 }
                 self.later(LATENCY, Due::Packet { link, from: by, to, bytes })
@@ -583,4 +590,68 @@ fn a_fencing_that_nobody_can_do_is_tried_again_after_a_pause_and_given_up_once_i
     world.run(5000);
     let is_open = world.hosts[&id(1)].node.as_ref().expect("it runs").inspect().has_open_fencing;
     assert!(!is_open && world.where_is("web").is_empty(), "{}", world.story());
+}
+
+#[test]
+fn nodes_are_upgraded_one_after_the_other_and_the_resource_runs_all_the_time() {
+    let mut world = World::two_nodes();
+    world.configure(&["web"]);
+    world.run(1000);
+    let active = world.where_is("web");
+    for speaks in [(1, 2), (2, 3)] {
+        world.speaks = speaks;
+        for number in 1..=2 {
+            world.kill_agent(number);
+            world.run(500);
+            world.start(number);
+            world.run(3000);
+            assert_eq!(world.members(3 - number), [1, 2], "{speaks:?}: {}", world.story());
+            assert_eq!(world.where_is("web"), active, "{}", world.story());
+        }
+    }
+    assert!(world.fenced.is_empty() && world.is_primary(1));
+}
+
+#[test]
+fn a_node_without_a_common_protocol_does_not_join_and_both_say_why() {
+    let mut world = World::new(2, "two_node: 1");
+    world.start(1);
+    world.speaks = (2, 3);
+    world.start(2);
+    world.run(3000);
+    assert_eq!((world.members(1), world.members(2)), ([1].into(), [2].into()));
+    for (by, text) in
+        [(1, "n2 speaks protocol versions 2 to 3, this node version 1"), (2, "n1 speaks protocol version 1")]
+    {
+        let has_said = world.events.iter().any(|(_, from, said)| *from == id(by) && said.starts_with(text));
+        assert!(has_said, "{}", world.story());
+    }
+    world.kill_agent(1);
+    world.speaks = (1, 2);
+    world.start(1);
+    world.run(3000);
+    assert_eq!(world.members(2), [1, 2], "{}", world.story());
+    let status = world.hosts[&id(2)].node.as_ref().expect("it runs").status(world.now());
+    assert!(!status.alarms.iter().any(|alarm| alarm.contains("protocol")), "{:?}", status.alarms);
+}
+
+#[test]
+fn a_coordinator_whose_agent_restarts_is_back_at_once_also_where_another_has_a_lower_id() {
+    let mut world = World::new(3, "");
+    world.start(2);
+    world.start(3);
+    world.run(1500);
+    world.start(1);
+    world.run(1500);
+    world.kill_agent(2);
+    world.run(700);
+    world.start(2);
+    world.run(500);
+    assert_eq!(
+        (1..=3).map(|number| world.members(number)).collect::<Vec<_>>(),
+        [[1, 2, 3]; 3],
+        "{}",
+        world.story()
+    );
+    assert!(world.fenced.is_empty());
 }

@@ -127,8 +127,9 @@ impl Node {
         }
         alarms.extend(self.unmerged_alarms(now));
         alarms.extend(self.pending_alarm());
-        alarms.extend(self.versions_met.iter().map(|(id, version)| {
-            format!("{} speaks protocol version {version} and cannot join", self.name_of(*id))
+        alarms.extend(self.versions_met.iter().map(|(id, speaks)| {
+            let (name, mine) = (self.name_of(*id), self.links.speaks());
+            format!("{name} speaks protocol {speaks}, this node {mine}: it cannot join")
         }));
         alarms.extend(self.differing_configs());
         alarms.extend(config.fence_devices.iter().filter_map(unusable));

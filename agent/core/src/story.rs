@@ -258,17 +258,21 @@ impl Node {
                 self.note_membership(now, text);
             }
             Heard::Link { peer, link, is_up } => {
+                if *is_up {
+                    self.versions_met.remove(peer);
+                }
                 let name = self.name_of(*peer).clone();
                 let (level, state) = if *is_up { (Level::Info, "up") } else { (Level::Warning, "down") };
                 self.note(now, "link", level, format!("link {link} to {name} is {state}"), Some(name), None);
             }
             Heard::Stranger(id) => self.on_mismatch(now, *id, Mismatch::Unlisted),
-            Heard::Version { peer, version } => {
-                if self.versions_met.insert(*peer, *version) != Some(*version) {
+            Heard::Version { peer, speaks } => {
+                if self.versions_met.insert(*peer, *speaks) != Some(*speaks) {
                     let name = self.name_of(*peer).clone();
+                    let mine = self.links.speaks();
                     let text = format!(
-                        "{name} speaks protocol version {version}, this node {}: it cannot join until both are the same",
-                        crate::message::PROTOCOL
+                        "{name} speaks protocol {speaks}, this node {mine}: it cannot join until both speak a common version; \
+                         upgrade whichever is older"
                     );
                     self.note(now, "membership", Level::Error, text, Some(name), None);
                 }

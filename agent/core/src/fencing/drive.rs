@@ -54,6 +54,11 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
+    /// The supplies of that node are being switched on again after its last fencing.
+    fn is_switching_on(&self, target: NodeId) -> bool {
+        self.running.values().any(|attempt| attempt.target == target && attempt.action == FenceAction::On)
+    }
+
     pub(crate) fn known(&self) -> Vec<(u64, u32)> {
         let results = self.results.iter().map(|(attempt, _)| attempt);
         self.running.values().chain(results).map(|attempt| (attempt.number, attempt.trial)).collect()
@@ -158,7 +163,10 @@ impl Node {
             FencingState::Running => {
                 self.fence_failed(now, entry, "the node that uses the device did not answer in time".into());
             }
-            _ if self.is_spared(now, &entry, target) => return false,
+            // What is switched on late must not come between the supplies that are switched off.
+            _ if self.attempts.is_switching_on(target) || self.is_spared(now, &entry, target) => {
+                return false;
+            }
             _ => self.use_device(now, entry, target),
         }
         true

@@ -10,7 +10,7 @@ pub(crate) use peer::Peer;
 pub(crate) use timing::Timing;
 
 use crate::effect::Effect;
-use crate::message::{Beat, Body, Message, Packet, Reach, Unread};
+use crate::message::{Beat, Body, Message, Packet, Reach, Speaks, Unread};
 use crate::planted::{Bug, planted};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
@@ -33,14 +33,15 @@ pub(crate) enum Heard {
     Link { peer: NodeId, link: u8, is_up: bool },
     /// A node that is not in the nodelist has sent a packet.
     Stranger(NodeId),
-    /// A peer speaks another version.
-    Version { peer: NodeId, version: u8 },
+    /// A peer speaks no version that is spoken here.
+    Version { peer: NodeId, speaks: Speaks },
 }
 
 #[derive(Debug)]
 pub(crate) struct Links {
     me: NodeId,
     session: u64,
+    speaks: Speaks,
     mode: LinkMode,
     timing: Timing,
     peers: BTreeMap<NodeId, Peer>,
@@ -52,8 +53,16 @@ pub(crate) struct Links {
 impl Links {
     pub(crate) fn new(now: Instant, me: NodeId, session: u64, corosync: &Corosync) -> Self {
         let (timing, mode) = (Timing::new(corosync), corosync.totem.link_mode);
-        let mut links =
-            Self { me, session, mode, timing, peers: BTreeMap::new(), beat: Beat::default(), dropped: 0 };
+        let mut links = Self {
+            me,
+            session,
+            speaks: Speaks::default(),
+            mode,
+            timing,
+            peers: BTreeMap::new(),
+            beat: Beat::default(),
+            dropped: 0,
+        };
         links.reconfigure(now, corosync);
         links
     }
@@ -89,7 +98,10 @@ impl Links {
 
     /// Takes a packet in.
     pub(crate) fn receive(&mut self, now: Instant, link: u8, from: NodeId, bytes: &[u8]) -> Vec<Heard> {
-        let packet = match Packet::decode(bytes) {
+        if let (Some(speaks), Some(peer)) = (Packet::spoken_by(bytes), self.peers.get_mut(&from)) {
+            peer.speaks = Some(speaks);
+        }
+        let packet = match Packet::decode(bytes, self.speaks) {
             Ok(packet) => packet,
             Err(unread) => return self.count_unread(from, unread),
         };
@@ -139,12 +151,13 @@ impl Links {
 
     /// All that is to be sent now.
     pub(crate) fn flush(&mut self, now: Instant) -> Vec<Effect> {
-        let (me, session, mode) = (self.me, self.session, self.mode);
+        let (me, session, mode, speaks) = (self.me, self.session, self.mode, self.speaks);
         let mut effects = Vec::new();
         for (id, peer) in &mut self.peers {
             let to_session = peer.session();
+            let version = peer.version(speaks);
             for (link, body) in peer.flush(now, mode, &self.beat) {
-                let bytes = Packet { from_session: session, to_session, body }.encode();
+                let bytes = Packet { from_session: session, to_session, body }.encode(version, speaks);
                 debug_assert!(
                     bytes.len() <= crate::message::PACKET_SIZE_MAX,
                     "node {me} sends a packet that is too large"
@@ -162,7 +175,11 @@ impl Links {
             for link in peer.links() {
                 let packet =
                     Packet { from_session: self.session, to_session: peer.session(), body: Body::Bye };
-                let send = Effect::Send { link, to: *id, bytes: packet.encode() };
+                let send = Effect::Send {
+                    link,
+                    to: *id,
+                    bytes: packet.encode(peer.version(self.speaks), self.speaks),
+                };
                 effects.extend([send.clone(), send.clone(), send]);
             }
         }
@@ -195,14 +212,21 @@ impl Links {
         self.peers.values().map(|peer| peer.deadline(self.timing.token)).min()
     }
 
+    /// Where both speak a common version the peer will use it once it has heard this node.
     fn count_unread(&mut self, peer: NodeId, unread: Unread) -> Vec<Heard> {
         assert!(!planted(Bug::UnreadablePanics), "a packet of {peer} cannot be read");
         self.dropped += 1;
-        match unread {
-            Unread::Version(version) if self.peers.contains_key(&peer) => {
-                alloc::vec![Heard::Version { peer, version }]
-            }
-            Unread::Version(_) | Unread::Foreign | Unread::Malformed => Vec::new(),
-        }
+        let theirs = self.peers.get(&peer).and_then(|peer| peer.speaks);
+        let strange = |theirs: &Speaks| unread == Unread::Version && self.speaks.common(*theirs).is_none();
+        theirs.filter(strange).map(|speaks| Heard::Version { peer, speaks }).into_iter().collect()
+    }
+
+    /// The versions that this node speaks.
+    pub(crate) fn speaks(&self) -> Speaks {
+        self.speaks
+    }
+
+    pub(crate) fn set_speaks(&mut self, speaks: Speaks) {
+        self.speaks = speaks;
     }
 }

@@ -4,7 +4,7 @@ use super::Heard;
 use super::path::Path;
 use super::stream::{Inbound, Outbound};
 use super::timing::LinkTiming;
-use crate::message::{Beat, Body, Message, Packet};
+use crate::message::{Beat, Body, Message, Packet, Speaks};
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     answers: Vec<(u8, Answer)>,
     /// Which link is next in round robin.
     turn: usize,
+    /// The versions that it speaks, once it was heard.
+    pub(super) speaks: Option<Speaks>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +82,7 @@ impl Peer {
             is_ack_due: false,
             answers: Vec::new(),
             turn: 0,
+            speaks: None,
         }
     }
 
@@ -93,6 +96,11 @@ impl Peer {
 
     pub(crate) fn session(&self) -> u64 {
         self.session
+    }
+
+    /// The version to speak to it.
+    pub(super) fn version(&self, speaks: Speaks) -> u8 {
+        self.speaks.and_then(|theirs| speaks.common(theirs)).unwrap_or(speaks.oldest)
     }
 
     pub(crate) fn is_linked(&self) -> bool {

@@ -168,9 +168,6 @@ impl Node {
         now: Instant,
         proposed: Option<(NodeId, &BTreeSet<NodeId>)>,
     ) -> BTreeSet<NodeId> {
-        let votes: BTreeMap<NodeId, u32> =
-            self.corosync.nodes.iter().map(|node| (node.id, node.votes)).collect();
-        let coordinator = self.membership.reference().map(|view| view.id.coordinator);
         let is_proposed = |id: NodeId| proposed.is_some_and(|(_, members)| members.contains(&id));
         let may_join = |id: NodeId| {
             let Some(peer) = self.links.peer(id) else { return false };
@@ -181,28 +178,39 @@ impl Node {
             is_here && (proposed.is_none() || is_proposed(id) || !peer.is_overdue(now))
         };
         let others: Vec<NodeId> = self.links.peers().map(|(id, _)| id).filter(|id| may_join(*id)).collect();
-        let mut graph = Graph::default();
-        for (index, a) in others.iter().enumerate() {
-            graph.connect(self.me, *a);
-            for b in &others[index + 1..] {
-                let is_cut = proposed.is_some_and(|(proposer, members)| {
-                    (*a == proposer && !members.contains(b)) || (*b == proposer && !members.contains(a))
-                });
-                let do_reach = self.is_listed_by(*a, *b) && self.is_listed_by(*b, *a);
-                if !is_cut && (do_reach || planted(Bug::ReachIgnored)) {
-                    graph.connect(*a, *b);
-                }
-            }
+        let reach_each_other = |a: NodeId, b: NodeId| {
+            let is_cut = proposed.is_some_and(|(proposer, members)| {
+                (a == proposer && !members.contains(&b)) || (b == proposer && !members.contains(&a))
+            });
+            let do_reach = self.is_listed_by(a, b) && self.is_listed_by(b, a);
+            !is_cut && (do_reach || planted(Bug::ReachIgnored))
+        };
+        let pairs = || {
+            let later = |(index, a): (usize, &NodeId)| {
+                let a = *a;
+                others[index + 1..].iter().map(move |b| (a, *b))
+            };
+            others.iter().enumerate().flat_map(later)
+        };
+        if pairs().all(|(a, b)| reach_each_other(a, b)) {
+            // Nothing is broken, as nearly always.
+            return others.into_iter().chain([self.me]).collect();
         }
-        best(self.me, &graph, &Preference { votes: &votes, coordinator })
+        let mut graph = Graph::default();
+        others.iter().for_each(|other| graph.connect(self.me, *other));
+        pairs().filter(|(a, b)| reach_each_other(*a, *b)).for_each(|(a, b)| graph.connect(a, b));
+        let coordinator = self.membership.reference().map(|view| view.id.coordinator);
+        best(self.me, &graph, &Preference { votes: &self.votes(), coordinator })
+    }
+
+    fn votes(&self) -> BTreeMap<NodeId, u32> {
+        self.corosync.nodes.iter().map(|node| (node.id, node.votes)).collect()
     }
 
     /// Larger is better; see `clique`.
     pub(crate) fn rank(&self, set: &BTreeSet<NodeId>) -> super::clique::Rank {
-        let votes: BTreeMap<NodeId, u32> =
-            self.corosync.nodes.iter().map(|node| (node.id, node.votes)).collect();
         let coordinator = self.membership.reference().map(|view| view.id.coordinator);
-        Preference { votes: &votes, coordinator }.rank(set)
+        Preference { votes: &self.votes(), coordinator }.rank(set)
     }
 
     /// Whether `by` says that a link to `of` is or was up, in the life that this node knows.
@@ -244,12 +252,13 @@ impl Node {
         beat.is_some_and(|beat| beat.reach.iter().all(|reach| reach.node != of))
     }
 
-    /// The coordinator of the view that most of the set are in, or the lowest id where nobody coordinates.
+    /// The coordinator of the view that most of the set are in, or the lowest id where nobody coordinates. All must come to the
+    /// same answer, so only what a node tells of itself counts here too: its view, not one that it was in.
     pub(crate) fn proposer_of(&self, set: &BTreeSet<NodeId>) -> NodeId {
         let mut followers: BTreeMap<NodeId, usize> = BTreeMap::new();
         for id in set {
             let view = if *id == self.me {
-                self.membership.reference().map(|view| view.id)
+                self.membership.view.as_ref().map(|view| view.id)
             } else {
                 self.links.peer(*id).and_then(crate::link::Peer::beat).and_then(|beat| beat.view)
             };

@@ -74,10 +74,10 @@ pub(crate) struct FenceEntry {
 /// Who wants a fencing, and so what ends the wish before a device was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Cause {
-    /// The target was no member: until it comes back.
-    Loss,
     /// The policy, for what happened on a member: until it does not ask for it any more.
     Policy,
+    /// The target was no member: until it comes back.
+    Loss,
     /// A person.
     Person,
 }
