@@ -108,6 +108,10 @@ pub struct History {
     pub nodes: BTreeMap<NodeName, BTreeMap<ResourceId, Vec<OpRecord>>>,
     /// Fail counts by node and resource.
     pub failures: BTreeMap<NodeName, BTreeMap<ResourceId, FailCount>>,
+    /// `shutdown-lock`: by node and resource the moment since which the resource waits for the node, milliseconds since
+    /// the epoch.
+    #[serde(default)]
+    pub locks: BTreeMap<NodeName, BTreeMap<ResourceId, u64>>,
 }
 
 /// How often a resource failed on a node.

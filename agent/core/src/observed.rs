@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::constraint::RoleName;
 use muster_api::history::{OpRecord, OpStatus, rc};
-use muster_api::resource::{AgentName, OnFail, Primitive};
+use muster_api::resource::{AgentName, OnFail, Operation, Primitive};
 
 /// What is believed of a resource on a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -113,6 +113,8 @@ pub struct Rules<'a> {
     pub is_managed: bool,
     /// Whether it can be promoted: then what runs is unpromoted.
     pub is_promotable: bool,
+    /// Whether it runs in a container (the meta attribute `container`): then a failure is the container's.
+    pub is_in_container: bool,
     /// `stonith-enabled`.
     pub is_fencing_enabled: bool,
     /// Whether the node is a member: what is not known of a member can be probed.
@@ -298,6 +300,14 @@ impl Observed {
             return;
         }
         let what = describe(record);
+        if response == Response::RestartContainer && record.operation == "stop" {
+            // The stop of the container ends it.
+            self.read_success(record, rules.expected(record), rules);
+            self.ignores_failures = true;
+            self.response = self.response.max(response);
+            self.note_failure(record, what);
+            return;
+        }
         self.is_start_pending = false;
         self.response = self.response.max(response);
         if record.operation == "stop" {
@@ -314,6 +324,10 @@ impl Observed {
                 Some(format!("its {} failed and `on-fail` is `stop` ({what})", record.operation));
         }
         self.stays_unpromoted |= record.operation == "promote";
+        self.note_failure(record, what);
+    }
+
+    fn note_failure(&mut self, record: &OpRecord, what: String) {
         self.failure =
             Some(Failure { operation: record.operation.clone(), interval_ms: record.interval_ms, what });
     }
@@ -369,14 +383,17 @@ impl Rules<'_> {
 
     /// The exit code that the action should have had.
     fn expected(&self, record: &OpRecord) -> u8 {
-        let role = self.operation(record).and_then(|operation| operation.role.as_deref());
-        let role = role.and_then(RoleName::parse).filter(|_| record.operation == "monitor");
-        match role {
-            _ if is_probe(record) => rc::NOT_RUNNING,
-            Some(RoleName::Stopped) => rc::NOT_RUNNING,
-            Some(RoleName::Promoted) => rc::RUNNING_PROMOTED,
-            _ => rc::OK,
+        if is_probe(record) {
+            return rc::NOT_RUNNING;
         }
+        if record.operation != "monitor" {
+            return rc::OK;
+        }
+        // Monitors of several roles may have one interval: the one that got what it expected is the one that ran.
+        let expected = self.operations(record).map(|operation| expected_in(operation.role.as_deref()));
+        let expected: Vec<u8> = expected.collect();
+        let met = expected.iter().find(|code| Some(**code) == record.rc);
+        met.or(expected.first()).copied().unwrap_or(rc::OK)
     }
 
     /// What it is where it runs and nothing is known of its promotion.
@@ -384,8 +401,14 @@ impl Rules<'_> {
         if self.is_promotable { Sighting::Unpromoted } else { Sighting::Started }
     }
 
-    fn operation(&self, record: &OpRecord) -> Option<&muster_api::resource::Operation> {
-        self.primitive?.operations.iter().find(|operation| {
+    fn operation(&self, record: &OpRecord) -> Option<&Operation> {
+        self.operations(record).next()
+    }
+
+    /// The configured operations that a record may be of.
+    fn operations(&self, record: &OpRecord) -> impl Iterator<Item = &Operation> {
+        let operations = self.primitive.into_iter().flat_map(|primitive| &primitive.operations);
+        operations.filter(|operation| {
             operation.name == record.operation && operation.interval_ms == record.interval_ms
         })
     }
@@ -407,6 +430,7 @@ impl Rules<'_> {
             Some(OnFail::Standby) => Response::Standby,
             Some(OnFail::Fence) if self.is_fencing_enabled => Response::Fence,
             Some(OnFail::Fence) => Response::Stop,
+            None if self.is_in_container => Response::RestartContainer,
             None if record.operation == "stop" && self.is_fencing_enabled => Response::Fence,
             None if record.operation == "stop" => Response::Block,
             None => Response::Restart,
@@ -438,6 +462,15 @@ impl Rules<'_> {
             && !self.has_fresh_fail_count
             && record.at_ms > 0
             && self.now_ms >= record.at_ms.saturating_add(self.failure_timeout_ms)
+    }
+}
+
+/// The exit code of a monitor that is for a role.
+fn expected_in(role: Option<&str>) -> u8 {
+    match role.and_then(RoleName::parse) {
+        Some(RoleName::Stopped) => rc::NOT_RUNNING,
+        Some(RoleName::Promoted) => rc::RUNNING_PROMOTED,
+        _ => rc::OK,
     }
 }
 
@@ -482,6 +515,7 @@ mod tests {
             default_on_fail: None,
             is_managed: true,
             is_promotable: false,
+            is_in_container: false,
             is_fencing_enabled: true,
             is_online: true,
             can_fence: true,

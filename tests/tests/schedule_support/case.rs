@@ -133,7 +133,7 @@ fn read_line(world: &mut World, line: &str) -> Option<()> {
             let failures = FailCount { count, last_ms: NOW_MS - parse_ms(age)?, operation, reason };
             world.history.failures.entry(node.into()).or_default().insert(id.into(), failures);
         }
-        _ => return None,
+        _ => return super::language::read_line(config, &words, NOW_MS),
     }
     Some(())
 }

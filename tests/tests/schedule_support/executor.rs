@@ -105,6 +105,7 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
                 default_on_fail: None,
                 is_managed: true,
                 is_promotable: false,
+                is_in_container: false,
                 is_fencing_enabled: world.config.is_fencing_enabled(),
                 is_online: true,
                 can_fence: true,

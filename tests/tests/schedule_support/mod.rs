@@ -2,6 +2,7 @@
 
 pub(crate) mod case;
 pub(crate) mod executor;
+pub(crate) mod language;
 pub(crate) mod random;
 
 use muster_api::cluster::ClusterConfig;

@@ -226,6 +226,8 @@ fn why_stop(world: &World<'_>, rsc: RscIx, is_moving: bool) -> Option<String> {
         Some("it failed".to_string())
     } else if let Some(why) = &rsc.blocked {
         Some(why.clone())
+    } else if let Some(why) = &rsc.restarts_because {
+        Some(why.clone())
     } else if rsc.is_changed {
         Some("its definition changed".to_string())
     } else {

@@ -69,6 +69,7 @@ pub(crate) fn add<'a>(
         left_behind: Vec::new(),
         cannot_migrate: false,
         ignores_failures: false,
+        restarts_because: None,
         is_changed: false,
         is_removed: false,
         stops_unexpected: false,

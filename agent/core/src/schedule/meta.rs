@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use muster_api::cluster::parse_bool;
 use muster_api::constraint::RoleName;
 use muster_api::duration::parse_ms;
+use muster_api::id::ResourceId;
 use muster_api::resource::Score;
 
 /// `multiple-active`: what to do with a resource that is found active on several nodes.
@@ -55,6 +56,8 @@ pub(crate) struct Meta {
     pub(crate) multiple_active: MultipleActive,
     /// As written.
     pub(crate) requires: Option<Requires>,
+    /// `container`: what it runs in.
+    pub(crate) container: Option<ResourceId>,
 }
 
 pub(crate) type Attributes = BTreeMap<String, String>;
@@ -123,6 +126,7 @@ impl Meta {
                 Some("block") => MultipleActive::Block,
                 _ => MultipleActive::StopStart,
             },
+            container: value("container").map(ResourceId::from),
             requires: match value("requires") {
                 Some("nothing") => Some(Requires::Nothing),
                 Some("quorum") => Some(Requires::Quorum),

@@ -1,6 +1,7 @@
 //! The policy: a pure function from configuration, facts, history and time to a transition and a report.
 
 mod actions;
+mod alternatives;
 mod colocation;
 mod configured;
 mod constraints;
@@ -26,6 +27,7 @@ mod report;
 mod resolve;
 mod settings;
 mod settle;
+mod shutdown_locks;
 mod tickets;
 mod unpack;
 mod utilization;

@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use muster_api::cluster::ClusterConfig;
+use muster_api::cluster::{Capacity, ClusterConfig};
 use muster_api::id::NodeName;
 use muster_api::status::Fact;
 
@@ -36,6 +36,8 @@ pub struct NodeState {
     pub is_coordinator: bool,
     /// Attributes that it has until it restarts; they count before the permanent ones.
     pub attributes: BTreeMap<String, String>,
+    /// Capacity that it has until it restarts; it counts before the permanent one.
+    pub capacity: Capacity,
     /// Whose history is read first: of several nodes where a resource is active that decides which counts as its own.
     /// The same number everywhere is the order of names.
     pub order: usize,

@@ -2,9 +2,11 @@
 //! and the configured ones.
 
 use super::actions;
+use super::alternatives;
 use super::copies::Copies;
 use super::graph::{ActionIx, Graph, Relation, Task};
 use super::migration;
+use super::utilization;
 use super::world::{Kind, Role, RscIx, World};
 use alloc::format;
 use alloc::vec::Vec;
@@ -23,7 +25,9 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
     }
     for constraint in &world.situation.config.constraints {
         add_configured(world, graph, constraint);
+        alternatives::add(world, graph, constraint);
     }
+    utilization::add_orders(world, graph);
 }
 
 /// What is inside first: an instance that is not started again must not be stopped for that.
@@ -194,7 +198,7 @@ pub(crate) struct Ordered {
 }
 
 impl Ordered {
-    fn relation(&self, symmetrical: bool) -> Relation {
+    pub(crate) fn relation(&self, symmetrical: bool) -> Relation {
         match self.kind {
             OrderKind::Optional | OrderKind::Serialize => Relation::ORDERED,
             OrderKind::Mandatory if !symmetrical => Relation::ORDERED.and(Relation::ASYMMETRIC),

@@ -190,3 +190,53 @@ fn failing_monitor(primitive: &Primitive) -> ResourceAction {
         meta: BTreeMap::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use muster_api::resource::{AgentName, Resource};
+
+    fn two_nodes() -> Rehearsal {
+        let agent = AgentName::parse("ocf:muster:Dummy").unwrap();
+        let (params, meta, operations) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let web = Primitive { id: "web".into(), agent, params, meta, operations };
+        let mut config =
+            ClusterConfig { resources: vec![Resource::Primitive(web)], ..ClusterConfig::default() };
+        config.properties.insert("stonith-enabled".into(), "false".into());
+        let online = NodeState { is_online: true, ..NodeState::default() };
+        let states = [("n1".into(), online.clone()), ("n2".into(), online)].into();
+        Rehearsal { config, states, history: History::default(), is_quorate: true, now_ms: 1_000_000 }
+    }
+
+    fn place(decision: &Decision) -> Vec<NodeName> {
+        decision.report.resources[0].nodes.clone()
+    }
+
+    #[test]
+    fn a_cluster_comes_to_rest_with_everything_started() {
+        let decisions = two_nodes().run_to_rest();
+        let end = decisions.last().unwrap();
+        assert!(end.transition.actions.is_empty());
+        assert_eq!(place(end), ["n1".into()]);
+    }
+
+    #[test]
+    fn what_ran_on_a_lost_node_runs_on_the_other_at_rest() {
+        let mut rehearsal = two_nodes();
+        rehearsal.run_to_rest();
+        rehearsal.lose(&"n1".into());
+        assert_eq!(place(rehearsal.run_to_rest().last().unwrap()), ["n2".into()]);
+        assert_eq!(rehearsal.members(), ["n2".into()]);
+    }
+
+    #[test]
+    fn what_failed_is_started_again() {
+        let mut rehearsal = two_nodes();
+        rehearsal.run_to_rest();
+        rehearsal.fail(&"web".into(), &"n1".into());
+        let decisions = rehearsal.run_to_rest();
+        assert!(!decisions[0].transition.actions.is_empty());
+        assert_eq!(place(decisions.last().unwrap()), ["n1".into()]);
+    }
+}

@@ -47,6 +47,7 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         default_on_fail: world.settings.default_on_fail,
         is_managed: configured.is_none_or(|rsc| world[rsc].is_managed),
         is_promotable: configured.is_some_and(|rsc| world.is_promotable(rsc)),
+        is_in_container: configured.is_some_and(|rsc| container(world, rsc).is_some()),
         is_fencing_enabled: world.settings.is_fencing_enabled,
         is_online: world[node].is_online,
         can_fence: world.settings.can_fence(world[node].is_online),
@@ -203,11 +204,8 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
             world[rsc].next_role = Role::Unpromoted;
         }
         match observed.response {
-            Response::Ignore
-            | Response::Restart
-            | Response::Demote
-            | Response::RestartContainer
-            | Response::Fence => {}
+            Response::Ignore | Response::Restart | Response::Demote | Response::Fence => {}
+            Response::RestartContainer => restart_container(world, rsc, node, &observed),
             Response::Block => {
                 let why = failure_sentence(world, rsc, &observed);
                 world[rsc].is_managed = false;
@@ -219,6 +217,21 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
                 world[node].standby_by_failure.get_or_insert(why);
             }
         }
+    }
+}
+
+/// What a resource runs in, where that is another resource.
+fn container(world: &World<'_>, rsc: RscIx) -> Option<RscIx> {
+    let container = world.find(world[rsc].meta.container.as_ref()?)?;
+    (container != rsc).then_some(container)
+}
+
+/// What failed inside is cured from outside.
+fn restart_container(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &Observed) {
+    let Some(container) = container(world, rsc) else { return };
+    if world[container].running_on.contains(&node) {
+        let why = failure_sentence(world, rsc, observed);
+        world[container].restarts_because.get_or_insert(why);
     }
 }
 

@@ -2,7 +2,9 @@
 //! "Utilization and Placement Strategy").
 
 use super::colocation::{self, Adding, Factor, Scores};
-use super::nodes::NodeIx;
+use super::graph::{Graph, Relation, Task};
+use super::nodes::{Node, NodeIx, NodeState};
+use super::ordering;
 use super::related::{with_others, with_this};
 use super::unpack::ban;
 use super::world::{ColIx, Kind, Role, RscIx, World};
@@ -37,15 +39,25 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn read<'n>(config: &ClusterConfig, nodes: impl Iterator<Item = &'n NodeName>) -> Self {
+    /// What nodes have for good, and over it what they have until they restart.
+    pub(crate) fn read(
+        config: &ClusterConfig,
+        nodes: &[Node],
+        states: &BTreeMap<NodeName, NodeState>,
+    ) -> Self {
         let strategy = match config.properties.get("placement-strategy").map(String::as_str) {
             Some("utilization") => Strategy::Utilization,
             Some("balanced") => Strategy::Balanced,
             Some("minimal") => Strategy::Minimal,
             _ => Strategy::Default,
         };
-        let capacity = |name| config.node_utilization.get(name).cloned().unwrap_or_default();
-        let free = nodes.enumerate().map(|(place, name)| (NodeIx(place), capacity(name))).collect();
+        let capacity = |name: &NodeName| {
+            let mut capacity = config.node_utilization.get(name).cloned().unwrap_or_default();
+            capacity.extend(states.get(name).map(|state| state.capacity.clone()).unwrap_or_default());
+            capacity
+        };
+        let nodes = nodes.iter().enumerate();
+        let free = nodes.map(|(place, node)| (NodeIx(place), capacity(&node.name))).collect();
         Self { strategy, free }
     }
 
@@ -208,6 +220,25 @@ fn sum(world: &World<'_>, origin: RscIx, together: &BTreeSet<RscIx>) -> Capacity
     all
 }
 
+/// What leaves a node makes room before what needs room there comes.
+pub(crate) fn add_orders(world: &World<'_>, graph: &mut Graph) {
+    if world.room.strategy == Strategy::Default {
+        return;
+    }
+    let needy = || world.runnables().into_iter().filter(|rsc| need(world, *rsc).is_some());
+    let leaving: Vec<RscIx> = needy()
+        .filter(|rsc| world[*rsc].running_on.iter().any(|node| world[*rsc].placed_on != Some(*node)))
+        .collect();
+    let coming: Vec<RscIx> = needy()
+        .filter(|rsc| world[*rsc].placed_on.is_some_and(|node| !world[*rsc].running_on.contains(&node)))
+        .collect();
+    for &leaves in &leaving {
+        for &comes in coming.iter().filter(|comes| **comes != leaves) {
+            ordering::order(world, graph, (leaves, Task::Stop), (comes, Task::Start), Relation::APART);
+        }
+    }
+}
+
 /// Where capacity counts, those that care most where they are come first among equally important resources: by the
 /// score on the node where they are, then by that on each node.
 pub(crate) fn sort_resources(world: &mut World<'_>) {
@@ -242,7 +273,8 @@ fn caring(world: &mut World<'_>, rsc: RscIx, nodes: &[NodeIx]) -> Vec<Score> {
 
 /// How much a resource likes each node, with the likings of those that it follows.
 fn likes(world: &mut World<'_>, rsc: RscIx) -> Scores {
-    let speaker = world.members(rsc).first().copied().unwrap_or(rsc);
+    // The last member of a group follows all before it.
+    let speaker = world.members(rsc).last().copied().unwrap_or(rsc);
     let mut scores = world[speaker].scores.clone();
     for place in with_others(world, speaker) {
         let (primary, score) = (world.colocations[place].primary, world.colocations[place].score);

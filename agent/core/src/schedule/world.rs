@@ -5,7 +5,7 @@ use super::meta::Meta;
 use super::nodes::{self, Node, NodeIx, NodeState};
 use super::settings::Settings;
 use super::utilization::Room;
-use super::{Situation, configured, constraints, failures, locations, tickets, unpack};
+use super::{Situation, configured, constraints, failures, locations, shutdown_locks, tickets, unpack};
 use crate::observed::{Definition, Observed, Sighting};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -94,6 +94,8 @@ pub(crate) struct Rsc<'a> {
     pub(crate) left_behind: Vec<NodeIx>,
     pub(crate) cannot_migrate: bool,
     pub(crate) ignores_failures: bool,
+    /// It is to be stopped and started although nothing is wrong with itself.
+    pub(crate) restarts_because: Option<String>,
     /// It runs with other parameters than it should.
     pub(crate) is_changed: bool,
     /// It is no longer configured, or an instance that there is no room for.
@@ -239,7 +241,7 @@ impl<'a> World<'a> {
             || config.primitives().any(|(primitive, _)| primitive.agent.class == AgentClass::Stonith);
         let settings = Settings::read(config, situation.is_quorate, has_device);
         let nodes = nodes::read(states, config, &settings);
-        let room = Room::read(config, nodes.iter().map(|node| &node.name));
+        let room = Room::read(config, &nodes, states);
         let mut world = Self {
             situation,
             settings,
@@ -258,6 +260,7 @@ impl<'a> World<'a> {
         constraints::add_colocations(&mut world);
         locations::apply(&mut world);
         tickets::apply(&mut world);
+        shutdown_locks::apply(&mut world);
         failures::ban_after_too_many(&mut world);
         world
     }

@@ -12,12 +12,8 @@ use std::collections::BTreeMap;
 
 type Attributes = BTreeMap<String, String>;
 
-/// Properties that would decide something and cannot yet, with the values that leave them without effect.
-const UNSUPPORTED_PROPERTIES: &[(&str, &[&str])] = &[("shutdown-lock", &["false", "0", "no", "off"])];
-
 /// Meta attributes that would decide something and cannot yet, with the values that leave them without effect.
-const UNSUPPORTED_META: &[(&str, &[&str])] =
-    &[("remote-node", &[]), ("container", &[]), ("is_remote_node", &[])];
+const UNSUPPORTED_META: &[(&str, &[&str])] = &[("remote-node", &[]), ("is_remote_node", &[])];
 
 /// Newer names of properties that the model has under the older one.
 fn canonical_property(name: &str) -> &str {
@@ -34,7 +30,6 @@ pub(super) fn read_properties(section: Element<'_>, imported: &mut Imported) -> 
     let mut values = xml::values(&[section], "cluster_property_set")?;
     let conditional = values.conditional.iter_mut().map(|conditional| &mut conditional.values);
     for properties in conditional.chain([&mut values.plain]) {
-        refuse(section, "the property", UNSUPPORTED_PROPERTIES, properties)?;
         let canonical = |(name, value): (String, String)| (canonical_property(&name).to_string(), value);
         *properties = std::mem::take(properties).into_iter().map(canonical).collect();
     }

@@ -30,7 +30,10 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
         let id = state.attribute("id");
         let attributes = transient.into_iter().chain(id.map(|id| ("#id".to_string(), id.to_string())));
         let is_coordinator = id.is_some() && id == cib.attribute("dc-uuid");
-        let node = NodeState { order, is_coordinator, attributes: attributes.collect(), ..node };
+        let attributes = attributes.collect();
+        let capacity = xml::child(state, "transient_attributes").into_iter().collect::<Vec<_>>();
+        let capacity = resources::read_utilization(&capacity)?;
+        let node = NodeState { order, is_coordinator, attributes, capacity, ..node };
         imported.states.insert(name.clone(), node);
         read_history(state, &name, imported)?;
     }
@@ -191,6 +194,10 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
             records.extend(read_record(op, &id, &agent, imported)?);
         }
         records.sort_by_key(|record: &OpRecord| (record.call, record.at_ms));
+        if let Some(since_s) = resource.attribute("shutdown-lock").and_then(|at| at.parse::<u64>().ok()) {
+            let locks = imported.history.locks.entry(node.clone()).or_default();
+            locks.insert(id.clone(), since_s.saturating_mul(1000));
+        }
         history.insert(id, records);
     }
     imported.history.nodes.insert(node.clone(), history);

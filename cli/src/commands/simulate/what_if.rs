@@ -179,3 +179,45 @@ impl fmt::Display for Course {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_api::cluster::ClusterConfig;
+    use muster_api::history::History;
+    use muster_core::schedule::NodeState;
+
+    fn rehearsal() -> Rehearsal {
+        let online = NodeState { is_online: true, ..NodeState::default() };
+        Rehearsal {
+            config: ClusterConfig::default(),
+            states: [("n1".into(), online)].into(),
+            history: History::default(),
+            is_quorate: true,
+            now_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_mistyped_node_is_named_with_the_nearest_one() {
+        let args = WhatIfArgs { node_down: vec!["n2".into()], ..WhatIfArgs::default() };
+        let error = args.apply(&mut rehearsal()).unwrap_err().to_string();
+        assert!(error.starts_with("there is no node `n2`"), "{error}");
+    }
+
+    #[test]
+    fn a_setting_needs_a_value() {
+        let args = WhatIfArgs { set: vec!["maintenance-mode".into()], ..WhatIfArgs::default() };
+        assert_eq!(args.apply(&mut rehearsal()), Err(WhatIfError::Setting("maintenance-mode".into())));
+    }
+
+    #[test]
+    fn a_lost_node_is_no_member_and_lost_quorum_counts() {
+        let mut rehearsal = rehearsal();
+        let quorum = Some(Quorum::Lost);
+        let args = WhatIfArgs { node_down: vec!["n1".into()], quorum, ..WhatIfArgs::default() };
+        args.apply(&mut rehearsal).unwrap();
+        assert!(rehearsal.members().is_empty());
+        assert!(!rehearsal.is_quorate);
+    }
+}

@@ -3,6 +3,7 @@
 //! and tickets of single resources.
 
 mod condition;
+mod containers;
 mod health;
 mod locations;
 mod pattern;
@@ -80,11 +81,12 @@ pub(crate) fn attributes(config: &ClusterConfig, name: &NodeName, state: &NodeSt
 impl Resolver<'_> {
     /// The constraints in plain form; `None` where they are plain already.
     fn plain_constraints(&self) -> Option<Vec<Constraint>> {
-        let health = self.health_locations();
-        if health.is_empty() && self.config.constraints.iter().all(|constraint| self.is_plain(constraint)) {
+        let mut implied = self.health_locations();
+        implied.extend(self.container_constraints());
+        if implied.is_empty() && self.config.constraints.iter().all(|constraint| self.is_plain(constraint)) {
             return None;
         }
-        let mut plain = health;
+        let mut plain = implied;
         for constraint in &self.config.constraints {
             match constraint {
                 _ if self.is_plain(constraint) => plain.push(constraint.clone()),
