@@ -453,10 +453,10 @@ mod tests {
 
     #[test]
     fn known_argument_that_muster_lacks_is_told_apart_from_a_typo() {
-        let problems = coerced("copy", json!({"setype": "x", "destt": "y"})).expect_err("neither");
-        assert!(problems.contains(&ArgProblem::Unsupported { name: "setype".into() }));
-        assert!(problems.contains(&ArgProblem::Unknown { name: "destt".into() }));
-        assert!(problems.contains(&ArgProblem::Missing { name: "dest" }));
+        let problems = coerced("user", json!({"seuser": "x", "shel": "y"})).expect_err("neither");
+        assert!(problems.contains(&ArgProblem::Unsupported { name: "seuser".into() }));
+        assert!(problems.contains(&ArgProblem::Unknown { name: "shel".into() }));
+        assert!(problems.contains(&ArgProblem::Missing { name: "name" }));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What a CIB is read as, and what is refused.
 
 use super::*;
-use muster_api::resource::{Constraint, Score};
+use muster_api::constraint::{Constraint, Nodes};
+use muster_api::resource::Score;
+use muster_api::rule::{Condition, RuleScore};
 
 fn cib(configuration: &str, status: &str) -> String {
     format!(
@@ -16,14 +18,21 @@ const DUMMY: &str =
     r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"/></resources>"#;
 
 #[test]
-fn a_rule_on_the_name_of_a_node_is_a_location() {
+fn a_rule_on_the_name_of_a_node_stays_a_rule() {
     let constraints = r##"<constraints><rsc_location id="l" rsc="d"><rule id="r" score="-INFINITY">
         <expression id="e" attribute="#uname" operation="eq" value="n2"/></rule></rsc_location></constraints>"##;
     let imported = read(&cib(&format!("{DUMMY}{constraints}"), "")).expect("it can be read");
-    let [Constraint::Location { node, score, .. }] = imported.config.constraints.as_slice() else {
-        panic!("one location, found {:?}", imported.config.constraints);
+    let [Constraint::LocationRule { nodes: Nodes::Rules(rules), .. }] =
+        imported.config.constraints.as_slice()
+    else {
+        panic!("one location by rule, found {:?}", imported.config.constraints);
     };
-    assert_eq!((node.as_str(), *score), ("n2", Score::MINUS_INFINITY));
+    let [scored] = rules.as_slice() else { panic!("one rule, found {rules:?}") };
+    assert!(matches!(scored.score, RuleScore::Fixed(Score::MINUS_INFINITY)));
+    let Condition::Attribute(condition) = &scored.rule.conditions[0] else {
+        panic!("found {:?}", scored.rule)
+    };
+    assert_eq!((condition.attribute.as_str(), condition.value.as_deref()), ("#uname", Some("n2")));
     assert!(!imported.config.is_fencing_enabled(), "the new name of the property counts");
 }
 
