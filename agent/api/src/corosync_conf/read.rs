@@ -196,6 +196,14 @@ fn node(section: &Section, default_votes: u32) -> Result<NodeEntry, ConfError> {
         .iter()
         .filter_map(|entry| Some((link_of(&entry.key)?, entry.value.clone())))
         .collect();
+    let is_broken =
+        |entry: &&Entry| link_of(&entry.key).is_some() && entry.value.contains(char::is_whitespace);
+    if let Some(entry) = section.entries.iter().find(is_broken) {
+        return Err(entry.value_place.error(format!(
+            "`{}` cannot be `{}`: expected an address or a host name",
+            entry.key, entry.value
+        )));
+    }
     if !addresses.contains_key(&0) {
         return Err(section
             .place

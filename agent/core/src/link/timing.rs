@@ -20,8 +20,9 @@ impl Timing {
     pub(crate) fn new(corosync: &Corosync) -> Self {
         let totem = &corosync.totem;
         let above_two = u64::try_from(corosync.nodes.len().saturating_sub(2)).unwrap_or(0);
-        let token_ms = totem.token_ms + totem.token_coefficient_ms * above_two;
-        let consensus_ms = totem.consensus_ms.unwrap_or(token_ms * 6 / 5);
+        let extra_ms = totem.token_coefficient_ms.saturating_mul(above_two);
+        let token_ms = totem.token_ms.saturating_add(extra_ms);
+        let consensus_ms = totem.consensus_ms.unwrap_or(token_ms.saturating_mul(6) / 5);
         let token_ms = match (planted(Bug::LossNoticedLate), planted(Bug::FencedOnSuspicion)) {
             (true, _) => token_ms * 10,
             (_, true) => token_ms / 4,
