@@ -98,7 +98,7 @@ pub(crate) struct PlaybookArgs {
     /// Check the playbooks and stop, without touching any host
     #[arg(long)]
     pub(crate) syntax_check: bool,
-    /// Forget facts that were kept from earlier runs
+    /// Accepted for scripts: no facts are kept between runs, so there is nothing to flush
     #[arg(long)]
     pub(crate) flush_cache: bool,
     /// Run notified handlers even where a task failed

@@ -67,6 +67,10 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: playbook_dir.clone() };
     let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early));
     let playbooks = playbooks(&args.playbooks, &loader)?;
+    if args.flush_cache {
+        let note = "`--flush-cache`: nothing is kept between runs, so there is no cache to flush";
+        basis.reader.warn(Diagnostic::warning(note));
+    }
     tell_warnings(&basis.reader);
     let tags = tags(args, &basis);
     if listing::is_asked(args) {
@@ -136,12 +140,6 @@ fn refuse(args: &PlaybookArgs) -> Result<()> {
     let wrong = |why: &str, next: &str| {
         Diagnostics::from(Diagnostic::error(why).exits_with(Exit::WrongUse).hint(next))
     };
-    if args.step {
-        return Err(wrong(
-            "`--step` is not supported yet",
-            "`--start-at-task` begins at a task, `plan` shows what each would do",
-        ));
-    }
     if args.output.output == Output::Json && listing::is_asked(args) {
         return Err(wrong("lists have no JSON form yet", "leave out `--output json`"));
     }
@@ -171,6 +169,7 @@ fn options(args: &PlaybookArgs, basis: &Basis, tags: TagFilter, playbook_dir: &P
         r#become: basis.identity(&args.r#become)?,
         tags,
         start_at: args.start_at_task.clone(),
+        step: args.step,
         force_handlers: args.force_handlers || basis.settings.force_handlers(),
         limit: basis.limit_text.clone(),
         inventory_sources: basis.inventory_sources.clone(),

@@ -88,6 +88,13 @@ impl Conductor {
             }
             let Some(batch) = lock(&self.run).next_batch() else { break };
             self.refresh_info();
+            if !self.wants(&batch).await {
+                let mut run = lock(&self.run);
+                for host in &batch.hosts {
+                    run.finish(host, End::Done);
+                }
+                continue;
+            }
             let finished = self.do_batch(&batch).await;
             match self.take_batch(&batch, finished) {
                 Verdict::Through => {}
@@ -99,6 +106,35 @@ impl Conductor {
             }
         }
         Verdict::Through
+    }
+
+    /// `--step`: whether the user wants the task done. `c` asks no more.
+    async fn wants(self: &Arc<Self>, batch: &Batch) -> bool {
+        if !self.room.is_stepping() || batch.position.task.module.bare() == "meta" {
+            return true;
+        }
+        let name = self.name_of(batch).await;
+        let text = format!("Perform task: {name} (N)o/(y)es/(c)ontinue: ");
+        self.room.events.tell(Event::Prompt { text });
+        let answer = tokio::task::spawn_blocking(|| crate::prompt::read_line(true)).await;
+        match answer.ok().and_then(Result::ok).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "y" | "yes" => true,
+            "c" | "continue" => {
+                self.room.stop_stepping();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    async fn name_of(self: &Arc<Self>, batch: &Batch) -> String {
+        let (conductor, task, first) =
+            (self.clone(), batch.position.task.clone(), batch.hosts.first().cloned());
+        let name = compute(move || {
+            let scope = first.and_then(|host| conductor.scope(&host, &task).ok());
+            display_name(&task, scope.as_ref())
+        });
+        name.await
     }
 
     async fn lead_freely(self: &Arc<Self>) -> Verdict {
@@ -217,12 +253,7 @@ impl Conductor {
     }
 
     async fn announce(self: &Arc<Self>, batch: &Batch, hosts: &[String]) -> String {
-        let (conductor, task, first) = (self.clone(), batch.position.task.clone(), hosts.first().cloned());
-        let name = compute(move || {
-            let scope = first.and_then(|host| conductor.scope(&host, &task).ok());
-            display_name(&task, scope.as_ref())
-        });
-        let name = name.await;
+        let name = self.name_of(batch).await;
         let task = &batch.position.task;
         if task.module.bare() != "meta" {
             self.room.events.tell(Event::Task {

@@ -216,7 +216,8 @@ impl Control<'_> {
         let files = match files_of_vars(request) {
             Ok(files) => files,
             Err(why) => {
-                let mut failed = TaskResult::failed(why);
+                let mut failed = TaskResult::failed(why.as_str());
+                failed.result.insert("message".into(), why.into());
                 failed.result.insert("ansible_included_var_files".into(), Json::Array(Vec::new()));
                 return Ok(failed);
             }
@@ -417,7 +418,7 @@ fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
                 continue;
             }
             return Err(format!(
-                "`{}` does not end in one of {}: leave it out with `ignore_unknown_extensions`",
+                "`{}` does not have a valid extension: {}; leave it out with `ignore_unknown_extensions`",
                 file.display(),
                 extensions.join(", ")
             ));

@@ -38,6 +38,7 @@ pub(crate) struct Room {
     pub(crate) slots: Arc<Semaphore>,
     /// Ctrl-C: finish what runs, start nothing more.
     pub(crate) is_stopping: AtomicBool,
+    is_stepping: AtomicBool,
     next_step: AtomicU64,
     began: std::time::Instant,
 }
@@ -94,6 +95,8 @@ pub(crate) struct Options {
     pub(crate) r#become: BecomeDefaults,
     pub(crate) tags: TagFilter,
     pub(crate) start_at: Option<String>,
+    /// Ask before each task.
+    pub(crate) step: bool,
     pub(crate) force_handlers: bool,
     pub(crate) limit: Option<String>,
     pub(crate) inventory_sources: Vec<String>,
@@ -123,6 +126,7 @@ impl Room {
     /// With nothing done yet.
     pub(crate) fn new(parts: Parts) -> Self {
         let slots = Arc::new(Semaphore::new(parts.options.forks.max(1)));
+        let is_stepping = AtomicBool::new(parts.options.step);
         Self {
             start_at: Mutex::new(parts.options.start_at.clone()),
             engine: parts.engine,
@@ -139,6 +143,7 @@ impl Room {
             additions: Mutex::default(),
             slots,
             is_stopping: AtomicBool::new(false),
+            is_stepping,
             next_step: AtomicU64::new(1),
             began: std::time::Instant::now(),
         }
@@ -158,6 +163,16 @@ impl Room {
     pub(crate) fn tell_recap(&self) {
         let hosts = lock(&self.stats).clone();
         self.events.tell(Event::Recap { hosts, seconds: self.began.elapsed().as_secs_f64() });
+    }
+
+    /// Whether the user is asked before each task.
+    pub(crate) fn is_stepping(&self) -> bool {
+        self.is_stepping.load(Ordering::Relaxed)
+    }
+
+    /// The user is asked no more.
+    pub(crate) fn stop_stepping(&self) {
+        self.is_stepping.store(false, Ordering::Relaxed);
     }
 
     /// Whether nothing more is to be started.

@@ -88,7 +88,11 @@ impl Args {
     pub(crate) fn items(&self, value: &Value) -> Result<Vec<Value>, Error> {
         super::value::items(value).map_err(|err| match super::error::carried(&err) {
             Some(_) => err,
-            None => self.refuse(format!("a list is needed, not {}", described(value))),
+            None => self.refuse(format!(
+                "a list is needed, not {}: '{}' object is not iterable",
+                described(value),
+                python::type_name(value)
+            )),
         })
     }
 

@@ -186,6 +186,12 @@ fn parse_json(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let Some(text) = value.as_str() else {
         return Err(args.refuse(format!("text is needed, not {}", described(&value))));
     };
+    // These say what a value is marked with; the values are the same.
+    if let Some(profile) = args.named("profile").filter(|profile| !profile.is_none())
+        && !matches!(profile.as_str(), Some("legacy" | "inventory_legacy" | "tagless"))
+    {
+        return Err(args.refuse(format!("there is no profile {}", described(&profile))));
+    }
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => Ok(from_json(&json)),
         Err(err) => Err(args.refuse(format!("not JSON: {err}"))),

@@ -92,8 +92,10 @@ fn find(name: &str) -> Result<Lookup, Error> {
 
 /// One item is itself; several texts are joined; anything else stays a list.
 fn joined(mut found: Vec<Value>) -> Value {
-    if found.len() == 1 {
-        return found.remove(0);
+    match found.len() {
+        0 => return Value::from(found),
+        1 => return found.remove(0),
+        _ => {}
     }
     let texts: Option<Vec<&str>> = found.iter().map(Value::as_str).collect();
     match texts {
