@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 /// One line of a recording.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "each lives until it is written or played")]
 pub enum Record {
     /// The agent started.
     Boot {

@@ -241,7 +241,7 @@ impl Ordered {
         };
         let (first, then) = ((self.then.0, opposite(self.then.1)), (self.first.0, opposite(self.first.1)));
         order(world, graph, first, then, backward);
-        migration::order_equivalents(world, graph, &Ordered { first, then, kind: self.kind });
+        migration::order_equivalents(world, graph, &Self { first, then, kind: self.kind });
     }
 }
 

@@ -53,7 +53,8 @@ fn lock(world: &World<'_>, rsc: RscIx) -> Option<Lock> {
     match world[rsc].running_on.as_slice() {
         [] => recorded(world, rsc),
         [node] if world[*node].is_leaving && world[*node].unclean.is_none() => {
-            let shutdown_s = world[*node].attributes.get("shutdown").and_then(|at_s| at_s.parse::<u64>().ok());
+            let shutdown_s =
+                world[*node].attributes.get("shutdown").and_then(|at_s| at_s.parse::<u64>().ok());
             let since_ms = shutdown_s.map_or(world.situation.now_ms, |at_s| at_s.saturating_mul(1000));
             Some(Lock { node: *node, since_ms })
         }
