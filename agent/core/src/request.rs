@@ -282,6 +282,10 @@ impl Node {
 
     /// A configuration names only what there is, and can be kept safe.
     fn check_config(&self, config: &ClusterConfig) -> Result<(), String> {
+        let is_bundle = |resource: &&Resource| matches!(resource, Resource::Bundle(_));
+        if let Some(bundle) = config.resources.iter().find(is_bundle) {
+            return Err(format!("`{}` is a bundle: muster does not run containers yet", bundle.id()));
+        }
         let known = known_resources(config);
         let require = |id: &ResourceId| {
             if known.contains(&id.as_str()) {
