@@ -284,6 +284,8 @@ impl Node {
         let Some(by) = self.driver_for(&entry, target) else {
             return self.fence_failed(now, entry, "no other member could use a device".into());
         };
+        // The target may have restarted since the request: the device ends the life that is there now.
+        entry.session = self.replica.fact(target).session;
         entry.trials += 1;
         entry.record.state = FencingState::Running;
         entry.record.by = Some(self.name_of(by).clone());
