@@ -20,7 +20,7 @@ fault() {
     step "$1"
     expect "the cluster is whole before" wait_until 60 settled
     active=$(active_node)
-    passive=$(others "$active" | head -n 1)
+    passive=$(others "$active" | sed -n 1p)
     before=$(fencings)
     watch_start
     "$3"
