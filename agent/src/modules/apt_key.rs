@@ -1,6 +1,6 @@
 //! `apt_key`: a key that apt trusts for every repository, kept by the host's `apt-key`.
 
-use super::http::{self, Question};
+use super::http;
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
 use crate::worker::{Operation, View};
@@ -75,14 +75,7 @@ fn key(args: &Args<'_>, view: &View<'_>) -> Result<Vec<u8>, Failure> {
     }
     let url =
         args.text("url").ok_or_else(|| Failure::new("one of the following is required: data, file, url"))?;
-    let question = Question {
-        method: "GET".into(),
-        body: Vec::new(),
-        content_type: None,
-        follows: true,
-        headers: Vec::new(),
-    };
-    let answer = http::send(url, question, args, view).map_err(Failure::new)?;
+    let answer = http::get(url, args, view).map_err(Failure::new)?;
     match answer.status {
         200 => Ok(answer.body),
         status => Err(Failure::new(format!("Failed to download key at {url}: {status} {}", answer.reason))),

@@ -1,6 +1,6 @@
 //! `deb822_repository`: a file NAME.sources for apt, in the form of deb822(5).
 
-use super::http::{self, Question};
+use super::http;
 use super::placing::{self, Before};
 use super::{Args, Check, Failure, Module, checksum};
 use crate::worker::{Operation, View};
@@ -108,14 +108,7 @@ fn key(slug: &str, args: &Args<'_>, view: &View<'_>, whole: &mut Check) -> Resul
     if !written.contains("://") {
         return Ok(Key { signed_by: Some(written.to_owned()), file: None });
     }
-    let question = Question {
-        method: "GET".into(),
-        body: Vec::new(),
-        content_type: None,
-        follows: true,
-        headers: Vec::new(),
-    };
-    let answer = http::send(written, question, args, view)
+    let answer = http::get(written, args, view)
         .map_err(|why| Failure::new(format!("could not fetch signed_by key: {why}")))?;
     if answer.status != 200 {
         return Err(Failure::new(format!(

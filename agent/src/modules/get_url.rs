@@ -1,6 +1,6 @@
 //! `get_url`: a download to a file. Without `force` a file that is there stays, unless its checksum says otherwise.
 
-use super::http::{self, Answer, Question};
+use super::http::{self, Answer};
 use super::placing::{self, Before};
 use super::{Args, Check, Failure, Module, Report, checksum};
 use crate::worker::{Hands, View};
@@ -101,16 +101,9 @@ fn to_come(before: &Before, args: &Args<'_>, view: &View<'_>) -> Result<Check, F
 
 fn fetch(args: &Args<'_>, view: &View<'_>) -> Result<Answer, Failure> {
     let url = args.needed("url")?;
-    let question = Question {
-        method: "GET".into(),
-        body: Vec::new(),
-        content_type: None,
-        follows: true,
-        headers: Vec::new(),
-    };
     let failed =
         |msg: String| Failure::new(msg).with("url", url).with("dest", args.text("dest").unwrap_or_default());
-    let answer = http::send(url, question, args, view).map_err(|why| failed(why).with("status_code", -1))?;
+    let answer = http::get(url, args, view).map_err(|why| failed(why).with("status_code", -1))?;
     if answer.status == 200 {
         return Ok(answer);
     }
@@ -154,14 +147,7 @@ impl Wanted {
 
 /// The file's line in a list of checksums.
 fn listed(list: &str, args: &Args<'_>, view: &View<'_>) -> Result<String, Failure> {
-    let question = Question {
-        method: "GET".into(),
-        body: Vec::new(),
-        content_type: None,
-        follows: true,
-        headers: Vec::new(),
-    };
-    let answer = http::send(list, question, args, view).map_err(Failure::new)?;
+    let answer = http::get(list, args, view).map_err(Failure::new)?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let url = args.needed("url")?;
     let name = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or(url);

@@ -43,6 +43,18 @@ pub(super) struct Question {
     pub(super) headers: Vec<(String, String)>,
 }
 
+/// Asks for what is at `url`; the error is a sentence.
+pub(super) fn get(url: &str, args: &Args<'_>, view: &View<'_>) -> Result<Answer, String> {
+    let question = Question {
+        method: "GET".into(),
+        body: Vec::new(),
+        content_type: None,
+        follows: true,
+        headers: Vec::new(),
+    };
+    send(url, question, args, view)
+}
+
 /// Sends the request; the error is a sentence.
 pub(super) fn send(
     url: &str,

@@ -47,6 +47,7 @@ mod nearest;
 mod openssl;
 mod package;
 mod package_facts;
+mod passing_file;
 mod pattern;
 mod ping;
 mod pip;

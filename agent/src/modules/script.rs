@@ -1,14 +1,11 @@
 //! `script`: a script of the controller, run on the host. The controller sends it as the step's content.
 
 use super::command;
+use super::passing_file::PassingFile;
 use super::{Args, Check, Failure, Module, words};
 use crate::worker::process::Command;
 use crate::worker::{Hands, View};
 use muster_api::outcome::Outcome;
-use rustix::fs::{Mode, OFlags, open};
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 pub(super) struct Script;
 
@@ -41,11 +38,11 @@ impl Module for Script {
         let content =
             view.content(wanted).map_err(|why| Failure::new(format!("the script did not arrive: {why}")))?;
         let words = words_of(args)?;
-        let script = Present::write(&content)
+        let script = PassingFile::write("script", &content, 0o700)
             .map_err(|error| Failure::new(format!("cannot write the script: {error}")))?;
         let line = match args.text("executable") {
-            Some(executable) => format!("{executable} {}", script.path.display()),
-            None => script.path.to_string_lossy().into_owned(),
+            Some(executable) => format!("{executable} {}", script.path().display()),
+            None => script.path().to_string_lossy().into_owned(),
         };
         let arguments = words.iter().skip(1).map(|word| format!(" '{}'", word.replace('\'', r"'\''")));
         let full = line + &arguments.collect::<String>();
@@ -76,31 +73,6 @@ fn reason_to_skip(args: &Args<'_>, view: &View<'_>) -> Option<String> {
 fn words_of(args: &Args<'_>) -> Result<Vec<String>, Failure> {
     let line = args.text("_raw_params").or_else(|| args.text("cmd")).unwrap_or_default();
     words::split(line).map_err(|wrong| Failure::new(format!("cannot split `{line}` into words: {wrong}")))
-}
-
-/// A script on the host, for as long as it runs.
-struct Present {
-    path: PathBuf,
-}
-
-impl Present {
-    fn write(content: &[u8]) -> io::Result<Self> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-        let path = Path::new("/tmp").join(format!(".muster-script-{}", super::hex(&random)));
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(open(&path, flags, Mode::from_raw_mode(0o700))?);
-        let present = Self { path };
-        file.write_all(content)?;
-        Ok(present)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        // The script may have removed itself.
-        let _ = std::fs::remove_file(&self.path);
-    }
 }
 
 #[cfg(test)]

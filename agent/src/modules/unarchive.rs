@@ -2,15 +2,15 @@
 //! zip archive say beforehand whether there is any.
 
 use super::attributes::Wanted;
-use super::http::{self, Question};
+use super::http;
+use super::passing_file::PassingFile;
 use super::{Args, Check, Failure, Module, glob, placing, zip};
 use crate::worker::process::{Command, Ran};
 use crate::worker::{Hands, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) struct Unarchive;
 
@@ -210,16 +210,16 @@ impl Archive {
     }
 
     fn unpack(&self, dest: &Path, args: &Args<'_>, hands: &mut Hands<'_>) -> Result<Value, Failure> {
-        let (command, _present) = match self.kind {
+        let (command, _archive) = match self.kind {
             Kind::Tar(_) => {
                 let keeps = args.flag("keep_newer").then_some("--keep-newer-files");
                 let act: Vec<&str> = ["--extract"].into_iter().chain(keeps).collect();
                 (self.tar(&act, dest, args), None)
             }
             Kind::Zip => {
-                let present = Present::write(&self.bytes)
+                let archive = PassingFile::write("archive", &self.bytes, 0o600)
                     .map_err(|error| Failure::new(format!("cannot write the archive: {error}")))?;
-                (unzip(&present.path, dest, args), Some(present))
+                (unzip(archive.path(), dest, args), Some(archive))
             }
         };
         let line = command.line();
@@ -311,44 +311,13 @@ fn attributes(
 }
 
 fn download(url: &str, args: &Args<'_>, view: &View<'_>) -> Result<Vec<u8>, Failure> {
-    let question = Question {
-        method: "GET".into(),
-        body: Vec::new(),
-        content_type: None,
-        follows: true,
-        headers: Vec::new(),
-    };
-    let answer = http::send(url, question, args, view)
+    let answer = http::get(url, args, view)
         .map_err(|why| Failure::new(format!("Failure downloading {url}, {why}")))?;
     match answer.status {
         200 => Ok(answer.body),
         status => {
             Err(Failure::new(format!("Failure downloading {url}, HTTP Error {status}: {}", answer.reason)))
         }
-    }
-}
-
-/// The archive in a file of its own, for as long as it is unpacked.
-struct Present {
-    path: PathBuf,
-}
-
-impl Present {
-    fn write(content: &[u8]) -> std::io::Result<Self> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;
-        let path = Path::new("/tmp").join(format!(".muster-archive-{}", super::hex(&random)));
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let present = Self { path };
-        file.write_all(content)?;
-        Ok(present)
-    }
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        // Nothing better can be done where it is gone already.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -154,7 +154,7 @@ impl Target {
         match self.name {
             "inventory" => self.run(&["inventory", "--list", "-i"], "hosts.yml", bytes),
             "playbook" => self.run(&["apply", "-i", "localhost,", "--syntax-check"], "site.yml", bytes),
-            "cib" => self.run(&["simulate"], "cib.xml", bytes),
+            "cib" => self.run(&["simulate", "--cib"], "cib.xml", bytes),
             _ => catch_unwind(AssertUnwindSafe(|| self.read(bytes))).map_err(|_| "it panics".to_string()),
         }
     }
@@ -217,6 +217,10 @@ impl Target {
             match child.try_wait().map_err(|error| error.to_string())? {
                 Some(status) if status.code() == Some(101) => return Err("it panics".into()),
                 Some(status) if status.code().is_none() => return Err(format!("it ends by {status}")),
+                // The words of the command were not understood: nothing was read.
+                Some(status) if status.code() == Some(2) => {
+                    return Err("it does not know its arguments".into());
+                }
                 Some(_) => return Ok(()),
                 None if begin.elapsed() > PATIENCE => {
                     let _ = child.kill();
@@ -322,7 +326,7 @@ fn examples(target: &str) -> Vec<Vec<u8>> {
     match target {
         "script" => folders.push(root.join("tests/cluster")),
         "playbook" => folders.push(root.join("playbooks")),
-        "inventory" => folders.push(root.join("playbooks/inventory")),
+        "inventory" => folders.push(root.join("inventory")),
         _ => {}
     }
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
