@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent prerequisites demo test lint unit e2e faults sim bench clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults upgrade sim sim-mutants fuzz bench clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,9 +22,18 @@ help: ## what can be made
 build: agent ## muster, the static agent and the watch of the tests, optimised
 	cargo build --release --locked -p muster -p muster-tests
 
+AGENT_BUILD = RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" \
+	cargo rustc --profile agent --locked --target $(TRIPLE) -p musterd --bin musterd
+AGENT_LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,$(CURDIR)/agent/agent.ld
+
 agent: ## the static agent that muster pushes to hosts
-	RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no" cargo rustc --profile agent --locked --target $(TRIPLE) \
-	  -p musterd --bin musterd -- -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,-T,$(CURDIR)/agent/agent.ld
+	$(AGENT_BUILD) -- $(AGENT_LINK)
+
+# Of the next protocol version. Built where the other is built, so that both share what they depend on; then that one again.
+next-agent:
+	$(AGENT_BUILD) --features next -- $(AGENT_LINK)
+	install -D $(AGENT) target/next/$(TRIPLE)/musterd
+	$(AGENT_BUILD) -- $(AGENT_LINK)
 
 prerequisites: ## Debian's packages that the lab needs
 	@missing=$$(for package in $(LAB_PACKAGES) gcc libc6-dev; do \
@@ -49,6 +58,9 @@ e2e: prerequisites build ## the end-to-end tests on lab nodes (root)
 
 faults: prerequisites build ## every fault that a kernel can give, one after the other, on NODES=2..8 lab nodes (root)
 	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh
+
+upgrade: prerequisites build next-agent ## a rolling upgrade of lab nodes to a build of the next protocol version, and back (root)
+	$(SUDO) tests/e2e/upgrade.sh
 
 sim: ## search for counterexamples: SEEDS=… or SECONDS=…
 	cargo run --release --locked -p muster-tests --bin sim -- $(if $(SECONDS),--seconds $(SECONDS),--seeds 0..$(SEEDS))

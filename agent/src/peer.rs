@@ -7,6 +7,7 @@ use crate::seal::{Dropped, Opened, Seal, Suite};
 use muster_api::cluster::{Corosync, LinkOptions, NodeEntry};
 use muster_api::id::NodeId;
 use muster_core::unmerged::Mismatch;
+use rustix::net::SendFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
@@ -180,7 +181,9 @@ impl Peers {
 
     fn send_raw(&self, link: u8, to: SocketAddr, packet: &[u8]) {
         if let Some(socket) = self.links.get(&link).and_then(|link| link.socket.as_ref()) {
-            let _ = socket.try_send_to(packet, to);
+            // Not through the runtime: it takes a new socket for busy until it has looked at it once, and the first packets matter.
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let _ = rustix::net::sendto(socket, packet, flags, &to);
         }
     }
 

@@ -11,7 +11,8 @@
 //!
 //! `echo` is the `boot` that the sender last saw of the receiver. Only a packet that echoes the receiver's own `boot` is
 //! fresh and delivered: recordings of earlier days open, but say nothing. Who gets a packet that is not fresh answers
-//! with a greeting (a packet without payload) that echoes it; so two nodes know each other after one round trip.
+//! with a greeting (a packet without payload) that echoes it; so two nodes know each other after one round trip, and the sender
+//! says again what was not fresh.
 //! Within one `boot`, each link has a window of the counters already seen.
 //!
 //! `crypto_cipher: none` keeps the layout; the tag is then a plain checksum that any node on the network can
@@ -62,6 +63,8 @@ struct Peer {
     boot: Option<Boot>,
     keys: Vec<LessSafeKey>,
     windows: [Window; LINKS],
+    /// What was said last on each link while no start of it was known: it was not fresh, so the peer did not hear it.
+    unheard: [Option<Vec<u8>>; LINKS],
     retired: VecDeque<Boot>,
 }
 
@@ -132,7 +135,10 @@ impl Seal {
 
     /// Seals a payload for one peer on one link.
     pub(crate) fn seal(&mut self, to: NodeId, link: u8, payload: &[u8]) -> Vec<u8> {
-        let echo = self.peers.get(&to).and_then(|peer| peer.boot).unwrap_or(NO_BOOT);
+        let peer = self.peers.entry(to).or_default();
+        let unheard = peer.unheard.get_mut(usize::from(link)).filter(|_| peer.boot.is_none());
+        unheard.into_iter().for_each(|unheard| *unheard = Some(payload.to_vec()));
+        let echo = peer.boot.unwrap_or(NO_BOOT);
         self.seal_for(to, link, echo, payload)
     }
 
@@ -178,13 +184,19 @@ impl Seal {
             return Ok(Opened::Greet(header.from, self.seal_for(header.from, link, header.boot, &[])));
         }
         let is_new = self.admit(&header)?;
+        let unheard = self.take_unheard(header.from, link);
         if !payload.is_empty() {
             Ok(Opened::Payload(header.from, payload))
-        } else if is_new {
-            Ok(Opened::Greet(header.from, self.seal(header.from, link, &[])))
+        } else if is_new || unheard.is_some() {
+            let greeting = self.seal(header.from, link, &unheard.unwrap_or_default());
+            Ok(Opened::Greet(header.from, greeting))
         } else {
             Ok(Opened::Nothing)
         }
+    }
+
+    fn take_unheard(&mut self, of: NodeId, link: u8) -> Option<Vec<u8>> {
+        self.peers.get_mut(&of)?.unheard.get_mut(usize::from(link))?.take()
     }
 
     fn authenticate(&self, header: &Header, packet: &[u8]) -> Option<Vec<u8>> {
@@ -391,6 +403,23 @@ mod tests {
             assert_eq!(two.open(0, &there), Ok(Opened::Payload(ONE, b"heartbeat".to_vec())));
             let back = two.seal(ONE, 3, b"heartbeat");
             assert_eq!(one.open(3, &back), Ok(Opened::Payload(TWO, b"heartbeat".to_vec())));
+        }
+    }
+
+    #[test]
+    fn what_was_said_to_a_stranger_is_heard_once_they_have_met_on_each_link() {
+        let (mut one, mut two) = pair(Cipher::Aes256);
+        for link in [0, 5] {
+            one.seal(TWO, link, b"older");
+        }
+        let hello = [0, 5].map(|link| (link, one.seal(TWO, link, b"hello?")));
+        for (link, hello) in hello {
+            let Ok(Opened::Greet(_, greeting)) = two.open(link, &hello) else { panic!("it is not fresh") };
+            let Ok(Opened::Greet(_, again)) = one.open(link, &greeting) else {
+                panic!("it is to be said again")
+            };
+            assert_eq!(two.open(link, &again), Ok(Opened::Payload(ONE, b"hello?".to_vec())), "link {link}");
+            assert_eq!(one.take_unheard(TWO, link), None);
         }
     }
 

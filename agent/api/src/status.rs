@@ -34,6 +34,9 @@ pub struct ClusterStatus {
     pub node: NodeName,
     /// Version of the agent that answers.
     pub version: String,
+    /// The newest protocol version that the answering node speaks with every member; below its own while an upgrade is under way.
+    #[serde(default)]
+    pub protocol: u8,
     /// The present view, where there is an activated one.
     pub view: Option<ViewStatus>,
     /// Votes.

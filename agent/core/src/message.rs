@@ -11,6 +11,7 @@
 use crate::membership::view::{Member, ViewId};
 use crate::replica::command::{Ask, Command};
 use crate::replica::state::{FenceEntry, Position, State};
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::fencing::{FenceAction, FenceDevice};
@@ -22,8 +23,8 @@ use serde::{Deserialize, Serialize};
 pub const PACKET_SIZE_MAX: usize = 1380;
 /// How much of a message one packet carries: what is left beside the packet's own numbers.
 pub(crate) const FRAGMENT_SIZE_MAX: usize = PACKET_SIZE_MAX - 60;
-/// The newest version of everything in this file.
-pub const PROTOCOL: u8 = 1;
+/// The newest version of everything in this file. The feature `next` makes the build that will come after this one.
+pub const PROTOCOL: u8 = if cfg!(feature = "next") { 2 } else { 1 };
 /// The oldest that is still spoken.
 pub const PROTOCOL_OLDEST: u8 = 1;
 /// Of a message in a trace.
@@ -238,17 +239,26 @@ pub fn describe(bytes: &[u8]) -> String {
     }
 }
 
+/// The body of a packet as that version has it, and back. The next version has it backwards: where a node were addressed in
+/// a version that it does not speak, nothing would be understood by chance.
+fn in_version(version: u8, body: &[u8]) -> Cow<'_, [u8]> {
+    match cfg!(feature = "next") && version == PROTOCOL {
+        true => body.iter().rev().copied().collect(),
+        false => Cow::Borrowed(body),
+    }
+}
+
 impl Packet {
     /// In that version, by a sender that speaks those.
     pub(crate) fn encode(&self, version: u8, speaks: Speaks) -> Vec<u8> {
         let body = postcard::to_allocvec(self).expect("a packet has no type that postcard cannot write");
-        [&[MAGIC, version, speaks.oldest, speaks.newest], body.as_slice()].concat()
+        [[MAGIC, version, speaks.oldest, speaks.newest].as_slice(), &in_version(version, &body)].concat()
     }
 
     pub(crate) fn decode(bytes: &[u8], speaks: Speaks) -> Result<Self, Unread> {
         match bytes {
             [MAGIC, version, _, _, body @ ..] if speaks.reads(*version) => {
-                postcard::from_bytes(body).map_err(|_| Unread::Malformed)
+                postcard::from_bytes(&in_version(*version, body)).map_err(|_| Unread::Malformed)
             }
             [MAGIC, _, _, _, ..] => Err(Unread::Version),
             _ => Err(Unread::Foreign),

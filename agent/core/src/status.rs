@@ -27,6 +27,7 @@ impl Node {
             cluster_name: self.corosync.totem.cluster_name.clone(),
             node: self.name_of(self.me).clone(),
             version: self.version.clone(),
+            protocol: self.spoken_protocol(),
             view: view.map(|view| self.view_status(view)),
             quorum: self.quorum_status(),
             nodes: self.corosync.nodes.iter().map(|entry| self.node_status(entry)).collect(),
@@ -38,6 +39,13 @@ impl Node {
             alarms: self.alarms(now, report.alarms),
             busy: is_busy,
         }
+    }
+
+    fn spoken_protocol(&self) -> u8 {
+        let members = self.membership.view.iter().flat_map(|view| &view.members);
+        let others = members.filter(|member| member.id != self.me);
+        let newest = self.links.speaks().newest;
+        others.map(|member| self.links.version_spoken_with(member.id)).fold(newest, u8::min)
     }
 
     fn view_status(&self, view: &View) -> ViewStatus {

@@ -30,10 +30,11 @@ fn render(status: &ClusterStatus, paint: Paint) -> String {
     let mut page = String::new();
     let _ = writeln!(
         page,
-        "{}, seen by {} (musterd {})",
+        "{}, seen by {} (musterd {}, protocol {})",
         paint.tone(Tone::Head, &status.cluster_name),
         status.node,
-        status.version
+        status.version,
+        status.protocol
     );
     for alarm in &status.alarms {
         page += &wrap(&format!("{} ", paint.tone(Tone::Bad, "!")), 2, alarm);
@@ -258,6 +259,7 @@ mod tests {
             cluster_name: "web".into(),
             node: "web1".into(),
             version: "0.1.0".into(),
+            protocol: 1,
             view: Some(ViewStatus {
                 epoch: 7,
                 coordinator: "web1".into(),

@@ -3,7 +3,6 @@
 use super::files::Part;
 use super::task_run::Request;
 use crate::cluster::playbook_form;
-use crate::template::to_json;
 use muster_api::id::NodeName;
 use serde_json::{Map, Value as Json};
 
@@ -13,7 +12,7 @@ use serde_json::{Map, Value as Json};
 ///
 /// All mistakes in the arguments, a line each.
 pub(crate) fn cluster_part(request: &Request) -> Result<Part, String> {
-    let declared = playbook_form::read(&request.args, &nodes(request)?).map_err(|problems| {
+    let declared = playbook_form::read(&request.args, &nodes(request)).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         lines.join("\n")
     })?;
@@ -27,9 +26,7 @@ pub(crate) fn cluster_part(request: &Request) -> Result<Part, String> {
     Ok(Part { module: "cluster", args, content: None })
 }
 
-/// All hosts of the play, also those that failed: a node that is down is still a node.
-fn nodes(request: &Request) -> Result<Vec<NodeName>, String> {
-    let hosts = request.scope.get("ansible_play_hosts_all").map_err(|cause| cause.to_string())?;
-    let Some(Json::Array(hosts)) = hosts.map(|hosts| to_json(&hosts)) else { return Ok(Vec::new()) };
-    Ok(hosts.iter().filter_map(Json::as_str).map(NodeName::from).collect())
+/// All hosts that the play names: a node that is down, or left alone by `--limit`, is still a node.
+fn nodes(request: &Request) -> Vec<NodeName> {
+    request.scope.play().hosts_named.iter().map(|host| NodeName::from(host.as_str())).collect()
 }

@@ -11,14 +11,19 @@ use crate::yaml::Node;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The magic variables of a play that is to run on `hosts`.
-pub(crate) fn play_info(
-    room: &Room,
-    play: &Play,
-    all: &[String],
-    hosts: &[String],
-    batch: &[String],
-) -> PlayInfo {
+/// The hosts of a play.
+#[derive(Default)]
+pub(crate) struct PlayHosts {
+    /// All that its pattern matches.
+    pub(crate) named: Vec<String>,
+    /// Those of them that `--limit` leaves.
+    pub(crate) all: Vec<String>,
+    /// Those of them that earlier plays have not lost.
+    pub(crate) left: Vec<String>,
+}
+
+/// The magic variables of a play that is to run on `batch`.
+pub(crate) fn play_info(room: &Room, play: &Play, hosts: &PlayHosts, batch: &[String]) -> PlayInfo {
     let roles = play.roles.iter().filter_map(|block| block.scope.role.as_ref());
     let (own, dependent): (Vec<_>, Vec<_>) = roles.partition(|role| role.pulled_in_by.is_empty());
     let names = |roles: Vec<&Arc<crate::playbook::Role>>| -> Vec<String> {
@@ -35,8 +40,9 @@ pub(crate) fn play_info(
         name: written_name(play),
         playbook_dir: room.options.playbook_dir.clone(),
         groups: Arc::new(inventory_vars::groups(&inventory)),
-        hosts_all: Arc::new(all.to_vec()),
-        hosts: Arc::new(hosts.to_vec()),
+        hosts_named: Arc::new(hosts.named.clone()),
+        hosts_all: Arc::new(hosts.all.clone()),
+        hosts: Arc::new(hosts.left.clone()),
         batch: Arc::new(batch.to_vec()),
         check_mode: room.mode.check,
         diff_mode: room.mode.diff,

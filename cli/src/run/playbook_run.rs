@@ -3,7 +3,7 @@
 use super::conduct::{Conductor, Fatality, Strategy, Verdict};
 use super::keywords::is_true;
 use super::layers::{LayerBook, Layers};
-use super::play_info;
+use super::play_info::{self, PlayHosts};
 use super::play_run::{HostState, PlayRun};
 use super::program::{gathers, program};
 use super::room::{Room, lock};
@@ -25,14 +25,6 @@ pub(crate) struct PlaybookRun {
     pub(crate) room: Arc<Room>,
     /// The hosts that `--limit` leaves; none is no limit.
     pub(crate) limit: Option<IndexSet<String>>,
-}
-
-/// The hosts of a play.
-struct Matched {
-    /// All that its pattern matches.
-    all: Vec<String>,
-    /// Those that earlier plays have not lost.
-    left: Vec<String>,
 }
 
 /// Why a run stopped before its end.
@@ -75,14 +67,15 @@ impl PlaybookRun {
         let mut layers = play_info::usual_layers(room);
         layers.extend(play_info::own_layers(&play));
         layers.extend(self.prompts(&play).await?);
-        let info = Arc::new(play_info::play_info(room, &play, &[], &[], &[]));
+        let info = Arc::new(play_info::play_info(room, &play, &PlayHosts::default(), &[]));
         let scope = play_info::scope(room, &info, layers.clone(), None);
-        let Matched { all, left: hosts } = self.hosts(&play, &scope)?;
+        let of_play = self.hosts(&play, &scope)?;
+        let hosts = &of_play.left;
         let name =
             render_text(&scope, play.scope.keywords.get(Keyword::Name)).unwrap_or_else(|| info.name.clone());
         room.events.tell(Event::Play { name: name.clone(), hosts: hosts.clone(), check: room.mode.check });
         if hosts.is_empty() {
-            let why = if all.is_empty() { "no hosts matched" } else { "no hosts remaining" };
+            let why = if of_play.all.is_empty() { "no hosts matched" } else { "no hosts remaining" };
             room.events.tell(Event::NoHosts { why });
             return Ok(Verdict::Through);
         }
@@ -96,7 +89,7 @@ impl PlaybookRun {
         for size in sizes {
             let (batch, others) = rest.split_at(size.min(rest.len()));
             rest = others;
-            let mut info = play_info::play_info(room, &play, &all, &hosts, batch);
+            let mut info = play_info::play_info(room, &play, &of_play, batch);
             info.name.clone_from(&name);
             match self.batch(&play, batch, info, layers.clone(), &scope).await? {
                 Verdict::Through => {}
@@ -161,7 +154,7 @@ impl PlaybookRun {
         Ok(if are_all_lost { Verdict::Broken } else { verdict })
     }
 
-    fn hosts(&self, play: &Play, scope: &Scope) -> Result<Matched, Stopped> {
+    fn hosts(&self, play: &Play, scope: &Scope) -> Result<PlayHosts, Stopped> {
         let value = scope
             .render_node(&play.hosts)
             .map_err(|err| mistake(&super::template_error::sentence(&err), &play.hosts))?;
@@ -178,16 +171,13 @@ impl PlaybookRun {
             );
             self.room.events.tell(Event::Warning { text });
         }
-        let limited = selection
-            .hosts
-            .into_iter()
-            .filter(|host| self.limit.as_ref().is_none_or(|limit| limit.contains(host)));
-        let matched: Vec<String> = limited.collect();
-        let all = self.ordered(play, scope, matched)?;
+        let named: Vec<String> = selection.hosts.into_iter().collect();
+        let is_within = |host: &&String| self.limit.as_ref().is_none_or(|limit| limit.contains(*host));
+        let all = self.ordered(play, scope, named.iter().filter(is_within).cloned().collect())?;
         let lost = lock(&self.room.lost);
         let is_there = |host: &&String| !lost.failed.contains(host) && !lost.unreachable.contains(host);
         let left = all.iter().filter(is_there).cloned().collect();
-        Ok(Matched { all, left })
+        Ok(PlayHosts { named, all, left })
     }
 
     fn ordered(&self, play: &Play, scope: &Scope, hosts: Vec<String>) -> Result<Vec<String>, Stopped> {

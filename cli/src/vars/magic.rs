@@ -23,6 +23,8 @@ pub(crate) struct PlayInfo {
     pub(crate) playbook_dir: PathBuf,
     /// `groups`: every group with its hosts, `all` and `ungrouped` included.
     pub(crate) groups: Arc<IndexMap<String, Vec<String>>>,
+    /// All that the pattern of the play matches, whatever `--limit` says.
+    pub(crate) hosts_named: Arc<Vec<String>>,
     /// `ansible_play_hosts_all`: the hosts that the play was meant for.
     pub(crate) hosts_all: Arc<Vec<String>>,
     /// `ansible_play_hosts`: those that have not failed.

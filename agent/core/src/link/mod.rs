@@ -226,6 +226,11 @@ impl Links {
         self.speaks
     }
 
+    /// The version in which that peer is addressed.
+    pub(crate) fn version_spoken_with(&self, peer: NodeId) -> u8 {
+        self.peers.get(&peer).map_or(self.speaks.oldest, |peer| peer.version(self.speaks))
+    }
+
     pub(crate) fn set_speaks(&mut self, speaks: Speaks) {
         self.speaks = speaks;
     }
