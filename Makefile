@@ -68,7 +68,7 @@ sim: ## search for counterexamples: SEEDS=… or SECONDS=…
 sim-mutants: ## plant deliberate errors in the core: each must be found
 	cargo run --release --locked -p muster-tests --features planted --target-dir target/planted --bin mutants
 
-FUZZ_TARGETS := packet durable frame corosync-conf recording script inventory playbook cib
+FUZZ_TARGETS := packet message durable frame corosync-conf recording script inventory playbook cib
 
 fuzz: build ## spoilt input for every parser of outside bytes: SECONDS=… for each
 	for target in $(FUZZ_TARGETS); do target/release/fuzz $$target --seconds $(or $(SECONDS),60) || exit 1; done

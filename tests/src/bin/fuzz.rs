@@ -7,34 +7,49 @@
 //! fuzz packet FILE…                    inputs that were saved
 //! ```
 //!
-//! Targets inside this process: `packet` (what a peer sends, to a node in a view), `durable` (what a node finds on its
-//! disk), `frame` (messages between controller, worker, agent and clients), `corosync-conf`, `recording`, `script`. Targets of
-//! the program `muster`, which is run for each input: `inventory`, `playbook`, `cib`. An input that ends in a panic, a signal or in
-//! no answer within ten seconds is saved in `tests/fuzz/TARGET/`, and the exit code is 1.
+//! Targets inside this process: `packet` (what a peer sends, to a node in a view), `message` (what those packets carry, in
+//! the next packet that the node waits for), `durable` (what a node finds on its disk), `frame` (messages between controller,
+//! worker, agent and clients), `corosync-conf`, `recording`, `script`. Targets of the program `muster`, which is run for each
+//! input: `inventory`, `playbook`, `cib`. All begin with what is in `tests/fuzz/TARGET/`. An input that ends in a panic, a
+//! signal or in no answer within ten seconds is saved there, and the exit code is 1.
 
 use muster_api::control::{Request, Response};
 use muster_api::corosync_conf;
 use muster_api::frame::{FromWorker, ToWorker};
+use muster_api::id::NodeId;
 use muster_core::input::Input;
 use muster_core::node::{Boot, Node};
 use muster_core::recording::Record;
 use muster_core::time::{Instant as Moment, Now};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use world::mutate::Mutator;
+use world::mutate::{Example, Mutator};
 use world::replay::replay;
 use world::script::Script;
 use world::trace::Trace;
 use world::world::World;
 
-const TARGETS: &[&str] =
-    &["packet", "durable", "frame", "corosync-conf", "recording", "script", "inventory", "playbook", "cib"];
+const TARGETS: &[&str] = &[
+    "packet",
+    "message",
+    "durable",
+    "frame",
+    "corosync-conf",
+    "recording",
+    "script",
+    "inventory",
+    "playbook",
+    "cib",
+];
 /// A program that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many packets go to one node before the next begins.
 const PACKETS_A_NODE: u32 = 200;
+/// Of a packet that carries a part of a message, among the kinds of packets.
+const DATA: u32 = 3;
 
 struct Arguments {
     target: String,
@@ -83,8 +98,7 @@ fn fuzz(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut target = Target::new(arguments)?;
     if !arguments.files.is_empty() {
         for file in &arguments.files {
-            let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            if let Err(why) = target.take(&bytes) {
+            if let Err(why) = target.take(&example(file)?) {
                 println!("{}: {why}", file.display());
                 return Ok(ExitCode::from(1));
             }
@@ -94,10 +108,10 @@ fn fuzz(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut mutator = Mutator::new(arguments.seed, target.corpus());
     let (begin, mut inputs) = (Instant::now(), 0_u64);
     while begin.elapsed() < Duration::from_secs(arguments.seconds) {
-        let bytes = mutator.spoil();
+        let input = mutator.spoil();
         inputs += 1;
-        if let Err(why) = target.take(&bytes) {
-            let place = save(&arguments.target, &bytes)?;
+        if let Err(why) = target.take(&input) {
+            let place = save(&arguments.target, &input)?;
             println!(
                 "{}: input {inputs} of seed {}: {why}; saved as {place}",
                 arguments.target, arguments.seed
@@ -109,14 +123,14 @@ fn fuzz(arguments: &Arguments) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn save(target: &str, bytes: &[u8]) -> Result<String, String> {
+fn save(target: &str, input: &Example) -> Result<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(target);
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let hash = input.bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let file = folder.join(format!("{hash:016x}"));
+    let file = folder.join(format!("{hash:016x}")).with_extension(&input.extension);
     std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(&file, bytes))
+        .and_then(|()| std::fs::write(&file, &input.bytes))
         .map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(file.display().to_string())
 }
@@ -127,7 +141,18 @@ struct Target {
     muster: PathBuf,
     /// What a node was told in a run: packets, and what it has on its disk.
     records: Vec<Record>,
-    node: Option<(Node, u32)>,
+    /// In a view, with the next packet that it waits for, and how many it was given.
+    node: Option<(Node, Carrier, u32)>,
+}
+
+/// The stream of messages from the peer: what the next packet of it says beside the message.
+#[derive(Clone, Copy)]
+struct Carrier {
+    from: NodeId,
+    head: [u8; 4],
+    sessions: (u64, u64),
+    stream: u32,
+    seq: u64,
 }
 
 impl Target {
@@ -137,32 +162,36 @@ impl Target {
         Ok(Self { name, muster: arguments.muster.clone(), records: recorded(), node: None })
     }
 
-    fn corpus(&self) -> Vec<Vec<u8>> {
-        let mut corpus = match self.name {
-            "packet" => packets(&self.records),
-            "durable" => states(&self.records),
-            "frame" => frames(),
-            "recording" => vec![lines(&self.records[..self.records.len().min(40)]).into_bytes()],
-            "corosync-conf" => configurations(),
-            _ => Vec::new(),
+    fn corpus(&self) -> Vec<Example> {
+        let (extension, made) = match self.name {
+            "packet" => ("", packets(&self.records)),
+            "message" => ("", messages(&self.records)),
+            "durable" => ("", states(&self.records)),
+            "frame" => ("json", frames()),
+            "recording" => ("", vec![lines(&self.records[..self.records.len().min(40)]).into_bytes()]),
+            "corosync-conf" => ("conf", configurations()),
+            _ => ("", Vec::new()),
         };
+        let mut corpus: Vec<Example> = made.into_iter().map(|bytes| Example::new(extension, bytes)).collect();
         corpus.extend(examples(self.name));
         corpus
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+    fn take(&mut self, input: &Example) -> Result<(), String> {
         match self.name {
-            "inventory" => self.run(&["inventory", "--list", "-i"], "hosts.yml", bytes),
-            "playbook" => self.run(&["apply", "-i", "localhost,", "--syntax-check"], "site.yml", bytes),
-            "cib" => self.run(&["simulate", "--cib"], "cib.xml", bytes),
-            _ => catch_unwind(AssertUnwindSafe(|| self.read(bytes))).map_err(|_| "it panics".to_string()),
+            "inventory" => self.run(&["inventory", "--list", "-i"], "hosts", input),
+            "playbook" => self.run(&["apply", "-i", "localhost,", "--syntax-check"], "site", input),
+            "cib" => self.run(&["simulate", "--cib"], "cib", input),
+            _ => catch_unwind(AssertUnwindSafe(|| self.read(&input.bytes)))
+                .map_err(|_| "it panics".to_string()),
         }
     }
 
     fn read(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         match self.name {
-            "packet" => self.receive(bytes),
+            "packet" => self.receive(|_| bytes.to_vec()),
+            "message" => self.receive(|carrier| carrier.packet(bytes)),
             "durable" => drop(Node::new(now(0), boot(&self.records, Some(bytes.to_vec())))),
             "frame" => {
                 let _ = serde_json::from_slice::<ToWorker>(bytes);
@@ -183,25 +212,25 @@ impl Target {
     }
 
     /// A node that hears it from a peer, in the middle of what it heard before.
-    fn receive(&mut self, bytes: &[u8]) {
-        let (mut node, heard) = self.node.take().unwrap_or_else(|| (in_a_view(&self.records), 0));
-        let from = self.records.iter().find_map(|record| match record {
-            Record::Step { input: Input::Received { from, .. }, .. } => Some(*from),
-            _ => None,
+    fn receive(&mut self, packet: impl FnOnce(&mut Carrier) -> Vec<u8>) {
+        let taken = self.node.take();
+        let (mut node, mut carrier, heard) = taken.unwrap_or_else(|| {
+            let (node, carrier) = in_a_view(&self.records);
+            (node, carrier, 0)
         });
-        let from = from.expect("a node of two hears the other one");
         let at = now(100_000 + u64::from(heard));
-        node.step(at, Input::Received { link: 0, from, bytes: bytes.to_vec() });
+        let bytes = packet(&mut carrier);
+        node.step(at, Input::Received { link: 0, from: carrier.from, bytes });
         node.step(at, Input::Tick);
-        self.node = (heard < PACKETS_A_NODE).then_some((node, heard + 1));
+        self.node = (heard < PACKETS_A_NODE).then_some((node, carrier, heard + 1));
     }
 
     /// The program itself, with the bytes as its file.
-    fn run(&self, words: &[&str], name: &str, bytes: &[u8]) -> Result<(), String> {
+    fn run(&self, words: &[&str], name: &str, input: &Example) -> Result<(), String> {
         let folder = std::env::temp_dir().join(format!("muster-fuzz-{}", std::process::id()));
-        let file = folder.join(name);
+        let file = folder.join(name).with_extension(&input.extension);
         std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(&file, bytes))
+            .and_then(|()| std::fs::write(&file, &input.bytes))
             .map_err(|error| error.to_string())?;
         let mut child = Command::new(&self.muster)
             .args(words)
@@ -266,17 +295,61 @@ fn states(records: &[Record]) -> Vec<Vec<u8>> {
     states
 }
 
-fn in_a_view(records: &[Record]) -> Node {
-    let mut node = None;
+/// What those packets carried, put together where it took several.
+fn messages(records: &[Record]) -> Vec<Vec<u8>> {
+    let mut parts: BTreeMap<(u64, u32, u64), (bool, Vec<u8>)> = BTreeMap::new();
+    for packet in packets(records) {
+        if let Some((carried, is_last, bytes)) = carried(&packet, NodeId(0)) {
+            parts.insert((carried.sessions.0, carried.stream, carried.seq), (is_last, bytes));
+        }
+    }
+    let (mut messages, mut message) = (Vec::new(), Vec::new());
+    for (is_last, bytes) in parts.into_values() {
+        message.extend(bytes);
+        if is_last {
+            messages.push(std::mem::take(&mut message));
+        }
+    }
+    messages
+}
+
+impl Carrier {
+    /// The packet that is waited for, with that message in it.
+    fn packet(&mut self, message: &[u8]) -> Vec<u8> {
+        // Longer ones take more packets than one; what is longer than a packet is refused before it is read.
+        let body = (self.sessions, (DATA, self.stream, self.seq, true, message));
+        self.seq += 1;
+        let body = postcard::to_allocvec(&body).expect("numbers and bytes can be written");
+        [self.head.as_slice(), &body].concat()
+    }
+}
+
+/// What a packet that carries a part of a message says beside it.
+fn carried(packet: &[u8], from: NodeId) -> Option<(Carrier, bool, Vec<u8>)> {
+    let (head, body) = packet.split_first_chunk::<4>()?;
+    let (sessions, (kind, stream, seq, is_last, bytes)) =
+        postcard::from_bytes::<((u64, u64), (u32, u32, u64, bool, Vec<u8>))>(body).ok()?;
+    (kind == DATA).then_some((Carrier { from, head: *head, sessions, stream, seq }, is_last, bytes))
+}
+
+/// A node in the middle of what it was told, and what its peer would send next.
+fn in_a_view(records: &[Record]) -> (Node, Carrier) {
+    let (mut node, mut carrier) = (None, None);
     for record in records.iter().take(400) {
         match record {
             Record::Boot { now, boot } => node = Node::new(*now, boot.clone()).ok(),
             Record::Step { now, input, .. } => {
+                if let Input::Received { from, bytes, .. } = input {
+                    let next = carried(bytes, *from)
+                        .map(|(carried, ..)| Carrier { seq: carried.seq + 1, ..carried });
+                    carrier = next.or(carrier);
+                }
                 node.iter_mut().for_each(|node| drop(node.step(*now, input.clone())));
             }
         }
     }
-    node.expect("a recording begins with the start of the agent")
+    let carrier = carrier.expect("a node of two hears the other one");
+    (node.expect("a recording begins with the start of the agent"), carrier)
 }
 
 fn boot(records: &[Record], durable: Option<Vec<u8>>) -> Boot {
@@ -296,14 +369,19 @@ fn lines(records: &[Record]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Requests, and what only opens or closes a session; the others are in the corpus.
 fn frames() -> Vec<Vec<u8>> {
     let requests = [
         Request::Status,
         Request::Snapshot,
         Request::Leave,
+        Request::Reload,
         Request::Cleanup { resource: None },
         Request::WaitIdle { timeout_ms: 5 },
+        Request::Events { since: 7, follow: true },
         Request::Standby { node: "n1".into(), on: true },
+        Request::Move { resource: "web".into(), node: Some("n2".into()), lifetime_ms: Some(1000) },
+        Request::DeviceVote { is_given: true },
     ];
     let requests = requests.iter().map(|request| serde_json::to_vec(request).expect("a request is JSON"));
     let workers = [
@@ -311,7 +389,15 @@ fn frames() -> Vec<Vec<u8>> {
         ToWorker::NoContent { sha256: "00".into(), why: "it is gone".into() },
         ToWorker::Goodbye,
     ];
-    requests.chain(workers.iter().map(|word| serde_json::to_vec(word).expect("a word is JSON"))).collect()
+    let workers = workers.iter().map(|word| serde_json::to_vec(word).expect("a word is JSON"));
+    requests.chain(workers).chain((0..20).map(configure)).collect()
+}
+
+/// A request with the configuration of a drawn world.
+fn configure(seed: u64) -> Vec<u8> {
+    let config = world::run::draw_plan(seed, None).config;
+    let request = Request::Configure { config, expected_generation: seed };
+    serde_json::to_vec(&request).expect("a request is JSON")
 }
 
 fn configurations() -> Vec<Vec<u8>> {
@@ -320,7 +406,7 @@ fn configurations() -> Vec<Vec<u8>> {
 }
 
 /// The files of `tests/fuzz/TARGET`, and what else the repository has of the kind.
-fn examples(target: &str) -> Vec<Vec<u8>> {
+fn examples(target: &str) -> Vec<Example> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut folders = vec![root.join("tests/fuzz").join(target)];
     match target {
@@ -332,5 +418,11 @@ fn examples(target: &str) -> Vec<Vec<u8>> {
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
-    files.into_iter().filter_map(|file| std::fs::read(file).ok()).collect()
+    files.iter().filter_map(|file| example(file).ok()).collect()
+}
+
+fn example(file: &Path) -> Result<Example, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    Ok(Example::new(extension, bytes))
 }
