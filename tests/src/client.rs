@@ -57,6 +57,15 @@ pub(crate) struct Clients {
     pub(crate) last_answer: Option<Result<(), String>>,
 }
 
+impl Clients {
+    /// The configuration was changed. What was asked for among the faults may be done after all was restored: then a person
+    /// does it again.
+    fn note_change(&mut self, is_restored: bool) {
+        self.is_restored = is_restored;
+        self.is_cleaned = false;
+    }
+}
+
 impl World {
     pub(crate) fn ask(&mut self, index: usize, wish: Wish, request: Request) {
         self.clients.next += 1;
@@ -148,11 +157,12 @@ impl World {
                 self.tally.count("request done");
                 self.tally.count("configuration changed");
                 self.clients.is_set_up = true;
-                self.clients.is_restored |= is_whole && self.is_healed;
+                self.clients.note_change(is_whole && self.is_healed);
                 self.note_commit(index, *generation, Some(marker));
             }
             (Response::Done { generation, .. }, Wish::Changed) => {
                 self.tally.count("request done");
+                self.clients.note_change(false);
                 self.note_commit(index, *generation, None);
             }
             (Response::Done { .. }, Wish::Done) => self.tally.count("request done"),

@@ -110,10 +110,7 @@ impl World {
             Deed::Mend => self.network.mend_all(),
             Deed::LoseAddress { machine, link, lasts } => self.lose_address(machine, link, lasts),
             Deed::Crash { machine, off } => self.crash(machine, off),
-            Deed::PowerOn { machine } => {
-                self.machines[machine].supplies_off.clear();
-                self.switch_on(machine);
-            }
+            Deed::PowerOn { machine } => self.power_returns(machine),
             Deed::Freeze { machine, lasts } => {
                 if lasts > self.plan.token() / 3 {
                     self.suspect(machine, "it was frozen");

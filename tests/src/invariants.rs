@@ -114,7 +114,13 @@ pub(crate) struct Watch {
 
 /// Checks all that a step of a node can break. `before` is what was seen of it before the step.
 pub(crate) fn after_step(world: &mut World, index: usize, before: &Inspection, effects: &[Effect]) {
-    let Some(seen) = world.machines[index].seen().cloned() else { return };
+    let Some(seen) = world.machines[index].seen() else { return };
+    let is_of_interest = |effect: &Effect| matches!(effect, Effect::Run { .. } | Effect::Fence { .. });
+    let of = |seen: &Inspection| (seen.view, seen.is_primary, seen.generation);
+    if of(seen) == of(before) && !effects.iter().any(is_of_interest) {
+        return;
+    }
+    let seen = seen.clone();
     if seen.view != before.view {
         note_view(world, index, before, &seen);
         s3_no_two_primary_views(world);
@@ -352,7 +358,9 @@ impl World {
             machine: index,
             crashed: self.at,
             deadline: self.at + bound,
-            had_resources: !self.machines[index].executor.active.is_empty(),
+            // Whoever asks for standby, moves and bans may leave no node for them.
+            had_resources: self.plan.request_every.is_none()
+                && !self.machines[index].executor.active.is_empty(),
         });
     }
 

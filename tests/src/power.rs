@@ -12,8 +12,9 @@ impl World {
     /// Gives a machine power. Its agent starts once the system has booted.
     pub fn switch_on(&mut self, index: usize) {
         let at = self.at;
+        let has_supply = self.has_supply(index);
         let machine = &mut self.machines[index];
-        if machine.is_on || machine.is_held_off || !machine.supplies_off.is_empty() {
+        if machine.is_on || machine.is_held_off || !has_supply {
             return;
         }
         machine.is_on = true;

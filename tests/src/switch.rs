@@ -91,12 +91,12 @@ impl World {
         let index = one.target;
         match one.action {
             FenceAction::On => {
-                self.machines[index].supplies_off.clear();
+                self.machines[index].supplies_off.remove(&one.device);
                 self.switch_on(index);
             }
             FenceAction::Off | FenceAction::Reboot => {
                 self.machines[index].supplies_off.insert(one.device.clone());
-                if !self.is_without_power(index) {
+                if self.has_supply(index) {
                     return;
                 }
                 self.note_fenced(index);
@@ -116,11 +116,23 @@ impl World {
         }
     }
 
-    /// A machine runs as long as one of its supplies does.
-    fn is_without_power(&self, index: usize) -> bool {
+    /// A machine runs as long as one of its supplies does. Without a topology each device switches the only one.
+    pub(crate) fn has_supply(&self, index: usize) -> bool {
         let machine = &self.machines[index];
         let level = self.plan.config.fence_levels.iter().find(|level| level.target == machine.name);
-        level.is_none_or(|level| level.devices.iter().all(|device| machine.supplies_off.contains(device)))
+        match level {
+            Some(level) => level.devices.iter().any(|device| !machine.supplies_off.contains(device)),
+            None => machine.supplies_off.is_empty(),
+        }
+    }
+
+    /// After a crash there is power again; or somebody switches on what a device has switched off altogether. What is switched
+    /// off of a machine that has another supply stays so: nobody is there to meddle with a fencing that is under way.
+    pub(crate) fn power_returns(&mut self, index: usize) {
+        if !self.machines[index].is_on && !self.has_supply(index) {
+            self.machines[index].supplies_off.clear();
+        }
+        self.switch_on(index);
     }
 
     fn note_fenced(&mut self, index: usize) {

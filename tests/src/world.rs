@@ -180,10 +180,7 @@ impl World {
                 self.machines[machine].is_held_off = false;
                 self.switch_on(machine);
             }
-            Happening::PowerReturns { machine } => {
-                self.machines[machine].supplies_off.clear();
-                self.switch_on(machine);
-            }
+            Happening::PowerReturns { machine } => self.power_returns(machine),
             Happening::Thaws { machine, life } if self.machines[machine].agent_life == life => {
                 self.thaw(machine)
             }

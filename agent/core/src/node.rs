@@ -17,7 +17,7 @@ use crate::message::{Beat, Message, Speaks};
 use crate::planted::{Bug, planted};
 use crate::reconfiguration::{Pending, digest};
 use crate::replica::command::Command;
-use crate::replica::state::{Position, State};
+use crate::replica::state::{FenceEntry, Position, State};
 use crate::time::{Instant, Now};
 use crate::unmerged::Unmerged;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +25,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use muster_api::cluster::Corosync;
+use muster_api::fencing::FenceAction;
 use muster_api::history::OpRecord;
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::status::Fact;
@@ -529,7 +530,8 @@ impl Node {
     /// What a test looks at.
     pub fn inspect(&self) -> Inspection {
         let view = self.membership.view.as_ref();
-        let fencings = self.replica.fencing.iter().map(|entry| {
+        let ends_life = |entry: &&FenceEntry| entry.record.action != FenceAction::On;
+        let fencings = self.replica.fencing.iter().filter(ends_life).map(|entry| {
             let record = &entry.record;
             (record.number, record.target.clone(), entry.session, entry.is_confirmed(), record.reason.clone())
         });
@@ -542,7 +544,11 @@ impl Node {
             promised: self.membership.promised,
             generation: self.replica.config.generation,
             fencings: fencings.collect(),
-            has_open_fencing: self.replica.fencing.iter().any(crate::replica::state::FenceEntry::is_open),
+            has_open_fencing: self
+                .replica
+                .fencing
+                .iter()
+                .any(|entry| entry.is_open() || entry.is_switching_on()),
             facts: self.replica.facts.iter().map(|(id, fact)| (*id, fact.fact)).collect(),
             is_idle: self.lead.as_ref().is_some_and(Lead::is_idle),
         }

@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
-use muster_api::fencing::FencingState;
+use muster_api::fencing::{FenceAction, FencingState};
 use muster_api::history::{OpRecord, OpStatus, rc};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::status::{Event, Fact, Level};
@@ -138,8 +138,24 @@ impl Node {
         }
     }
 
+    fn tell_switching_on(&mut self, now: Now, entry: &FenceEntry) {
+        let target = &entry.record.target;
+        let device = entry.record.device.as_ref().map_or("", |device| device.as_str());
+        let (level, text) = match &entry.record.state {
+            FencingState::Confirmed => (Level::Info, format!("{target} is switched on again by {device}")),
+            FencingState::Failed { why } => {
+                (Level::Error, format!("{target} could not be switched on again by {device}: {why}"))
+            }
+            _ => return,
+        };
+        self.note_fencing(now, level, target, text);
+    }
+
     /// Where a fencing has come to a new stage.
     fn tell_fencing(&mut self, now: Now, entry: &FenceEntry) {
+        if entry.record.action == FenceAction::On {
+            return self.tell_switching_on(now, entry);
+        }
         let record = &entry.record;
         let target = &record.target;
         let known = self.replica.fencing_of(record.number).map(|known| &known.record.state);

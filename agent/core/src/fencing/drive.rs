@@ -1,6 +1,6 @@
 //! The coordinator's walk from a request to a confirmation: wait, use a device, next device, next level, again. Every stage
 //! is a committed record first, so that another coordinator goes on where this one stopped, and a node is not fenced
-//! twice for one loss.
+//! twice for one loss. A level of several supplies is one act: whoever takes over begins it anew.
 
 use super::delay::{Delay, Side, Split, delay};
 use super::devices::{Level, levels, timeout_ms};
@@ -54,11 +54,6 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// The supplies of that node are being switched on again after its last fencing.
-    fn is_switching_on(&self, target: NodeId) -> bool {
-        self.running.values().any(|attempt| attempt.target == target && attempt.action == FenceAction::On)
-    }
-
     pub(crate) fn known(&self) -> Vec<(u64, u32)> {
         let results = self.results.iter().map(|(attempt, _)| attempt);
         self.running.values().chain(results).map(|attempt| (attempt.number, attempt.trial)).collect()
@@ -66,9 +61,11 @@ impl Attempts {
 }
 
 /// Whether a device is at work on a node that is not a member: it must not join before the result is known.
-pub(crate) fn is_being_fenced(state: &State, name: &NodeName, fact: Fact) -> bool {
+pub(crate) fn is_being_fenced<'a>(state: &State, fact: Fact, name: impl Fn() -> &'a NodeName) -> bool {
     let is_member = matches!(fact, Fact::Member | Fact::Leaving);
-    !is_member && state.open_fencing(name).is_some_and(|entry| entry.record.state == FencingState::Running)
+    let mut at_work = state.fencing.iter().filter(|entry| entry.is_open());
+    !is_member
+        && at_work.any(|entry| entry.record.state == FencingState::Running && entry.record.target == *name())
 }
 
 impl Node {
@@ -138,7 +135,7 @@ impl Node {
         }
         let open: Vec<FenceEntry> =
             self.replica.fencing.iter().filter(|entry| entry.is_open()).cloned().collect();
-        let mut has_acted = false;
+        let mut has_acted = self.switch_on_again(now);
         for entry in open {
             has_acted |= self.drive_one(now, entry);
         }
@@ -164,7 +161,9 @@ impl Node {
                 self.fence_failed(now, entry, "the node that uses the device did not answer in time".into());
             }
             // What is switched on late must not come between the supplies that are switched off.
-            _ if self.attempts.is_switching_on(target) || self.is_spared(now, &entry, target) => {
+            _ if self.replica.is_switching_on(&entry.record.target)
+                || self.is_spared(now, &entry, target) =>
+            {
                 return false;
             }
             _ => self.use_device(now, entry, target),
@@ -173,7 +172,7 @@ impl Node {
     }
 
     /// When the entry goes on; computed once for each of its stages.
-    fn due_of(&mut self, now: Now, entry: &FenceEntry, target: NodeId) -> Instant {
+    pub(super) fn due_of(&mut self, now: Now, entry: &FenceEntry, target: NodeId) -> Instant {
         let stage = (entry.record.state.clone(), entry.trials, entry.rounds);
         let known = self.lead.as_ref().and_then(|lead| lead.drives.get(&entry.record.number));
         if let Some(drive) = known.filter(|drive| drive.stage == stage) {
@@ -303,7 +302,7 @@ impl Node {
     }
 
     /// The coordinator itself first, then the other members in turn: another one may reach the device.
-    fn driver_for(&self, entry: &FenceEntry, target: NodeId) -> Option<NodeId> {
+    pub(super) fn driver_for(&self, entry: &FenceEntry, target: NodeId) -> Option<NodeId> {
         let view = self.membership.view.as_ref()?;
         let others = view.members.iter().map(|member| member.id).filter(|id| *id != self.me);
         let all: Vec<NodeId> = core::iter::once(self.me).chain(others).filter(|id| *id != target).collect();
@@ -316,14 +315,15 @@ impl Node {
         let is_wanted = entry.is_some_and(|entry| {
             entry.record.state == FencingState::Running && entry.trials == attempt.trial
         });
-        if !is_wanted && attempt.action != FenceAction::On {
+        if !is_wanted {
             // It was confirmed by hand or withdrawn in the meantime.
             return;
         }
         self.attempts.next += 1;
         let id = AttemptId(self.attempts.next);
         let target = self.name_of(attempt.target).clone();
-        let text = format!("{} is told to fence {target}", attempt.device.id);
+        let what = if attempt.action == FenceAction::On { "switch on" } else { "fence" };
+        let text = format!("{} is told to {what} {target}", attempt.device.id);
         self.note_fencing(now, EventLevel::Info, &target, text);
         self.attempts.running.insert(id, attempt.clone());
         self.effects.push(Effect::Fence {
@@ -342,15 +342,7 @@ impl Node {
         if planted(Bug::FencedTwice) && result.is_ok() {
             self.begin_attempt(now, attempt.clone());
         }
-        if attempt.action == FenceAction::On {
-            let name = self.name_of(attempt.target).clone();
-            let text = match result {
-                Ok(()) => format!("{name} is switched on again"),
-                Err(why) => format!("{name} could not be switched on again: {why}"),
-            };
-            return self.note_fencing(now, EventLevel::Info, &name, text);
-        }
-        if result.is_ok() {
+        if result.is_ok() && attempt.action != FenceAction::On {
             self.bury_target(now, &attempt);
         }
         self.attempts.results.push((attempt, result));
@@ -397,6 +389,7 @@ impl Node {
             return;
         }
         match result {
+            result if entry.is_switching_on() => self.supply_answered(now, entry, result),
             Ok(()) => self.device_succeeded(now, entry),
             Err(why) => {
                 let text = format!("{device} could not fence {}: {why}", entry.record.target);
@@ -416,24 +409,7 @@ impl Node {
             let Some(target) = self.id_of(&entry.record.target) else { return };
             return self.use_device(now, entry, target);
         }
-        let level = levels.get(entry.cursor.0 as usize).cloned();
-        self.confirm(now, entry.clone(), FencingState::Confirmed);
-        if let Some(level) = level.filter(|level| level.action(entry.record.action) != entry.record.action) {
-            self.switch_on_again(now, &level, &entry);
-        }
-    }
-
-    /// After all supplies of a node were off it is switched on again; the fencing does not wait for it.
-    fn switch_on_again(&mut self, now: Now, level: &Level, entry: &FenceEntry) {
-        let Some(target) = self.id_of(&entry.record.target) else { return };
-        for device in level.devices.clone() {
-            let timeout_ms = timeout_ms(&self.replica.config, &device, FenceAction::On);
-            let (number, trial) = (entry.record.number, entry.trials);
-            self.begin_attempt(
-                now,
-                FenceAttempt { number, trial, device, target, action: FenceAction::On, timeout_ms },
-            );
-        }
+        self.confirm(now, entry, FencingState::Confirmed);
     }
 
     fn device_failed(&mut self, now: Now, mut entry: FenceEntry, why: String) {

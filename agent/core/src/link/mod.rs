@@ -129,7 +129,7 @@ impl Links {
         heard.collect()
     }
 
-    /// What heartbeats say from now on; a change is told at once.
+    /// What heartbeats say from now on; a change is told soon.
     pub(crate) fn set_beat(&mut self, now: Instant, content: Beat) {
         let content = Beat { number: self.beat.number, ..content };
         if content == self.beat {
@@ -137,7 +137,7 @@ impl Links {
         }
         self.beat = Beat { number: self.beat.number + 1, ..content };
         for peer in self.peers.values_mut() {
-            peer.hurry(now);
+            peer.hurry_news(now);
         }
     }
 

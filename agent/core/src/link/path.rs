@@ -13,6 +13,8 @@ const SOON: u32 = 10;
 /// Four times as many proofs are enough to tell a link that lasts from one that does not, and few enough to wait for where
 /// there is no other.
 const FLAPS_MAX: u32 = 2;
+/// News may follow each other so closely at most: when many nodes come up at once, each has news of each other, for each other.
+const NEWS_GAP: Duration = Duration::from_millis(4);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Path {
@@ -25,6 +27,7 @@ pub(crate) struct Path {
     /// How often in a row it went down soon after it came up.
     flaps: u32,
     next_ping: Instant,
+    last_ping: Option<Instant>,
     rtt: Option<Duration>,
 }
 
@@ -39,6 +42,7 @@ impl Path {
             up_since: now,
             flaps: 0,
             next_ping: now,
+            last_ping: None,
             rtt: None,
         }
     }
@@ -88,9 +92,15 @@ impl Path {
         self.is_up
     }
 
-    /// Ping as soon as possible: the peer asked on a link that is down here, or what a heartbeat says has changed.
+    /// Ping as soon as possible: the peer asked on a link that is down here.
     pub(crate) fn hurry(&mut self, now: Instant) {
         self.next_ping = self.next_ping.min(now);
+    }
+
+    /// What a heartbeat says has changed: ping soon.
+    pub(crate) fn hurry_news(&mut self, now: Instant) {
+        let soon = self.last_ping.map_or(now, |last| now.max(last + NEWS_GAP));
+        self.next_ping = self.next_ping.min(soon);
     }
 
     pub(crate) fn reset(&mut self, now: Instant) {
@@ -127,6 +137,7 @@ impl Path {
         if now < self.next_ping {
             return false;
         }
+        self.last_ping = Some(now);
         let is_overdue =
             self.is_up && self.last_proof.is_some_and(|proof| now >= proof + self.timing.interval);
         self.next_ping = now + if is_overdue { self.timing.interval / 3 } else { self.timing.interval };

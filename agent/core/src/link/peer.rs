@@ -141,8 +141,8 @@ impl Peer {
         }
     }
 
-    pub(super) fn hurry(&mut self, now: Instant) {
-        self.paths.values_mut().for_each(|path| path.hurry(now));
+    pub(super) fn hurry_news(&mut self, now: Instant) {
+        self.paths.values_mut().for_each(|path| path.hurry_news(now));
     }
 
     pub(super) fn set_usable(&mut self, now: Instant, link: u8, is_usable: bool) {

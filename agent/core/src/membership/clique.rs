@@ -3,6 +3,8 @@
 //! Best is: most nodes, then most votes, then with the present coordinator, then the lowest node ids. The order
 //! is total, so that nodes which know the same choose the same.
 
+use super::view::Member;
+use crate::message::Reach;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -11,21 +13,80 @@ use muster_api::id::NodeId;
 /// Steps that the search may take: enough for 64 nodes with a few broken links. A graph that is worse gets the best set
 /// that was found so far, which is still a clique.
 const STEPS_MAX: u32 = 20_000;
+/// Nodes that the search tells apart, a bit for each; what is more is left out of it.
+const NODES_MAX: usize = 128;
 
-/// Who reaches whom, in both directions.
-#[derive(Debug, Clone, Default)]
+/// Who reaches whom. A node's place is its bit in all sets.
+#[derive(Debug, Clone)]
 pub(crate) struct Graph {
-    neighbours: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    /// By node id.
+    nodes: Vec<Member>,
+    /// Whom each says that it reaches, and itself.
+    reaches: Vec<u128>,
 }
 
 impl Graph {
-    pub(crate) fn connect(&mut self, a: NodeId, b: NodeId) {
-        self.neighbours.entry(a).or_default().insert(b);
-        self.neighbours.entry(b).or_default().insert(a);
+    /// Of nodes that do not reach each other.
+    pub(crate) fn of(nodes: impl Iterator<Item = Member>) -> Self {
+        let mut nodes: Vec<Member> = nodes.take(NODES_MAX).collect();
+        nodes.sort_unstable();
+        let reaches = (0..nodes.len()).map(|place| 1 << place).collect();
+        Self { nodes, reaches }
     }
 
-    fn reaches(&self, a: NodeId, b: NodeId) -> bool {
-        self.neighbours.get(&a).is_some_and(|all| all.contains(&b))
+    fn all(&self) -> u128 {
+        self.reaches.iter().fold(0, |all, place| all | place)
+    }
+
+    fn place_of(&self, id: NodeId) -> Option<usize> {
+        self.nodes.binary_search_by_key(&id, |node| node.id).ok()
+    }
+
+    /// A node reaches all.
+    pub(crate) fn reach_all(&mut self, by: NodeId) {
+        let all = (0..self.nodes.len()).fold(0, |all, place| all | 1 << place);
+        if let Some(place) = self.place_of(by) {
+            self.reaches[place] = all;
+        }
+    }
+
+    /// A node says whom it reaches, by node id; links to former lives of the others do not count.
+    pub(crate) fn hear(&mut self, by: NodeId, reach: &[Reach]) {
+        let Some(place) = self.place_of(by) else { return };
+        let mut nodes = self.nodes.iter().enumerate().peekable();
+        for reach in reach.iter().filter(|reach| reach.is_linked) {
+            while nodes.next_if(|(_, node)| node.id < reach.node).is_some() {}
+            let is_same = |node: &Member| node.id == reach.node && node.session == reach.session;
+            if let Some((other, _)) = nodes.peek().filter(|(_, node)| is_same(node)) {
+                self.reaches[place] |= 1 << *other;
+            }
+        }
+    }
+
+    /// A node says that it reaches only those.
+    pub(crate) fn cut_off(&mut self, by: NodeId, rest: &BTreeSet<NodeId>) {
+        let Some(place) = self.place_of(by) else { return };
+        for (other, node) in self.nodes.iter().enumerate().filter(|(_, node)| !rest.contains(&node.id)) {
+            if node.id != by {
+                self.reaches[place] &= !(1 << other);
+            }
+        }
+    }
+
+    /// All reach all.
+    pub(crate) fn is_complete(&self) -> bool {
+        let all = self.all();
+        self.reaches.iter().all(|reached| *reached == all)
+    }
+
+    /// Those that reach each other in both directions.
+    fn neighbours(&self) -> Vec<u128> {
+        let both = |one: usize| {
+            let back = |other: &usize| self.reaches[*other] >> one & 1 == 1;
+            let others = (0..self.nodes.len()).filter(|other| *other != one && back(other));
+            others.fold(0, |set, other| set | 1 << other) & self.reaches[one]
+        };
+        (0..self.nodes.len()).map(both).collect()
     }
 }
 
@@ -58,41 +119,67 @@ impl Preference<'_> {
 
 /// The best clique that `me` is in.
 pub(crate) fn best(me: NodeId, graph: &Graph, preference: &Preference<'_>) -> BTreeSet<NodeId> {
-    let mut search = Search { graph, preference, best: BTreeSet::from([me]), steps: 0 };
-    let candidates: Vec<NodeId> = graph.neighbours.get(&me).into_iter().flatten().copied().collect();
-    search.extend(BTreeSet::from([me]), &candidates);
-    search.best
+    let Some(place) = graph.place_of(me) else { return BTreeSet::from([me]) };
+    let votes = |node: &Member| preference.votes.get(&node.id).copied().unwrap_or(0);
+    let mut search = Search {
+        neighbours: graph.neighbours(),
+        votes: graph.nodes.iter().map(votes).collect(),
+        coordinator: preference.coordinator.and_then(|id| graph.place_of(id)).map_or(0, |place| 1 << place),
+        best: 1 << place,
+        steps: 0,
+    };
+    search.extend(1 << place, search.neighbours[place]);
+    places(search.best).map(|place| graph.nodes[place].id).collect()
 }
 
-struct Search<'a> {
-    graph: &'a Graph,
-    preference: &'a Preference<'a>,
-    best: BTreeSet<NodeId>,
+fn places(mut set: u128) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let next = (set != 0).then(|| set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(next)
+    })
+}
+
+struct Search {
+    neighbours: Vec<u128>,
+    votes: Vec<u32>,
+    /// The present coordinator's bit, where it is there.
+    coordinator: u128,
+    best: u128,
     steps: u32,
 }
 
-impl Search<'_> {
-    fn extend(&mut self, set: BTreeSet<NodeId>, candidates: &[NodeId]) {
+impl Search {
+    fn extend(&mut self, set: u128, mut candidates: u128) {
         self.steps += 1;
-        if self.preference.rank(&set) > self.preference.rank(&self.best) {
-            self.best.clone_from(&set);
+        if self.is_better(set) {
+            self.best = set;
         }
-        for (index, next) in candidates.iter().enumerate() {
-            let is_hopeless = set.len() + candidates.len() - index < self.best.len();
+        while candidates != 0 {
+            let is_hopeless = set.count_ones() + candidates.count_ones() < self.best.count_ones();
             if is_hopeless || self.steps > STEPS_MAX {
                 return;
             }
-            let common = |id: &&NodeId| self.graph.reaches(*next, **id);
-            let rest: Vec<NodeId> = candidates[index + 1..].iter().filter(common).copied().collect();
-            let mut larger = set.clone();
-            larger.insert(*next);
-            let takes_all = rest.len() == candidates.len() - index - 1;
-            self.extend(larger, &rest);
-            if takes_all {
+            let next = candidates.trailing_zeros() as usize;
+            candidates &= candidates - 1;
+            let common = candidates & self.neighbours[next];
+            self.extend(set | 1 << next, common);
+            if common == candidates {
                 // Whoever reaches all the others is in the best set: leaving it out cannot help.
                 return;
             }
         }
+    }
+
+    /// As [`Rank`] says.
+    fn is_better(&self, set: u128) -> bool {
+        let votes = |set: u128| places(set).map(|place| self.votes[place]).sum::<u32>();
+        let has_coordinator = |set: u128| set & self.coordinator != 0;
+        let more = set.count_ones().cmp(&self.best.count_ones());
+        let more = more.then_with(|| votes(set).cmp(&votes(self.best)));
+        let more = more.then_with(|| has_coordinator(set).cmp(&has_coordinator(self.best)));
+        // Of two sets of one size the one with the lowest node that is not in both.
+        more.then_with(|| set.reverse_bits().cmp(&self.best.reverse_bits())).is_gt()
     }
 }
 
@@ -101,8 +188,18 @@ mod tests {
     use super::*;
 
     fn best_of(edges: &[(u32, u32)], me: u32, coordinator: Option<u32>) -> Vec<u32> {
-        let mut graph = Graph::default();
-        edges.iter().for_each(|(a, b)| graph.connect(NodeId(*a), NodeId(*b)));
+        let ids = edges.iter().flat_map(|(a, b)| [*a, *b]).collect::<BTreeSet<u32>>();
+        let mut graph = Graph::of(ids.iter().map(|id| Member { id: NodeId(*id), session: 7 }));
+        for id in ids {
+            let others = edges.iter().filter_map(|(a, b)| match id {
+                id if id == *a => Some(*b),
+                id if id == *b => Some(*a),
+                _ => None,
+            });
+            let others: BTreeSet<u32> = others.collect();
+            let reach = |other| Reach { node: NodeId(other), session: 7, is_linked: true };
+            graph.hear(NodeId(id), &others.into_iter().map(reach).collect::<Vec<_>>());
+        }
         let votes = (1..=70).map(|id| (NodeId(id), 1)).collect();
         let preference = Preference { votes: &votes, coordinator: coordinator.map(NodeId) };
         best(NodeId(me), &graph, &preference).into_iter().map(|id| id.0).collect()

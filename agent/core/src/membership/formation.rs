@@ -2,6 +2,7 @@
 
 use super::view::{Member, View, ViewId};
 use super::{Phase, Proposal};
+use crate::fencing::devices::levels;
 use crate::message::{Install, Message, Promise};
 use crate::node::Node;
 use crate::planted::{Bug, planted};
@@ -12,7 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use muster_api::cluster::Corosync;
-use muster_api::fencing::FencingState;
+use muster_api::fencing::{FenceAction, FencingState};
 use muster_api::id::NodeId;
 use muster_api::status::Fact;
 
@@ -199,11 +200,16 @@ impl Node {
         for entry in proposal.promises.values().flat_map(|promise| &promise.provisional) {
             let mut entry = entry.clone();
             let same = |known: &&crate::replica::state::FenceEntry| {
+                let is_of_same_supply = known.record.device == entry.record.device;
                 known.record.target == entry.record.target
                     && known.record.requested_ms == entry.record.requested_ms
+                    && known.record.action == entry.record.action
+                    && (known.record.action != FenceAction::On || is_of_same_supply)
             };
             match state.fencing.iter().find(same) {
-                Some(known) if known.is_open() => entry.record.number = known.record.number,
+                Some(known) if known.is_open() || known.is_switching_on() => {
+                    entry.record.number = known.record.number
+                }
                 Some(_) => continue,
                 None if state.fencing_of(entry.record.number).is_some() => {
                     entry.record.number = state.next_fencing_number();
@@ -253,16 +259,21 @@ impl Node {
         }
     }
 
-    /// A device whose driver is gone, or has restarted, may or may not have been used: it is tried again.
+    /// A device whose driver is gone, or has restarted, may or may not have been used: it is tried again. And of several supplies
+    /// one may have been switched on again by a part of the cluster of which these members know nothing: the first is the first
+    /// again.
     fn lose_track_of_attempts(&self, state: &mut State, proposal: &Proposal) {
         let knows = |entry: &crate::replica::state::FenceEntry| {
             let by = self.corosync.nodes.iter().find(|node| Some(&node.name) == entry.record.by.as_ref());
             let promise = by.and_then(|by| proposal.promises.get(&by.id));
             promise.is_some_and(|promise| promise.attempts.contains(&(entry.record.number, entry.trials)))
         };
-        for entry in &mut state.fencing {
-            if entry.record.state == FencingState::Running && !knows(entry) {
-                let why = "the node that used the device is gone".into();
+        for entry in state.fencing.iter_mut().filter(|entry| entry.is_open()) {
+            let levels = levels(&state.config, &entry.record.target);
+            let has_more = levels.get(entry.cursor.0 as usize).is_some_and(|level| level.devices.len() > 1);
+            entry.cursor.1 = 0;
+            if entry.record.state == FencingState::Running && (has_more || !knows(entry)) {
+                let why = "the view in which the device was used is over".into();
                 entry.record.state = FencingState::Failed { why };
             }
         }

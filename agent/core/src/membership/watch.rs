@@ -4,6 +4,7 @@ use super::Phase;
 use super::clique::{Graph, Preference, best};
 use super::view::{Member, View, ViewId};
 use crate::fencing::drive::is_being_fenced;
+use crate::link::Peer;
 use crate::node::Node;
 use crate::planted::{Bug, planted};
 use crate::time::{Instant, Now};
@@ -82,7 +83,7 @@ impl Node {
     }
 
     fn is_in_later_view(&self, member: Member, view: ViewId) -> bool {
-        let beat = self.links.peer(member.id).and_then(crate::link::Peer::beat);
+        let beat = self.links.peer(member.id).and_then(Peer::beat);
         beat.and_then(|beat| beat.view).is_some_and(|theirs| theirs.epoch > view.epoch)
     }
 
@@ -147,7 +148,7 @@ impl Node {
         }
         let is_settled = now.at >= self.membership.activated_at + self.patience();
         let has_left = |member: &&Member| {
-            let beat = self.links.peer(member.id).and_then(crate::link::Peer::beat);
+            let beat = self.links.peer(member.id).and_then(Peer::beat);
             beat.is_some_and(|beat| beat.view != Some(view.id))
         };
         is_settled
@@ -169,38 +170,41 @@ impl Node {
         proposed: Option<(NodeId, &BTreeSet<NodeId>)>,
     ) -> BTreeSet<NodeId> {
         let is_proposed = |id: NodeId| proposed.is_some_and(|(_, members)| members.contains(&id));
-        let may_join = |id: NodeId| {
-            let Some(peer) = self.links.peer(id) else { return false };
+        let may_join = |id: NodeId, peer: &Peer| {
             let is_wanted = proposed.is_some() || !self.membership.has_declined(now, id);
             let is_here =
                 peer.is_linked() && is_wanted && !self.is_excluded(now, id) && self.is_listed_by(id, self.me);
             // While a proposal is judged, a peer that missed a heartbeat is no reason to refuse it.
             is_here && (proposed.is_none() || is_proposed(id) || !peer.is_overdue(now))
         };
-        let others: Vec<NodeId> = self.links.peers().map(|(id, _)| id).filter(|id| may_join(*id)).collect();
-        let reach_each_other = |a: NodeId, b: NodeId| {
-            let is_cut = proposed.is_some_and(|(proposer, members)| {
-                (a == proposer && !members.contains(&b)) || (b == proposer && !members.contains(&a))
-            });
-            let do_reach = self.is_listed_by(a, b) && self.is_listed_by(b, a);
-            !is_cut && (do_reach || planted(Bug::ReachIgnored))
-        };
-        let pairs = || {
-            let later = |(index, a): (usize, &NodeId)| {
-                let a = *a;
-                others[index + 1..].iter().map(move |b| (a, *b))
-            };
-            others.iter().enumerate().flat_map(later)
-        };
-        if pairs().all(|(a, b)| reach_each_other(a, b)) {
+        let others: Vec<(NodeId, &Peer)> =
+            self.links.peers().filter(|(id, peer)| may_join(*id, peer)).collect();
+        let graph = self.graph_of(&others, proposed);
+        if graph.is_complete() {
             // Nothing is broken, as nearly always.
-            return others.into_iter().chain([self.me]).collect();
+            return others.into_iter().map(|(id, _)| id).chain([self.me]).collect();
         }
-        let mut graph = Graph::default();
-        others.iter().for_each(|other| graph.connect(self.me, *other));
-        pairs().filter(|(a, b)| reach_each_other(*a, *b)).for_each(|(a, b)| graph.connect(a, b));
         let coordinator = self.membership.reference().map(|view| view.id.coordinator);
         best(self.me, &graph, &Preference { votes: &self.votes(), coordinator })
+    }
+
+    /// Who of these and this node reach each other.
+    fn graph_of(&self, others: &[(NodeId, &Peer)], proposed: Option<(NodeId, &BTreeSet<NodeId>)>) -> Graph {
+        let me = Member { id: self.me, session: self.links.session() };
+        let members = others.iter().map(|(id, peer)| Member { id: *id, session: peer.session() });
+        let mut graph = Graph::of(members.chain([me]));
+        graph.reach_all(self.me);
+        for (id, peer) in others {
+            match peer.beat() {
+                _ if planted(Bug::ReachIgnored) => graph.reach_all(*id),
+                Some(beat) => graph.hear(*id, &beat.reach),
+                None => {}
+            }
+        }
+        if let Some((proposer, members)) = proposed {
+            graph.cut_off(proposer, members);
+        }
+        graph
     }
 
     fn votes(&self) -> BTreeMap<NodeId, u32> {
@@ -216,10 +220,12 @@ impl Node {
     /// Whether `by` says that a link to `of` is or was up, in the life that this node knows.
     fn is_listed_by(&self, by: NodeId, of: NodeId) -> bool {
         let session = if of == self.me { self.links.session() } else { self.session_of(of) };
-        let beat = self.links.peer(by).and_then(crate::link::Peer::beat);
-        beat.is_some_and(|beat| {
-            beat.reach.iter().any(|reach| reach.node == of && reach.is_linked && reach.session == session)
-        })
+        let beat = self.links.peer(by).and_then(Peer::beat);
+        let listed = beat.and_then(|beat| {
+            let place = beat.reach.binary_search_by_key(&of, |reach| reach.node).ok()?;
+            beat.reach.get(place)
+        });
+        listed.is_some_and(|reach| reach.is_linked && reach.session == session)
     }
 
     /// Whether the members of the last view that are not in the set may be left out: they are lost, gone, or lost to
@@ -248,7 +254,7 @@ impl Node {
         if by.id == self.me || !self.is_linked(by) {
             return false;
         }
-        let beat = self.links.peer(by.id).and_then(crate::link::Peer::beat);
+        let beat = self.links.peer(by.id).and_then(Peer::beat);
         beat.is_some_and(|beat| beat.reach.iter().all(|reach| reach.node != of))
     }
 
@@ -260,7 +266,7 @@ impl Node {
             let view = if *id == self.me {
                 self.membership.view.as_ref().map(|view| view.id)
             } else {
-                self.links.peer(*id).and_then(crate::link::Peer::beat).and_then(|beat| beat.view)
+                self.links.peer(*id).and_then(Peer::beat).and_then(|beat| beat.view)
             };
             if let Some(view) = view.filter(|view| set.contains(&view.coordinator)) {
                 *followers.entry(view.coordinator).or_insert(0) += 1;
@@ -275,11 +281,7 @@ impl Node {
     }
 
     pub(crate) fn session_of(&self, id: NodeId) -> u64 {
-        if id == self.me {
-            self.links.session()
-        } else {
-            self.links.peer(id).map_or(0, crate::link::Peer::session)
-        }
+        if id == self.me { self.links.session() } else { self.links.peer(id).map_or(0, Peer::session) }
     }
 
     pub(crate) fn is_linked(&self, member: Member) -> bool {
@@ -301,8 +303,9 @@ impl Node {
     pub(crate) fn is_excluded(&self, now: Instant, id: NodeId) -> bool {
         let fact = self.replica.fact(id);
         // Out of a view the state is not up to date: the device may have answered long ago.
-        let is_target =
-            self.membership.view.is_some() && is_being_fenced(&self.replica, self.name_of(id), fact.fact);
-        self.has_left(id) || is_target || self.membership.is_distrusted(now, id)
+        let is_target = || {
+            self.membership.view.is_some() && is_being_fenced(&self.replica, fact.fact, || self.name_of(id))
+        };
+        self.has_left(id) || self.membership.is_distrusted(now, id) || is_target()
     }
 }

@@ -6,7 +6,7 @@ use crate::quorum::Memory;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use muster_api::cluster::{ClusterConfig, Corosync};
-use muster_api::fencing::{FencingRecord, FencingState};
+use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
 use muster_api::history::History;
 use muster_api::id::{NodeId, NodeName};
 use muster_api::status::Fact;
@@ -85,7 +85,8 @@ pub(crate) enum Cause {
 impl FenceEntry {
     /// Neither confirmed nor withdrawn nor given up.
     pub(crate) fn is_open(&self) -> bool {
-        self.record.ended_ms.is_none()
+        self.ends_a_life()
+            && self.record.ended_ms.is_none()
             && matches!(
                 self.record.state,
                 FencingState::Pending | FencingState::Running | FencingState::Failed { .. }
@@ -93,7 +94,18 @@ impl FenceEntry {
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        matches!(self.record.state, FencingState::Confirmed | FencingState::ConfirmedByHand)
+        self.ends_a_life()
+            && matches!(self.record.state, FencingState::Confirmed | FencingState::ConfirmedByHand)
+    }
+
+    /// Not the record of a supply that is switched on again.
+    fn ends_a_life(&self) -> bool {
+        self.record.action != FenceAction::On
+    }
+
+    /// A device is, or may be, about to switch a supply of the target on.
+    pub(crate) fn is_switching_on(&self) -> bool {
+        !self.ends_a_life() && self.record.ended_ms.is_none()
     }
 }
 
@@ -108,6 +120,11 @@ impl State {
     /// The fencing of a node that is not over.
     pub(crate) fn open_fencing(&self, target: &NodeName) -> Option<&FenceEntry> {
         self.fencing.iter().rev().find(|entry| entry.record.target == *target && entry.is_open())
+    }
+
+    /// What supplies of that node are, or may be, about to be switched on.
+    pub(crate) fn is_switching_on(&self, target: &NodeName) -> bool {
+        self.fencing.iter().any(|entry| entry.record.target == *target && entry.is_switching_on())
     }
 
     pub(crate) fn fencing_of(&self, number: u64) -> Option<&FenceEntry> {
@@ -131,7 +148,8 @@ impl State {
             None => self.fencing.push(entry),
         }
         while self.fencing.len() > FENCINGS_KEPT {
-            let oldest_over = self.fencing.iter().position(|entry| !entry.is_open());
+            let oldest_over =
+                self.fencing.iter().position(|entry| !entry.is_open() && !entry.is_switching_on());
             self.fencing.remove(oldest_over.unwrap_or(0));
         }
     }
@@ -171,7 +189,7 @@ impl State {
             }
         }
         // Whether a device was used is not known; the policy asks again where it is still needed.
-        for entry in self.fencing.iter_mut().filter(|entry| entry.is_open()) {
+        for entry in self.fencing.iter_mut().filter(|entry| entry.is_open() || entry.is_switching_on()) {
             let why = "the agent that was to see to it has restarted".into();
             entry.record.state = FencingState::Failed { why };
             entry.record.ended_ms = Some(entry.record.requested_ms);
