@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The faults that a kernel can give, one after the other on one cluster with two links, each watched from outside: the floating
 # address is never on two nodes, as many nodes are fenced as must be, and everything is whole again. NODES=2..8.
+# CLOCK=1 also sets the clock, which is the whole machine's: forth and back by half a minute.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/e2e/library.sh
@@ -125,6 +126,53 @@ split() {
     lab heal
 }
 
+# Two nodes do not reach each other, and both reach the others: one of them has to go, and it is not the active one.
+break_triangle() {
+    lab partition "$passive" "$(others "$active" | sed -n 2p)"
+    expect "fenced" fenced_once_more
+    expect "the service goes on" test_served_by "$active"
+    expect "there was no outage" no_outage_yet
+    lab heal
+}
+
+# The active node and one more are cut off from the majority: both are fenced.
+split_minority() {
+    lab partition "$active,$passive" "$(others "$active" | sed 1d | commas)"
+    expect "both are fenced" wait_until 60 test_fencings $((before + 2))
+    expect "served elsewhere" wait_until 60 served_elsewhere "$active"
+    lab heal
+}
+
+# No part has a majority: whoever runs something stops it, nobody may fence, and one view is made of all parts.
+halve() {
+    local half=$((NODES / 2))
+    lab partition "$(seq -f 'n%g' 1 "$half" | commas)" "$(seq -f 'n%g' $((half + 1)) "$NODES" | commas)"
+    expect "nothing runs" wait_until 30 nothing_answers
+    lab heal
+}
+
+shatter() {
+    lab partition n1,n2,n3 "$(seq -f 'n%g' 4 "$NODES" | commas)"
+    lab partition n4,n5,n6 "$(seq -f 'n%g' 7 "$NODES" | commas)"
+    expect "nothing runs" wait_until 30 nothing_answers
+    lab heal
+}
+
+nothing_answers() { [ -z "$(served_by)" ] && [ "$(holders)" = 0 ]; }
+
+# The clock is no part of who is alive.
+set_clock() {
+    local epoch by
+    epoch=$(view_epoch)
+    for by in 30 -60 30; do
+        node "$active" sh -c "date -s \"@\$(( \$(date +%s) + $by ))\""
+        sleep 4
+        expect "the view is the same after $by s" test "$(view_epoch)" = "$epoch"
+    done
+    expect "the service goes on" test_served_by "$active"
+    expect "there was no outage" no_outage_yet
+}
+
 # The store of a node has no room left. It must not promise what it cannot remember, and says so; the service goes on.
 fill_disk() {
     node "$passive" sh -c 'systemctl stop musterd && mount -t tmpfs -o size=1m none /mnt &&
@@ -157,6 +205,11 @@ fault "the coordinator crashes" 1 crash_coordinator
 fault "the active node freezes" 1 freeze_active
 fault "the agent of the active node stops for good" 1 stop_agent
 fault "the active node is cut off from the others" 1 split
+[ "$NODES" -lt 3 ] || fault "two nodes do not reach each other, all others reach both" 1 break_triangle
+[ "$NODES" -lt 5 ] || fault "the active node and another are cut off from the majority" 2 split_minority
+[ "$NODES" -lt 4 ] || [ $((NODES % 2)) = 1 ] || fault "two halves" 0 halve
+[ "$NODES" -lt 7 ] || fault "three parts, none with a majority" 0 shatter
+[ -z "${CLOCK:-}" ] || fault "the clock is set" 0 set_clock
 fault "what the active node sends is lost" 1 mute_active
 fault "what the active node should hear is lost" 1 deafen_active
 fault "the active node is cut off from everything" 1 isolate_active
