@@ -1,6 +1,8 @@
 //! Settings: `ansible.cfg` and the environment, as far as they make sense here. The command line wins over the
 //! environment, the environment over the file.
 
+mod named;
+
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use indexmap::IndexMap;
@@ -42,6 +44,7 @@ settings! {
     HOST_KEY_CHECKING "defaults" "host_key_checking" ["ANSIBLE_HOST_KEY_CHECKING"];
     SSH_HOST_KEY_CHECKING "ssh_connection" "host_key_checking" ["ANSIBLE_SSH_HOST_KEY_CHECKING"];
     FORKS "defaults" "forks" ["ANSIBLE_FORKS"];
+    LIBRARY "defaults" "library" ["ANSIBLE_LIBRARY"];
     ROLES_PATH "defaults" "roles_path" ["ANSIBLE_ROLES_PATH"];
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
@@ -49,6 +52,9 @@ settings! {
     STRATEGY "defaults" "strategy" ["ANSIBLE_STRATEGY"];
     GATHERING "defaults" "gathering" ["ANSIBLE_GATHERING"];
     FORCE_HANDLERS "defaults" "force_handlers" ["ANSIBLE_FORCE_HANDLERS"];
+    ERROR_ON_MISSING_HANDLER "defaults" "error_on_missing_handler" ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
+    SHOW_CUSTOM_STATS "defaults" "show_custom_stats" ["ANSIBLE_SHOW_CUSTOM_STATS"];
+    DEPRECATION_WARNINGS "defaults" "deprecation_warnings" ["ANSIBLE_DEPRECATION_WARNINGS"];
     ANY_ERRORS_FATAL "defaults" "any_errors_fatal" ["ANSIBLE_ANY_ERRORS_FATAL"];
     VAULT_PASSWORD_FILE "defaults" "vault_password_file" ["ANSIBLE_VAULT_PASSWORD_FILE"];
     VAULT_IDENTITY_LIST "defaults" "vault_identity_list" ["ANSIBLE_VAULT_IDENTITY_LIST"];
@@ -107,6 +113,15 @@ impl Settings {
     /// `private_role_vars`
     pub(crate) fn private_role_vars(&self) -> Option<bool> {
         self.flag(&PRIVATE_ROLE_VARS)
+    }
+
+    /// Folders with modules of the user.
+    pub(crate) fn library(&self) -> Vec<PathBuf> {
+        let Some((text, is_from_file)) = self.find(&LIBRARY) else { return Vec::new() };
+        let folders = text.split(':').map(str::trim).filter(|folder| !folder.is_empty());
+        folders
+            .map(|folder| PathBuf::from(if is_from_file { self.in_folder(folder) } else { expand(folder) }))
+            .collect()
     }
 
     /// Folders with roles.
@@ -176,6 +191,21 @@ impl Settings {
         self.flag(&ANY_ERRORS_FATAL).unwrap_or(false)
     }
 
+    /// Whether a notification that no handler answers is an error.
+    pub(crate) fn minds_missing_handlers(&self) -> bool {
+        self.flag(&ERROR_ON_MISSING_HANDLER).unwrap_or(true)
+    }
+
+    /// Whether the figures of `set_stats` are shown at the end.
+    pub(crate) fn shows_custom_stats(&self) -> bool {
+        self.flag(&SHOW_CUSTOM_STATS).unwrap_or(false)
+    }
+
+    /// Whether what is going out of use is told.
+    pub(crate) fn tells_deprecations(&self) -> bool {
+        self.flag(&DEPRECATION_WARNINGS).unwrap_or(true)
+    }
+
     pub(crate) fn transport(&self) -> Option<String> {
         self.text(&TRANSPORT).filter(|transport| transport != "smart")
     }
@@ -231,8 +261,7 @@ impl Settings {
     }
 
     fn flag(&self, setting: &Setting) -> Option<bool> {
-        let text = self.text(setting)?.to_ascii_lowercase();
-        Some(matches!(text.as_str(), "true" | "yes" | "on" | "1" | "y" | "t"))
+        self.text(setting).map(|text| is_true(&text))
     }
 
     fn path(&self, setting: &Setting) -> Option<PathBuf> {
@@ -268,6 +297,10 @@ impl Settings {
     pub(crate) fn is_known(section: &str, name: &str) -> bool {
         ACTED_ON.iter().any(|setting| setting.section == section && setting.name == name)
     }
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1" | "y" | "t")
 }
 
 fn config_file() -> Option<PathBuf> {

@@ -29,6 +29,9 @@ pub enum ToWorker {
         run: String,
         /// The whole session only predicts; the worker then refuses every write below the modules.
         check: bool,
+        /// Other runs may work on the host at the same time, as on the controller itself, where one run starts another.
+        #[serde(default)]
+        shares: bool,
     },
     /// Do this step. Steps run one after the other, in the order sent.
     Run {

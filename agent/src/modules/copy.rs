@@ -250,7 +250,7 @@ fn copy_in_tree(
         content,
         attributes: wanted.differing(&new, view),
         validate: args.text("validate").map(str::to_owned),
-        may_write_in_place: false,
+        may_write_in_place: super::placing::may_write_in_place(args, view),
     };
     let (sha1, md5) = (checksum::sha1(&put.content), checksum::md5(&put.content));
     let mut check = Check::change(diff, vec![Operation::Put(put)]);

@@ -222,7 +222,20 @@ impl<'a> Target<'a> {
                 self.presence(stat.kind.word(), "link", vec![remove, make])
             }
         };
-        Ok(self.owned(check).with("src", src.to_string_lossy()))
+        Ok(self.dressed(check, &points_at).with("src", src.to_string_lossy()))
+    }
+
+    /// Owner and mode are those of what a link leads to, unless `follow: false` means the link itself.
+    fn dressed(&self, mut check: Check, points_at: &Path) -> Check {
+        let target = self.view.locate(points_at, true).ok();
+        let target =
+            target.filter(|target| target.stat.is_some() && self.args.choice("follow") != Some(false));
+        let Some(target) = target else { return self.owned(check) };
+        let one = super::placing::set_attributes(&target.path, target.stat.as_ref(), &self.wanted, self.view);
+        check.outcome.changed |= one.outcome.changed;
+        check.outcome.diffs.extend(one.outcome.diffs);
+        check.operations.extend(one.operations);
+        check
     }
 
     /// A directory that holds something is never thrown away for a link.

@@ -19,9 +19,7 @@ impl Module for Find {
         for path in args.list("paths").unwrap_or_default() {
             search.root(&path)?;
         }
-        let mut found = search.found;
-        found.skipped.extend(filter.unread.take().into_iter().map(|(path, why)| (path, why.into())));
-        Ok(found.told())
+        Ok(search.found.told())
     }
 }
 
@@ -70,7 +68,12 @@ impl Search<'_> {
             self.found.skipped.insert(written.to_owned(), why.into());
             return Ok(());
         }
-        self.folder(&path, 1, &mut BTreeSet::new())
+        self.folder(&path, 1, &mut BTreeSet::new())?;
+        // As in Ansible, under the folder that was asked for.
+        for why in self.filter.unread.take() {
+            self.found.skipped.insert(written.to_owned(), why.into());
+        }
+        Ok(())
     }
 
     /// All entries of a directory, then those of the directories in it.
@@ -149,7 +152,7 @@ struct Filter {
     now: i64,
     encoding: String,
     /// Files whose content is no text of the encoding.
-    unread: RefCell<Vec<(String, String)>>,
+    unread: RefCell<Vec<String>>,
 }
 
 #[derive(Clone, Copy)]
@@ -231,8 +234,12 @@ impl Filter {
             return Ok(true);
         };
         let Some(text) = view.read(path).ok().and_then(|bytes| self.decoded(bytes, view)) else {
-            let why = format!("Failed to read the file {} as {}", path.display(), self.encoding);
-            self.unread.borrow_mut().push((path.to_string_lossy().into_owned(), why));
+            let why = format!(
+                "Failed to read the file {} due to an encoding error. current encoding: {}",
+                path.display(),
+                self.encoding
+            );
+            self.unread.borrow_mut().push(why);
             return Ok(false);
         };
         if self.whole {

@@ -45,6 +45,7 @@ mod mount;
 mod mount_facts;
 mod nearest;
 mod openssl;
+mod own_module;
 mod package;
 mod package_facts;
 mod passing_file;
@@ -101,6 +102,9 @@ pub(crate) trait Module: Sync {
 
 /// The module of that name.
 pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
+    if name == muster_api::module::OWN_MODULE.name {
+        return Some(&own_module::Own);
+    }
     let canonical = muster_api::module::find(name)?.name;
     Some(match canonical {
         "apt" => &apt::Apt,
@@ -274,6 +278,11 @@ pub(crate) struct Args<'a> {
 impl<'a> Args<'a> {
     pub(crate) const fn of(step: &'a Step) -> Self {
         Self { values: &step.args }
+    }
+
+    /// All of them, by name.
+    pub(crate) const fn all(&self) -> &'a Map<String, Value> {
+        self.values
     }
 
     pub(crate) fn raw(&self, name: &str) -> Option<&'a Value> {

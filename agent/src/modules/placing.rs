@@ -18,6 +18,13 @@ pub(super) struct Before {
     pub(super) content: Vec<u8>,
 }
 
+/// What `unsafe_writes` says, or else the environment of the task, as Ansible's modules read it.
+pub(super) fn may_write_in_place(args: &Args<'_>, view: &View<'_>) -> bool {
+    let environment = view.environment().get("ANSIBLE_UNSAFE_WRITES");
+    let asked = environment.is_some_and(|word| matches!(word.as_str(), "1" | "true" | "True" | "yes" | "on"));
+    args.choice("unsafe_writes").unwrap_or(asked)
+}
+
 /// Contents above this size are told apart by their checksum only.
 const SHOWN_MAX: usize = 1024 * 1024;
 
@@ -135,7 +142,7 @@ fn write(before: &Before, content: Arc<[u8]>, wanted: &Wanted, args: &Args<'_>, 
         content,
         attributes,
         validate: args.text("validate").map(str::to_owned),
-        may_write_in_place: args.flag("unsafe_writes"),
+        may_write_in_place: may_write_in_place(args, view),
     }));
     let check = Check::change(diff, operations);
     match backup_file {

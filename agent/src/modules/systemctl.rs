@@ -88,8 +88,10 @@ fn show(name: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
 /// As `systemctl is-enabled` sees it: also what needs no enabling counts.
 fn is_enabled(name: &str, file_state: &str, view: &View<'_>) -> bool {
     match file_state {
-        "enabled" | "enabled-runtime" | "static" | "transient" => true,
-        "disabled" | "masked" | "masked-runtime" | "linked" | "linked-runtime" | "bad" => false,
+        "enabled" | "static" | "transient" => true,
+        // Until the next start only: Ansible takes that for not enabled.
+        "enabled-runtime" | "disabled" | "masked" | "masked-runtime" | "linked" | "linked-runtime"
+        | "bad" => false,
         // A unit that others enable is enabled where it has links of its own: they are told below the word.
         "indirect" | "alias" => view
             .ask("systemctl", &["is-enabled", "--full", "--", name])

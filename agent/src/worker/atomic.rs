@@ -41,7 +41,12 @@ pub(super) fn put(put: &Put) -> Result<(), PutError> {
         move |source| PutError::Io { act, path, source }
     };
     let old = std::fs::symlink_metadata(&put.path).ok().filter(|old| old.is_file());
-    let temporary = Temporary::beside(&put.path).map_err(error("create a file beside", &put.path))?;
+    let temporary = match Temporary::beside(&put.path) {
+        Ok(temporary) => temporary,
+        // Nothing new can be made in that folder: what is there may still be written.
+        Err(_) if put.may_write_in_place && old.is_some() => return write_in_place(put),
+        Err(failed) => return Err(error("create a file beside", &put.path)(failed)),
+    };
     temporary.fill(&put.content).map_err(error("write", &put.path))?;
     temporary
         .dress(&put.path, old.as_ref(), put.attributes)
@@ -51,13 +56,17 @@ pub(super) fn put(put: &Put) -> Result<(), PutError> {
     }
     match std::fs::rename(&temporary.path, &put.path) {
         Ok(()) => temporary.keep(),
-        Err(_) if put.may_write_in_place && old.is_some() => {
-            std::fs::write(&put.path, &put.content).map_err(error("write in place", &put.path))?;
-            set(&put.path, put.attributes).map_err(error("set owner and mode of", &put.path))?;
-        }
+        Err(_) if put.may_write_in_place && old.is_some() => write_in_place(put)?,
         Err(failed) => return Err(error("replace", &put.path)(failed)),
     }
     sync_folder(&put.path).map_err(error("sync the folder of", &put.path))
+}
+
+/// The user said that a file which is half written for a moment is better than none.
+fn write_in_place(put: &Put) -> Result<(), PutError> {
+    let error = |act| move |source| PutError::Io { act, path: put.path.clone(), source };
+    std::fs::write(&put.path, &put.content).map_err(error("write in place"))?;
+    set(&put.path, put.attributes).map_err(error("set owner and mode of"))
 }
 
 /// Copies content and attributes of a file.

@@ -16,7 +16,7 @@ pub(super) fn serve() -> io::Result<()> {
     step::umask();
     step::report_faults();
     let Inbox { messages, contents } = wire::listen(controller_went_away);
-    let Ok(ToWorker::Hello { protocol, run, check }) = messages.recv() else {
+    let Ok(ToWorker::Hello { protocol, run, check, shares }) = messages.recv() else {
         return refuse("the first message must be a hello");
     };
     if protocol != PROTOCOL {
@@ -26,7 +26,7 @@ pub(super) fn serve() -> io::Result<()> {
         ));
     }
     // A check session writes nothing, so it needs no lock and makes none.
-    let lock = if check { None } else { Some(lock::take(&lock::path(), &run)) };
+    let lock = if check || shares { None } else { Some(lock::take(&lock::path(), &run)) };
     let _lock = match lock.transpose() {
         Ok(lock) => lock,
         Err(error) => return refuse(&error.to_string()),

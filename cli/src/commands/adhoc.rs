@@ -6,7 +6,7 @@ use crate::args::AdHocArgs;
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::inventory::Tolerance;
-use crate::playbook::{Loader, Playbook};
+use crate::playbook::{Library, Loader, Playbook};
 use crate::report::{Events, Kind, Screen};
 use crate::run::agents::Agents;
 use crate::run::content::Contents;
@@ -44,7 +44,8 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
     }
     let engine = Arc::new(Engine::new());
     let early = Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: folder.clone() };
-    let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early));
+    let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early))
+        .with_library(Library::new(&folder, basis.settings.library()));
     let playbook = playbook(args, &folder, &loader)?;
     let options = Options {
         forks: args.connection.forks.or(basis.settings.forks()).unwrap_or(50),
@@ -55,6 +56,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
         limit: basis.limit_text.clone(),
         inventory_sources: basis.inventory_sources.clone(),
         playbook_dir: folder,
+        settings: Arc::new(basis.settings.clone()),
         ..Options::default()
     };
     let (events, receiver) = Events::channel();

@@ -5,8 +5,9 @@ use super::listing;
 use crate::args::{Output, PlanArgs, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
-use crate::inventory::Tolerance;
-use crate::playbook::{Loader, Playbook};
+use crate::inventory::{LOCALHOST, Tolerance};
+use crate::load::Reader;
+use crate::playbook::{Library, Loader, Playbook};
 use crate::report::{Events, Kind, Screen};
 use crate::run::agents::Agents;
 use crate::run::content::Contents;
@@ -19,6 +20,8 @@ use crate::run::room::{Gathering, Options, Parts, Room, lock};
 use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
 use crate::template::Engine;
+use crate::vault::Keyring;
+use crate::yaml::Node;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,12 +63,16 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         &args.vault,
         &args.vars.extra_vars,
         Some(&playbook_dir),
-        Tolerance::Nothing,
+        // A run on the controller alone needs no inventory; for any other a missing one is a mistake.
+        if only_localhost(&args.playbooks) { Tolerance::All } else { Tolerance::Nothing },
     )?;
     let engine = Arc::new(Engine::new());
     let early =
         Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: playbook_dir.clone() };
-    let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early));
+    let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early))
+        .with_library(Library::new(&playbook_dir, basis.settings.library()))
+        .warning_of_files(args.syntax_check)
+        .minding_missing_handlers(basis.settings.minds_missing_handlers());
     let playbooks = playbooks(&args.playbooks, &loader)?;
     if args.flush_cache {
         let note = "`--flush-cache`: nothing is kept between runs, so there is no cache to flush";
@@ -135,6 +142,20 @@ pub(super) fn network() -> Result<tokio::runtime::Runtime> {
     })
 }
 
+/// Whether all plays name the controller as their only host, and none is imported from elsewhere.
+fn only_localhost(playbooks: &[PathBuf]) -> bool {
+    let reader = Reader::new(Keyring::default());
+    let is_local = |play: &Node| {
+        let host = play.get("hosts").and_then(Node::scalar_text);
+        host.is_some_and(|host| LOCALHOST.contains(&host.as_ref()))
+    };
+    let all_local = |path: &PathBuf| {
+        let document = reader.yaml(path).ok();
+        document.as_ref().and_then(Node::as_seq).is_some_and(|plays| plays.iter().all(is_local))
+    };
+    playbooks.iter().all(all_local)
+}
+
 /// What is not there yet is refused, not ignored.
 fn refuse(args: &PlaybookArgs) -> Result<()> {
     let wrong = |why: &str, next: &str| {
@@ -173,7 +194,7 @@ fn options(args: &PlaybookArgs, basis: &Basis, tags: TagFilter, playbook_dir: &P
         force_handlers: args.force_handlers || basis.settings.force_handlers(),
         limit: basis.limit_text.clone(),
         inventory_sources: basis.inventory_sources.clone(),
-        config_file: basis.settings.file.as_ref().map(|file| file.display().to_string()),
+        settings: Arc::new(basis.settings.clone()),
         strategy: basis.settings.strategy(),
         gathering: gathering(basis.settings.gathering().as_deref())?,
         any_errors_fatal: basis.settings.any_errors_fatal(),

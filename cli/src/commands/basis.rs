@@ -267,7 +267,7 @@ fn words(text: &str) -> Result<Vars> {
     let wrong = |why: String| Diagnostic::error(why).exits_with(Exit::WrongUse);
     let span = Span::new(&SourceFile::new("--extra-vars", text), 0..text.len());
     let mut vars = Vars::new();
-    for word in crate::run::split_words(text).map_err(wrong)? {
+    for word in crate::playbook::split_arguments(text).map_err(wrong)? {
         let Some((name, value)) = word.split_once('=') else {
             return Err(wrong(format!(
                 "`--extra-vars`: `{word}` is neither `name=value` nor JSON, YAML or `@FILE`"

@@ -118,6 +118,8 @@ impl Host {
         let mut host = Self { is_implicit: true, ..Self::new(name, None) };
         let span = Span::outside("the implicit localhost");
         host.vars.insert("ansible_connection".into(), Node::text(&span, "local"));
+        let python = "{{ ansible_playbook_python }}";
+        host.vars.insert("ansible_python_interpreter".into(), Node::text(&span, python));
         host
     }
 }

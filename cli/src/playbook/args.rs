@@ -114,6 +114,20 @@ fn free_text(text: &Node, written: &str, free: &[Range<usize>], has_options: boo
     Some(Node { tag: text.tag, ..Node::text(&span, joined) })
 }
 
+/// The words of `a=1 b="two words" c={{ 'x' }}`, without their quotes.
+///
+/// # Errors
+///
+/// A sentence: a quote or a template brace is not closed.
+pub(crate) fn split_arguments(text: &str) -> Result<Vec<String>, String> {
+    let words = split(text).map_err(|open| format!("`{}` is not closed in `{text}`", open.what))?;
+    let bare = |word: &str| match word.split_once('=') {
+        Some((name, value)) => format!("{name}={}", unescape(unquote(value))),
+        None => unescape(unquote(word)),
+    };
+    Ok(words.into_iter().map(|word| bare(&text[word])).collect())
+}
+
 /// What is not closed at the end of a text, and the byte at which it was opened.
 #[derive(Debug, PartialEq, Eq)]
 struct Open {

@@ -1,6 +1,7 @@
 //! From files to plays. A `Pass` is one reading: it collects all mistakes and goes on after each.
 
 use super::keyword::{Given, Holder, Keyword, Keywords, Shape};
+use super::library::Library;
 use super::role::RoleCall;
 use super::{Block, Item, Play, Playbook, Role, Scope, ScopeKind, Task, check, module, shape};
 use crate::error::{Diagnostic, Diagnostics, Result, Severity};
@@ -38,8 +39,11 @@ pub(crate) struct Loader {
     pub(super) reader: Arc<Reader>,
     pub(super) roles_path: Vec<PathBuf>,
     pub(super) early_names: Box<dyn EarlyNames>,
-    /// Whether files that tasks name are looked for. Not so for a check of the syntax alone.
-    pub(super) wants_files: bool,
+    /// Files that tasks name and that are not there are only warned of, as for `--syntax-check`.
+    pub(super) warns_of_files: bool,
+    /// A notification that no handler answers is an error.
+    pub(super) minds_missing_handlers: bool,
+    pub(super) library: Library,
 }
 
 /// What `include_role` brings in.
@@ -58,12 +62,32 @@ impl Loader {
         roles_path: Vec<PathBuf>,
         early_names: Box<dyn EarlyNames>,
     ) -> Self {
-        Self { reader, roles_path, early_names, wants_files: true }
+        Self {
+            reader,
+            roles_path,
+            early_names,
+            warns_of_files: false,
+            minds_missing_handlers: true,
+            library: Library::default(),
+        }
     }
 
-    /// Does not look for the files that tasks name: for `--syntax-check`.
-    pub(crate) fn syntax_only(mut self) -> Self {
-        self.wants_files = false;
+    /// Only warns of files that tasks name and that are not there: for `--syntax-check`, since what is missing here may
+    /// be there where the playbook runs.
+    pub(crate) fn warning_of_files(mut self, warns: bool) -> Self {
+        self.warns_of_files = warns;
+        self
+    }
+
+    /// Where modules of the user are.
+    pub(crate) fn with_library(mut self, library: Library) -> Self {
+        self.library = library;
+        self
+    }
+
+    /// Whether a notification that no handler answers is an error; it is one unless a setting says otherwise.
+    pub(crate) fn minding_missing_handlers(mut self, minds: bool) -> Self {
+        self.minds_missing_handlers = minds;
         self
     }
 

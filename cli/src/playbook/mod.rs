@@ -9,6 +9,7 @@ mod args;
 mod block;
 mod check;
 pub(crate) mod keyword;
+mod library;
 mod load;
 mod module;
 mod play;
@@ -19,6 +20,8 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use args::split_arguments;
+pub(crate) use library::Library;
 pub(crate) use load::{EarlyNames, IncludedRole, Loader, NoTemplates};
 pub(crate) use role::RoleCall;
 pub(crate) use search::{Found, Kind as FileKind, find_file};
@@ -107,6 +110,8 @@ pub(crate) struct Task {
     pub(crate) module: ModuleName,
     /// What the module is told.
     pub(crate) args: Args,
+    /// The file of the module, where it is one of the user's.
+    pub(crate) own_module: Option<std::path::PathBuf>,
     /// `loop` or `with_…`.
     pub(crate) loop_over: Option<Loop>,
     /// Whether it stands among handlers.
@@ -149,7 +154,7 @@ pub(crate) enum LoopKind {
 }
 
 /// Keywords, and what they stand in. Scopes form a chain from a task to its play.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scope {
     pub(crate) kind: ScopeKind,
     pub(crate) keywords: Keywords,

@@ -33,6 +33,7 @@ pub(super) fn pick(
     candidates: Vec<Candidate>,
     holder: Holder,
     task: &Span,
+    is_known: &dyn Fn(&str) -> bool,
 ) -> Result<Candidate, Vec<Diagnostic>> {
     let known = candidates.iter().position(|(key, _)| is_known(&key.key_text()));
     let position = match (known, candidates.len()) {
@@ -50,7 +51,7 @@ pub(super) fn pick(
     if known.is_none() {
         mistakes.push(unknown_module(&module_key, holder));
     }
-    mistakes.extend(strays(&candidates, position, holder));
+    mistakes.extend(strays(&candidates, position, holder, is_known));
     if mistakes.is_empty() {
         candidates.into_iter().nth(position).ok_or_else(Vec::new)
     } else {
@@ -84,7 +85,12 @@ pub(super) fn unknown_module(key: &Node, holder: Holder) -> Diagnostic {
 }
 
 /// What the entries beside the module are wrong about. Arguments that are not indented are one mistake.
-fn strays(candidates: &[Candidate], module: usize, holder: Holder) -> Vec<Diagnostic> {
+fn strays(
+    candidates: &[Candidate],
+    module: usize,
+    holder: Holder,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Vec<Diagnostic> {
     let (module_key, module_value) = &candidates[module];
     let spec = module::find(&module_key.key_text());
     let is_argument = |name: &str| spec.is_some_and(|spec| spec.argument(name).is_some());
@@ -97,7 +103,7 @@ fn strays(candidates: &[Candidate], module: usize, holder: Holder) -> Vec<Diagno
         mistakes.push(not_indented(&arguments, module_key));
     }
     for (key, _) in others {
-        mistakes.push(stray(key, module_key, holder));
+        mistakes.push(stray(key, module_key, holder, is_known));
     }
     mistakes
 }
@@ -118,7 +124,7 @@ fn not_indented(arguments: &[&Candidate], module_key: &Node) -> Diagnostic {
     mistake.at(&module_key.span, "the module").hint(format!("indent {names} under `{module}`"))
 }
 
-fn stray(key: &Node, module_key: &Node, holder: Holder) -> Diagnostic {
+fn stray(key: &Node, module_key: &Node, holder: Holder, is_known: &dyn Fn(&str) -> bool) -> Diagnostic {
     let name = key.key_text();
     let module = module_key.key_text();
     if is_known(&name) {

@@ -38,7 +38,9 @@ impl Pass<'_> {
         let post_tasks = self.section(&scope, Keyword::PostTasks);
         let mut handlers = std::mem::take(&mut self.role_handlers);
         handlers.extend(self.handlers(&scope));
-        check::notifications(&[&pre_tasks, &tasks, &post_tasks], &roles, &handlers, &mut self.mistakes);
+        if self.loader.minds_missing_handlers {
+            check::notifications(&[&pre_tasks, &tasks, &post_tasks], &roles, &handlers, &mut self.mistakes);
+        }
         let vars_prompt = self.prompts(&scope);
         let vars_files =
             scope.keywords.get(Keyword::VarsFiles).map(Node::one_or_many).unwrap_or_default().to_vec();

@@ -8,7 +8,7 @@ use super::{Args, Block, Item, ModuleName, Role, RoleMeta, Scope, ScopeKind, Tas
 use crate::error::{Diagnostic, Result};
 use crate::source::Span;
 use crate::suggest;
-use crate::yaml::{Kind, Mapping, Node};
+use crate::yaml::{Kind, Mapping, Node, boolean};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,9 +139,13 @@ impl Pass<'_> {
         if !self.check_import(task, &CALL_ARGS[..6], &CALL_ARGS) {
             return Vec::new();
         }
-        let Some(call) = self.mistakes.collect(RoleCall::of_args(&task.args, task.span())) else {
+        let Some(mut call) = self.mistakes.collect(RoleCall::of_args(&task.args, task.span())) else {
             return Vec::new();
         };
+        if let Some(node) = task.args.named.get("allow_duplicates").filter(|node| node.has_template()) {
+            let rendered = self.early_text(node, &task.scope);
+            call.allow_duplicates = rendered.map(|text| boolean(&text.to_lowercase()).unwrap_or(true));
+        }
         let mut blocks = Vec::new();
         self.deeper(&task.module.0.span, |pass| pass.role(&call, &task.scope, &mut blocks));
         blocks.into_iter().map(Item::Block).collect()
@@ -440,7 +444,14 @@ fn argument_check(role: &Role, entry: &str, spec: &Node, outer: &Arc<Scope>) -> 
     };
     let args = Args { named: named.into_iter().collect(), ..Args::default() };
     let module = ModuleName(text("ansible.builtin.validate_argument_spec"));
-    Arc::new(Task { scope: Arc::new(scope), module, args, loop_over: None, is_handler: false })
+    Arc::new(Task {
+        scope: Arc::new(scope),
+        module,
+        args,
+        own_module: None,
+        loop_over: None,
+        is_handler: false,
+    })
 }
 
 /// The scope of a role that is brought in by a task or block rather than by an entry of `roles:`.

@@ -87,11 +87,14 @@ impl Pass<'_> {
         holder: Holder,
     ) -> Vec<Item> {
         let Parts { mut keywords, loops, candidates } = self.parts(mapping, holder);
-        let Some(mut call) = self.call(&mut keywords, candidates, entry, holder) else { return Vec::new() };
+        let Some(mut call) = self.call(&mut keywords, candidates, entry, holder, outer) else {
+            return Vec::new();
+        };
         self.add_args_keyword(&keywords, &mut call.args);
         let loop_over = self.loop_of(&keywords, &loops);
         self.check_register(&keywords);
         let name = ModuleName(call.name);
+        let own_module = self.loader.library.find(name.written(), outer);
         let kind = match name.bare() {
             "include_tasks" | "include_role" => ScopeKind::Include,
             "import_tasks" => ScopeKind::Import,
@@ -100,8 +103,8 @@ impl Pass<'_> {
         };
         let scope = self.scope(kind, keywords, Some(outer), entry);
         let is_handler = holder == Holder::Handler;
-        let task = Task { scope, module: name, args: call.args, loop_over, is_handler };
-        check::task(&task, self.loader.wants_files, &mut self.mistakes);
+        let task = Task { scope, module: name, args: call.args, own_module, loop_over, is_handler };
+        check::task(&task, self.loader.warns_of_files, &mut self.mistakes);
         match task.module.bare() {
             "import_tasks" => self.import_tasks(&task),
             "import_role" => self.import_role(&task),
@@ -123,11 +126,14 @@ impl Pass<'_> {
         candidates: Vec<(Node, Node)>,
         entry: &Node,
         holder: Holder,
+        outer: &Scope,
     ) -> Option<Call> {
+        let loader = self.loader;
+        let is_known = |name: &str| module::is_known(name) || loader.library.find(name, outer).is_some();
         let action =
             keywords.given(Keyword::Action).or_else(|| keywords.given(Keyword::LocalAction)).cloned();
         let Some(action) = action else {
-            return match module::pick(candidates, holder, &entry.span) {
+            return match module::pick(candidates, holder, &entry.span, &is_known) {
                 Ok((name, value)) => {
                     let args = self.module_args(&name.key_text(), &value);
                     args.map(|args| Call { name, args })
@@ -139,7 +145,7 @@ impl Pass<'_> {
             };
         };
         for (key, _) in candidates {
-            let mistake = if module::is_known(&key.key_text()) {
+            let mistake = if is_known(&key.key_text()) {
                 Diagnostic::error(format!(
                     "a task has one module, here are `{}` and `{}`",
                     action.keyword,
@@ -156,11 +162,11 @@ impl Pass<'_> {
             let value = Node::text(&action.key, "localhost");
             keywords.set(Given { keyword: Keyword::DelegateTo, key: action.key.clone(), value });
         }
-        self.action(&action, holder)
+        self.action(&action, holder, &is_known)
     }
 
     /// `action: copy src=a` and `action: {module: copy, src: a}`.
-    fn action(&mut self, action: &Given, holder: Holder) -> Option<Call> {
+    fn action(&mut self, action: &Given, holder: Holder, is_known: &dyn Fn(&str) -> bool) -> Option<Call> {
         let (name, args) = match &action.value.kind {
             Kind::Str(text) => {
                 let (name, rest) = split_action(&action.value, text);
@@ -185,7 +191,7 @@ impl Pass<'_> {
                 return None;
             }
         };
-        if !name.has_template() && !module::is_known(&name.key_text()) {
+        if !name.has_template() && !is_known(&name.key_text()) {
             self.mistakes.push(module::unknown_module(&name, holder));
             return None;
         }
@@ -307,13 +313,19 @@ impl Pass<'_> {
 /// The first word of an action and the rest of its text.
 fn split_action(action: &Node, text: &str) -> (Node, Node) {
     let start = text.len() - text.trim_start().len();
-    // A template may name the module, with blanks in it.
-    let in_template = text[start..].starts_with("{{");
-    let name_end = if in_template {
-        text[start..].find("}}").map_or(text.len(), |at| start + at + 2)
-    } else {
-        text[start..].find(char::is_whitespace).map_or(text.len(), |at| start + at)
+    // Templates may be parts of the module's name, with blanks in them.
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    let is_end = |(_, c): &(usize, char)| {
+        match (before, *c) {
+            ('{', '{') => depth += 1,
+            ('}', '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        before = *c;
+        depth == 0 && c.is_whitespace()
     };
+    let name_end = text[start..].char_indices().find(is_end).map_or(text.len(), |(at, _)| start + at);
     let rest_start = name_end + (text[name_end..].len() - text[name_end..].trim_start().len());
     let part = |range: std::ops::Range<usize>| Node::text(&action.span_of(range.clone()), &text[range]);
     let name = part(start..name_end);

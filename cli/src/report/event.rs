@@ -1,5 +1,6 @@
 //! Everything that happens in a run. Renderers show it; nothing else is shown.
 
+use super::custom_stats::CustomStats;
 use crate::run::result::TaskResult;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -61,7 +62,12 @@ pub(crate) enum Event {
     /// The run is being stopped.
     Stopping { text: String },
     /// The end, with what was counted for each host.
-    Recap { hosts: IndexMap<String, Stats>, seconds: f64 },
+    Recap {
+        hosts: IndexMap<String, Stats>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        custom: Option<CustomStats>,
+        seconds: f64,
+    },
 }
 
 /// A result without what must not be shown.

@@ -1,6 +1,7 @@
 //! What is shown of a run. Everything that happens is an event; each renderer shows the same events in its way.
 
 mod adhoc;
+mod custom_stats;
 mod diff_text;
 mod event;
 mod json;
@@ -11,6 +12,7 @@ mod progress;
 mod screen;
 pub(crate) mod text;
 
+pub(crate) use custom_stats::CustomStats;
 pub(crate) use diff_text::{diff_json, diff_lines};
 pub(crate) use event::{Event, Events, Stats};
 pub(crate) use screen::{Kind, Screen};

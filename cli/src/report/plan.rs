@@ -217,7 +217,7 @@ mod tests {
 
     fn recap(hosts: &[(&str, Stats)]) -> Event {
         let hosts = hosts.iter().map(|(name, stats)| ((*name).to_owned(), *stats)).collect();
-        Event::Recap { hosts, seconds: 0.0 }
+        Event::Recap { hosts, custom: None, seconds: 0.0 }
     }
 
     #[test]

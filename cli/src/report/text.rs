@@ -1,5 +1,6 @@
 //! The report of `apply`: shaped as people know it from ansible-playbook, with failures that can be read.
 
+use super::custom_stats::CustomStats;
 use super::diff_text::{LineKind, diff_lines};
 use super::event::{Event, Stats};
 use super::palette::{Paint, Palette};
@@ -71,7 +72,7 @@ impl Text {
                 self.palette.paint(Paint::Skipped, text.trim_end()) + "\n"
             }
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
-            Event::Recap { hosts, .. } => self.recap(hosts),
+            Event::Recap { hosts, custom, .. } => self.recap(hosts) + &self.custom_stats(custom.as_ref()),
             Event::Playbook { .. } | Event::Meta { .. } | Event::Started { .. } | Event::Progress { .. } => {
                 String::new()
             }
@@ -216,6 +217,11 @@ impl Text {
         }
         text.push('\n');
         text
+    }
+
+    fn custom_stats(&self, custom: Option<&CustomStats>) -> String {
+        let Some(custom) = custom else { return String::new() };
+        self.banner("CUSTOM STATS: ") + &custom.lines() + "\n"
     }
 
     fn recap_line(&self, name: &str, stats: &Stats) -> String {
@@ -369,7 +375,7 @@ mod tests {
     #[test]
     fn the_recap_has_ansibles_fields() {
         let hosts = IndexMap::from_iter([("n1".to_owned(), Stats { ok: 3, changed: 1, ..Stats::default() })]);
-        let shown = text().render(&Event::Recap { hosts, seconds: 1.0 });
+        let shown = text().render(&Event::Recap { hosts, custom: None, seconds: 1.0 });
         assert!(shown.ends_with(
             "\nn1                         : ok=3    changed=1    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0   \n\n"
         ), "{shown}");

@@ -32,7 +32,15 @@ pub(crate) fn arguments(
     scope: &Scope,
 ) -> Result<Map<String, Json>, ArgumentsError> {
     let given = rendered(task, spec, scope)?;
-    let given = given.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    let mut given: Map<String, Json> =
+        given.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    if spec.name == "include_vars" && given.get("file").is_some_and(Json::is_null) {
+        // A lookup that found nothing: the module says that there is no such file.
+        given.insert("file".to_owned(), "".into());
+    }
+    if spec.name == "assert" && given.get("that").is_some_and(Json::is_null) {
+        return Err(ArgumentsError::Refused("Empty conditional expression".to_owned()));
+    }
     coerce(spec, &given).map_err(|problems| ArgumentsError::Refused(sentences(spec, &problems).join("; ")))
 }
 

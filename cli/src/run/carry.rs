@@ -184,6 +184,7 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
             files::script_part(request, &room.contents).map(|part| Work::Parts(vec![part])).map_err(failed)
         }
         "cluster" => cluster_part(request).map(|part| Work::Parts(vec![part])).map_err(failed),
+        "own_module" => files::own_module_part(request, &room.contents).map(one).map_err(failed),
         "fetch" => Ok(Work::Fetch),
         "wait_for_connection" => Ok(Work::WaitForConnection),
         "reboot" => Ok(Work::Reboot),

@@ -80,10 +80,9 @@ impl Trip<'_> {
         let message = text(args, "msg").unwrap_or_default().replace('\'', r"'\''");
         // shutdown(8) counts in minutes.
         let minutes = self.seconds("pre_reboot_delay").as_secs() / 60;
-        format!(
-            "shutdown -r {} '{message}'",
-            if minutes == 0 { "now".to_owned() } else { format!("+{minutes}") }
-        )
+        let when = if minutes == 0 { "now".to_owned() } else { format!("+{minutes}") };
+        let folders = super::arguments::texts(args, "search_paths").join(":").replace('\'', r"'\''");
+        format!("PATH='{folders}' shutdown -r {when} '{message}'")
     }
 
     /// Asks until the host's boot is one that will do, or the time is over.

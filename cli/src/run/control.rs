@@ -9,9 +9,11 @@ use super::task_run::Request;
 use super::template_error::sentence;
 use crate::load::Reader;
 use crate::playbook::FileKind;
-use crate::template::{FailureKind, TemplateError, Value, text_of, to_json, unknown};
+use crate::source::Span;
+use crate::template::{FailureKind, TemplateError, Value, from_json, text_of, to_json, unknown};
 use crate::vars::Vars;
 use crate::yaml::{Kind, Node, Tag};
+use minijinja::value::ValueKind;
 use serde_json::{Map, Value as Json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +58,7 @@ impl Control<'_> {
             "group_by" => Ok(Self::group_by(request)),
             "validate_argument_spec" => validate(request),
             "pause" => return Self::pause(request),
-            "set_stats" => Ok(TaskResult::failed("`set_stats` is not supported")),
+            "set_stats" => Ok(set_stats(&request.args)),
             other => {
                 Ok(TaskResult::failed(format!("the controller does not know how to carry out `{other}`")))
             }
@@ -97,8 +99,11 @@ impl Control<'_> {
                     "`var` is {found}: it is not a string and conversion is not allowed"
                 )));
             }
-            let (name, value) = self.variable(request, node)?;
+            let (name, value) = self.variable(request, node, &mut result.warnings)?;
             result.result.insert(name, value);
+            if !result.warnings.is_empty() {
+                result.result.insert("warnings".into(), result.warnings.clone().into());
+            }
             return Ok(result);
         }
         let message = match written(&request.task, "msg") {
@@ -110,7 +115,12 @@ impl Control<'_> {
     }
 
     /// `debug: var` is an expression; where it is undefined that is what is shown.
-    fn variable(&self, request: &Request, node: &Node) -> Result<(String, Json), TemplateError> {
+    fn variable(
+        &self,
+        request: &Request,
+        node: &Node,
+        warnings: &mut Vec<String>,
+    ) -> Result<(String, Json), TemplateError> {
         let name = match node.has_template() {
             true => Node::text(&node.span, text_of(&request.scope.render_node(node)?)),
             false => node.clone(),
@@ -118,37 +128,41 @@ impl Control<'_> {
         let shown = name.scalar_text().unwrap_or_default().into_owned();
         let value = match request.scope.expression(&name) {
             Ok(value) => to_json(&value),
-            Err(err) if err.is_undefined() => format!("<< error 1 - {} >>", undefined(&err)).into(),
+            Err(err) if err.is_undefined() => {
+                let why = undefined(&err);
+                warnings.push(format!("Encountered 1 template error.\nerror 1 - {why}"));
+                format!("<< error 1 - {why} >>").into()
+            }
             Err(err) => return Err(err),
         };
         Ok((shown, value))
     }
 
     fn assert(request: &Request) -> Result<TaskResult, TemplateError> {
-        let Some(that) = written(&request.task, "that") else {
-            return Ok(TaskResult::failed("conditional required in \"that\" string"));
+        let splat = splat(request)?;
+        let given = |name: &str| -> Result<Option<Value>, TemplateError> {
+            match (splat.iter().find(|(known, _)| known == name), written(&request.task, name)) {
+                (Some((_, value)), _) => Ok(Some(value.clone())),
+                (None, Some(node)) => request.scope.render_node(node).map(Some),
+                (None, None) => Ok(None),
+            }
         };
-        let message = |name: &str| match written(&request.task, name) {
-            Some(node) => request.scope.render_node(node).map(Some),
-            None => Ok(None),
+        let that = match (splat.iter().find(|(name, _)| name == "that"), written(&request.task, "that")) {
+            (Some((_, that)), _) => of_value(that, request.task.span()),
+            (None, Some(that)) => conditions(that, request)?,
+            (None, None) => return Ok(TaskResult::failed("conditional required in \"that\" string")),
         };
-        let fails = match message("fail_msg")? {
-            Some(message) => Some(message),
-            None => message("msg")?,
-        };
-        for condition in conditions(that, request)? {
-            if !request.scope.condition(&condition)? {
+        let fails = given("fail_msg")?.map_or_else(|| given("msg"), |message| Ok(Some(message)))?;
+        for condition in &that {
+            if !request.scope.condition(condition)? {
                 let mut result = TaskResult::failed(fails.as_ref().map_or("Assertion failed".into(), lines));
                 result.result.insert("assertion".into(), condition.to_json());
                 result.result.insert("evaluated_to".into(), false.into());
                 return Ok(result);
             }
         }
-        let message = message("success_msg")?.as_ref().map_or("All assertions passed".into(), lines);
-        let is_quiet = match written(&request.task, "quiet") {
-            Some(node) => is_true(&request.scope.render_node(node)?),
-            None => false,
-        };
+        let message = given("success_msg")?.as_ref().map_or("All assertions passed".into(), lines);
+        let is_quiet = given("quiet")?.is_some_and(|quiet| is_true(&quiet));
         let result = Map::from_iter([("msg".to_owned(), Json::from(message))]);
         Ok(TaskResult { result, is_talk: !is_quiet, ..TaskResult::default() })
     }
@@ -163,7 +177,8 @@ impl Control<'_> {
             }
             if !is_variable_name(&name) {
                 return Ok(TaskResult::failed(format!(
-                    "`{name}` is no name for a variable: letters, digits and underscores, not starting with a digit"
+                    "Invalid variable name '{name}': letters, digits and underscores, not starting with a digit, no word \
+                     of the language"
                 )));
             }
             let value = match node {
@@ -204,7 +219,12 @@ impl Control<'_> {
                     true => text_of(&request.scope.render_node(name)?),
                     false => name.key_text().into_owned(),
                 };
-                given.push((name, request.scope.render_node(node)));
+                // `omit` leaves the variable out.
+                match request.scope.render_or_omit(&crate::vars::Data::of(node)) {
+                    Ok(Some(value)) => given.push((name, Ok(value))),
+                    Ok(None) => {}
+                    Err(err) => given.push((name, Err(err))),
+                }
             }
         }
         Ok(given)
@@ -240,6 +260,9 @@ impl Control<'_> {
             vars = Vars::new();
             vars.set(name, whole, None);
             facts = Map::from_iter([(name.to_owned(), Json::Object(facts))]);
+        }
+        if text(args, "hash_behaviour") == Some("merge") {
+            vars = over_known(&vars, &request.scope);
         }
         let shown: Vec<Json> = files.iter().map(|file| file.display().to_string().into()).collect();
         result.result.insert("ansible_facts".into(), facts.into());
@@ -340,19 +363,53 @@ fn groups_json(groups: &[String]) -> Json {
     groups.iter().map(String::as_str).collect::<Vec<_>>().into()
 }
 
+/// The arguments of a task that gives all of them as one template.
+fn splat(request: &Request) -> Result<Vec<(String, Value)>, TemplateError> {
+    let Some(template) = &request.task.args.template else { return Ok(Vec::new()) };
+    let all = request.scope.render_node(template)?;
+    Ok(crate::template::pairs(&all).into_iter().map(|(name, value)| (text_of(&name), value)).collect())
+}
+
 /// The conditions of `that`: a list, one, or a template that gives either.
 fn conditions(that: &Node, request: &Request) -> Result<Vec<Node>, TemplateError> {
     if that.has_template() && matches!(that.kind, Kind::Str(_)) {
-        let value = request.scope.render_node(that)?;
-        let texts = match value.kind() {
-            minijinja::value::ValueKind::Bool => {
-                return Ok(vec![Node::new(&that.span, Kind::Bool(value.is_true()))]);
-            }
-            _ => list_of_texts(&value),
-        };
-        return Ok(texts.into_iter().map(|text| Node::text(&that.span, text)).collect());
+        return Ok(of_value(&request.scope.render_node(that)?, &that.span));
     }
     Ok(that.one_or_many().to_vec())
+}
+
+/// Conditions that a template gave: truths as they are, texts as expressions.
+fn of_value(that: &Value, span: &Span) -> Vec<Node> {
+    let one = |value: &Value| match value.kind() {
+        ValueKind::Bool => Node::new(span, Kind::Bool(value.is_true())),
+        _ => Node::text(span, text_of(value)),
+    };
+    match that.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            that.try_iter().into_iter().flatten().map(|item| one(&item)).collect()
+        }
+        _ => vec![one(that)],
+    }
+}
+
+/// `set_stats`: what the run shows at its end.
+fn set_stats(args: &Map<String, Json>) -> TaskResult {
+    let Some(data) = args.get("data").and_then(Json::as_object) else {
+        return TaskResult::failed("The 'data' option needs to be a dictionary/hash");
+    };
+    if let Some(name) = data.keys().find(|name| !is_variable_name(name)) {
+        return TaskResult::failed(format!(
+            "Invalid variable name '{name}': letters, digits and underscores, not starting with a digit"
+        ));
+    }
+    // Whatever is no word for true is false here.
+    let truth = |name: &str| args.get(name).is_some_and(|value| is_true(&from_json(value)));
+    let (per_host, aggregate) = (truth("per_host"), truth("aggregate"));
+    let mut result = TaskResult::default();
+    let stats = serde_json::json!({"data": data, "per_host": per_host, "aggregate": aggregate});
+    result.result.insert("ansible_stats".into(), stats);
+    result.effects.push(Effect::Stats { data: data.clone(), per_host, aggregate });
+    result
 }
 
 /// What is missing, in Ansible's words: playbooks compare with them.
@@ -368,10 +425,28 @@ fn lines(message: &Value) -> String {
     list_of_texts(message).join("\n")
 }
 
+/// Words of Python, which templates cannot use as names.
+const RESERVED: [&str; 38] = [
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
+    "del", "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with",
+    "yield",
+];
+
 fn is_variable_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+    !RESERVED.contains(&name)
+        && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && chars.all(|char| char.is_alphanumeric() || char == '_')
+}
+
+/// Variables, their mappings joined with those that are known under the same names.
+fn over_known(vars: &Vars, scope: &crate::vars::Scope) -> Vars {
+    let joined = |(name, var): (&str, &crate::vars::Var)| match scope.get(name) {
+        Ok(Some(known)) => (name.to_owned(), crate::vars::Data::Plain(known).joined(&var.data)),
+        _ => (name.to_owned(), var.data.clone()),
+    };
+    vars.iter().map(joined).collect()
 }
 
 /// The files that `include_vars` reads.
@@ -382,6 +457,9 @@ fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
         .map(|extension| extension.trim_start_matches('.').to_owned())
         .collect();
     if let Some(name) = text(args, "file") {
+        if name.is_empty() {
+            return Err("Could not find file on the Ansible Controller: its name is empty".to_owned());
+        }
         let file = find_file(&request.task, FileKind::Vars, name)?;
         return Ok(vec![file]);
     }

@@ -368,7 +368,14 @@ mod tests {
     fn task(name: &str) -> Arc<Task> {
         let module = ModuleName(Node::text(&Span::outside("test"), "debug"));
         let args = Args::default();
-        Arc::new(Task { scope: scope(name), module, args, loop_over: None, is_handler: false })
+        Arc::new(Task {
+            scope: scope(name),
+            module,
+            args,
+            own_module: None,
+            loop_over: None,
+            is_handler: false,
+        })
     }
 
     fn tasks(names: &[&str]) -> Vec<Item> {

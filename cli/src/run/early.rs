@@ -1,7 +1,7 @@
 //! Names that must be known before a play runs, such as the file of an `import_tasks`: rendered with `-e` and with the
 //! variables written around them.
 
-use super::layers::Layers;
+use super::layers::{Layers, role_info};
 use crate::error::Diagnostic;
 use crate::playbook::{EarlyNames, Scope as Written};
 use crate::template::{Engine, text_of};
@@ -19,13 +19,14 @@ pub(crate) struct Early {
 
 impl EarlyNames for Early {
     fn render(&self, text: &Node, scope: &Written) -> Result<String, Diagnostic> {
+        let role = scope.outer().find_map(|scope| scope.role.as_ref()).map(|role| Arc::new(role_info(role)));
         let info = Arc::new(PlayInfo { playbook_dir: self.playbook_dir.clone(), ..PlayInfo::default() });
         let scope = Scope::new(ScopeInputs {
             engine: &self.engine,
             store: &self.store,
             host: None,
             play: &info,
-            role: None,
+            role: role.as_ref(),
             search: Arc::from([self.playbook_dir.clone()]),
             layers: layers(scope),
         });

@@ -431,9 +431,10 @@ impl Conductor {
                 let host = |group: &str| Addition::Host { name: name.clone(), group: group.to_owned() };
                 self.add(groups.map(host).collect());
                 let plain = inventory_vars::plain_vars(vars);
-                room.store.change(name, |known: &mut HostVars| {
-                    known.inventory.push((crate::vars::Level::InventoryFileHost, Arc::new(plain)));
-                });
+                room.store.change(name, |known: &mut HostVars| Arc::make_mut(&mut known.added).merge(&plain));
+            }
+            Effect::Stats { data, per_host, aggregate } => {
+                lock(&room.custom_stats).keep(per_host.then_some(host), data, *aggregate);
             }
             Effect::GroupBy { group, parents } => {
                 let of = |parent: &String| Addition::Group { parent: parent.clone(), child: group.clone() };
@@ -452,15 +453,11 @@ impl Conductor {
             additions.iter().for_each(|addition| addition.to(&mut inventory));
             inventory.reconcile();
             lock(&room.additions).extend(additions);
-            for name in inventory.hosts.keys() {
-                let mut names: Vec<String> = inventory
-                    .groups_of(name)
-                    .iter()
-                    .map(|group| group.name.clone())
-                    .filter(|group| group != "all")
-                    .collect();
-                names.sort();
-                room.store.change(name, |vars: &mut HostVars| vars.group_names = Arc::new(names));
+            let folder = Some(room.options.playbook_dir.as_path());
+            if let Err(mistakes) =
+                inventory_vars::put_all(&inventory, folder, room.loader.reader(), &room.store)
+            {
+                room.events.tell(Event::Warning { text: mistakes.to_string() });
             }
             inventory_vars::groups(&inventory)
         };

@@ -207,7 +207,7 @@ impl Hosts {
                 *known = Some(agent);
             }
         }
-        Ok(Session::open(launched, &self.run, worker.check).await?)
+        Ok(Session::open(launched, &self.run, worker.check, *way == Way::Local).await?)
     }
 
     async fn connection(&self, link: &Link, way: &Way) -> Result<Option<Arc<Connected>>, StepFailure> {

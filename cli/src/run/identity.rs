@@ -110,7 +110,7 @@ impl Identity {
             return Some(match become_.password {
                 Some(_) => {
                     format!(
-                        "{method} did not accept the password for becoming `{user}`: give another one with -K"
+                        "Incorrect {method} password: it does not let us become `{user}`; give another one with -K"
                     )
                 }
                 None => format!("{method} wants a password for becoming `{user}`: give it with -K"),

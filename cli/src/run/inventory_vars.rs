@@ -37,6 +37,7 @@ fn vars_over(known: Option<&HostVars>, fresh: HostVars) -> HostVars {
     match known {
         None => fresh,
         Some(known) => HostVars {
+            added: known.added.clone(),
             facts: known.facts.clone(),
             included: known.included.clone(),
             set: known.set.clone(),

@@ -138,7 +138,8 @@ fn level(kind: ScopeKind) -> Level {
     }
 }
 
-fn role_info(role: &Role) -> RoleInfo {
+/// What a role says about itself to its tasks.
+pub(super) fn role_info(role: &Role) -> RoleInfo {
     let name = role.name.rsplit('.').next().unwrap_or(&role.name);
     RoleInfo {
         name: name.to_owned(),

@@ -35,7 +35,7 @@ impl Items {
         };
         let pause = text("pause")?.and_then(|text| text.parse::<f64>().ok());
         Ok(Some(Self {
-            values: values(repeat, scope)?,
+            values: values(repeat, scope, task.module.bare())?,
             variable: text("loop_var")?.unwrap_or_else(|| "item".into()),
             index_variable: text("index_var")?,
             label: control("label").cloned(),
@@ -101,11 +101,11 @@ impl Items {
     }
 }
 
-fn values(repeat: &Loop, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
+fn values(repeat: &Loop, scope: &Scope, module: &str) -> Result<Vec<Value>, TemplateError> {
     let over = scope.render_node(&repeat.over)?;
     let (over, what) = match &repeat.kind {
         LoopKind::Loop => (over, "loop".to_owned()),
-        LoopKind::With(lookup) => (look_up(lookup, &over, scope)?, format!("with_{lookup}")),
+        LoopKind::With(lookup) => (look_up(lookup, &over, scope, module)?, format!("with_{lookup}")),
     };
     let is_list =
         matches!(over.kind(), minijinja::value::ValueKind::Seq | minijinja::value::ValueKind::Iterable);
@@ -119,8 +119,17 @@ fn values(repeat: &Loop, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
     Ok(over.try_iter().into_iter().flatten().collect())
 }
 
+/// Where `with_first_found` looks: where the module itself would.
+fn folder_of(module: &str) -> &'static str {
+    match () {
+        () if module.contains("template") => "templates",
+        () if module.contains("var") => "vars",
+        () => "files",
+    }
+}
+
 /// `with_NAME` is what lookup NAME gives for the terms, one or many.
-fn look_up(lookup: &str, over: &Value, scope: &Scope) -> Result<Value, TemplateError> {
+fn look_up(lookup: &str, over: &Value, scope: &Scope, module: &str) -> Result<Value, TemplateError> {
     const TERMS: &str = "muster_terms";
     let mut vars = Vars::new();
     let terms: Vec<Value> = match over.kind() {
@@ -131,6 +140,8 @@ fn look_up(lookup: &str, over: &Value, scope: &Scope) -> Result<Value, TemplateE
     vars.set_plain(TERMS, Value::from(terms));
     let scope = scope.with(Level::LoopVars, vars);
     let span = crate::source::Span::outside(&format!("with_{lookup}"));
-    let call = std::iter::once(format!("'{lookup}'")).chain(names).collect::<Vec<_>>().join(", ");
+    let options = (lookup == "first_found").then(|| format!("subdir='{}'", folder_of(module)));
+    let call =
+        std::iter::once(format!("'{lookup}'")).chain(names).chain(options).collect::<Vec<_>>().join(", ");
     scope.expression(&Node::text(&span, format!("query({call})")))
 }

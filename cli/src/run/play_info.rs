@@ -52,7 +52,7 @@ pub(crate) fn play_info(room: &Room, play: &Play, hosts: &PlayHosts, batch: &[St
         run_tags: room.options.tags.only().to_vec(),
         skip_tags: room.options.tags.skip().to_vec(),
         inventory_sources: room.options.inventory_sources.clone(),
-        config_file: room.options.config_file.clone(),
+        settings: room.options.settings.clone(),
         role_names: names(own),
         dependent_role_names: names(dependent),
     }

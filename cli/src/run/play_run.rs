@@ -319,7 +319,14 @@ mod tests {
         let scope = Scope { kind: ScopeKind::Task, keywords, role: None, parent: None, span: span.clone() };
         let module = ModuleName(Node::text(&span, "debug"));
         let args = Args::default();
-        Arc::new(Task { scope: Arc::new(scope), module, args, loop_over: None, is_handler: false })
+        Arc::new(Task {
+            scope: Arc::new(scope),
+            module,
+            args,
+            own_module: None,
+            loop_over: None,
+            is_handler: false,
+        })
     }
 
     fn play(names: &[&str], hosts: &[&str], handlers: Vec<Arc<Task>>) -> PlayRun {

@@ -11,11 +11,11 @@ use super::serial::batches;
 use crate::error::{Diagnostic, Diagnostics};
 use crate::exit::Exit;
 use crate::inventory::HostOrder;
-use crate::playbook::keyword::Keyword;
-use crate::playbook::{Play, Playbook};
+use crate::playbook::keyword::{Given, Keyword};
+use crate::playbook::{Play, Playbook, Prompt, Scope as Written, Task};
 use crate::report::Event;
 use crate::template::{Value, text_of, to_json};
-use crate::vars::{Level, PlayInfo, Scope, Vars};
+use crate::vars::{Data, Level, PlayInfo, Scope, Vars};
 use crate::yaml::Node;
 use indexmap::IndexSet;
 use std::sync::{Arc, Mutex, RwLock};
@@ -80,7 +80,11 @@ impl PlaybookRun {
             return Ok(Verdict::Through);
         }
         let serial = match play.scope.keywords.get(Keyword::Serial) {
-            Some(node) => to_json(&scope.render_node(node).map_err(|err| mistake(&err.to_string(), node))?),
+            Some(node) => {
+                let value =
+                    scope.render_or_omit(&Data::of(node)).map_err(|err| mistake(&err.to_string(), node))?;
+                value.map_or(serde_json::Value::Null, |value| to_json(&value))
+            }
             None => serde_json::Value::Null,
         };
         let sizes = batches(&serial, hosts.len())
@@ -120,7 +124,7 @@ impl PlaybookRun {
         let run = PlayRun::new(
             program(play, gathers, force),
             batch,
-            play.handlers.clone(),
+            named_handlers(&play.handlers, scope),
             room.options.tags.clone(),
             lock(&room.start_at).clone(),
         );
@@ -237,12 +241,6 @@ impl PlaybookRun {
             if extra.get(&name).is_some() {
                 continue;
             }
-            if prompt.encrypt.is_some() {
-                return Err(mistake(
-                    "`encrypt` of a prompt is not supported: use the filter `password_hash`",
-                    &prompt.name,
-                ));
-            }
             let default = prompt.default.as_ref().and_then(Node::scalar_text).map(|text| text.into_owned());
             let question = prompt
                 .prompt
@@ -257,10 +255,49 @@ impl PlaybookRun {
             let answer = tokio::task::spawn_blocking(move || ask(&question, echo, confirm)).await;
             let answer = answer.ok().and_then(Result::ok).unwrap_or_default();
             let answer = if answer.is_empty() { default.unwrap_or_default() } else { answer };
-            vars.set_plain(&name, answer.into());
+            match &prompt.encrypt {
+                Some(scheme) => vars.set_plain(&name, self.encrypted(prompt, scheme, &answer)?),
+                None if prompt.is_unsafe => vars.set_plain(&name, answer.into()),
+                // An answer may be a template, unless the prompt says `unsafe`.
+                None => vars.set(&name, Data::text(&answer, &prompt.name.span), None),
+            }
         }
         Ok(if vars.is_empty() { Vec::new() } else { vec![(Level::PlayPrompt, Arc::new(vars))] })
     }
+}
+
+impl PlaybookRun {
+    /// The hash of an answer, as the filter `password_hash` makes it.
+    fn encrypted(&self, prompt: &Prompt, scheme: &Node, answer: &str) -> Result<Value, Stopped> {
+        let mut vars = Vars::new();
+        vars.set_plain("answer", answer.into());
+        let mut call = format!("answer | password_hash('{}'", scheme.scalar_text().unwrap_or_default());
+        for (name, node) in [("salt", &prompt.salt), ("salt_size", &prompt.salt_size)] {
+            if let Some(node) = node {
+                vars.set_plain(name, crate::template::from_json(&node.to_json()));
+                call += &format!(", {name}={name}");
+            }
+        }
+        self.room.store.secrets().add(answer);
+        let scope =
+            play_info::scope(&self.room, &Arc::default(), vec![(Level::PlayVars, Arc::new(vars))], None);
+        scope
+            .expression(&Node::text(&prompt.name.span, call + ")"))
+            .map_err(|err| mistake(&err.to_string(), scheme))
+    }
+}
+
+/// Handlers whose names are templates get those that the play's variables give; others keep what is written.
+fn named_handlers(handlers: &[Arc<Task>], scope: &Scope) -> Vec<Arc<Task>> {
+    let named = |handler: &Arc<Task>| {
+        let given = handler.scope.keywords.given(Keyword::Name).filter(|given| given.value.has_template())?;
+        let name = scope.render_node(&given.value).ok()?;
+        let value = Node::text(&given.value.span, text_of(&name));
+        let mut own = Written::clone(&handler.scope);
+        own.keywords.set(Given { value, ..given.clone() });
+        Some(Arc::new(Task { scope: Arc::new(own), ..Task::clone(handler) }))
+    };
+    handlers.iter().map(|handler| named(handler).unwrap_or_else(|| handler.clone())).collect()
 }
 
 fn in_order(order: HostOrder, mut hosts: Vec<String>) -> Vec<String> {

@@ -63,6 +63,7 @@ fn setup(play: &Play) -> Task {
         scope: Arc::new(scope),
         module: ModuleName(Node::text(span, "ansible.builtin.setup")),
         args: Args { named, ..Args::default() },
+        own_module: None,
         loop_over: None,
         is_handler: false,
     }

@@ -81,6 +81,8 @@ pub(crate) enum Effect {
     IncludeVars(std::sync::Arc<crate::vars::Vars>),
     /// `add_host`
     AddHost { name: String, groups: Vec<String>, vars: Map<String, Json> },
+    /// `set_stats`: figures of the host or of the run, added to what is kept or in its place.
+    Stats { data: Map<String, Json>, per_host: bool, aggregate: bool },
     /// `group_by`
     GroupBy { group: String, parents: Vec<String> },
     /// `include_tasks` and `include_role`: the file or role, and the variables of this item.

@@ -8,7 +8,8 @@ use super::task_run::Mode;
 use super::way::WayDefaults;
 use crate::inventory::Inventory;
 use crate::playbook::Loader;
-use crate::report::{Event, Events, Stats};
+use crate::report::{CustomStats, Event, Events, Stats};
+use crate::settings::Settings;
 use crate::template::Engine;
 use crate::vars::Store;
 use indexmap::IndexMap;
@@ -28,6 +29,8 @@ pub(crate) struct Room {
     pub(crate) mode: Arc<Mode>,
     pub(crate) options: Options,
     pub(crate) stats: Mutex<IndexMap<String, Stats>>,
+    /// What `set_stats` kept.
+    pub(crate) custom_stats: Mutex<CustomStats>,
     /// Hosts on which something failed or that could not be reached: later plays leave them out.
     pub(crate) lost: Mutex<Lost>,
     /// `--start-at-task`, until its task was found.
@@ -100,7 +103,7 @@ pub(crate) struct Options {
     pub(crate) force_handlers: bool,
     pub(crate) limit: Option<String>,
     pub(crate) inventory_sources: Vec<String>,
-    pub(crate) config_file: Option<String>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) gathering: Gathering,
     /// How hosts go through a play that does not say.
     pub(crate) strategy: Option<String>,
@@ -139,6 +142,7 @@ impl Room {
             mode: Arc::new(parts.mode),
             options: parts.options,
             stats: Mutex::default(),
+            custom_stats: Mutex::default(),
             lost: Mutex::default(),
             additions: Mutex::default(),
             slots,
@@ -162,7 +166,9 @@ impl Room {
     /// Tells what was counted: the end of a run.
     pub(crate) fn tell_recap(&self) {
         let hosts = lock(&self.stats).clone();
-        self.events.tell(Event::Recap { hosts, seconds: self.began.elapsed().as_secs_f64() });
+        let custom = self.options.settings.shows_custom_stats().then(|| lock(&self.custom_stats).clone());
+        let custom = custom.filter(|custom| !custom.is_empty());
+        self.events.tell(Event::Recap { hosts, custom, seconds: self.began.elapsed().as_secs_f64() });
     }
 
     /// Whether the user is asked before each task.

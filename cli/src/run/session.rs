@@ -31,9 +31,14 @@ impl Session {
     /// # Errors
     ///
     /// Another run holds the host, or the worker speaks another protocol: it says so itself.
-    pub(crate) async fn open(launched: Launched, run: &str, check: bool) -> Result<Self, SessionFailure> {
+    pub(crate) async fn open(
+        launched: Launched,
+        run: &str,
+        check: bool,
+        shares: bool,
+    ) -> Result<Self, SessionFailure> {
         let mut session = Self { process: launched.process, buffer: launched.surplus, stderr: String::new() };
-        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check };
+        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check, shares };
         session.send(&hello).await?;
         match session.receive().await? {
             FromWorker::Hello { protocol: frame::PROTOCOL, .. } => Ok(session),

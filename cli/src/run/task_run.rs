@@ -184,8 +184,11 @@ impl TaskRun {
         if let Some(effect) = self.own_effect(&name)? {
             return Ok(Asked::Answer(Box::new(effect)));
         }
-        let spec = muster_api::module::find(&name)
-            .ok_or_else(|| Stop::Refused(format!("there is no module `{name}`")))?;
+        let spec = match &task.own_module {
+            Some(_) => &muster_api::module::OWN_MODULE,
+            None => muster_api::module::find(&name)
+                .ok_or_else(|| Stop::Refused(format!("there is no module `{name}`")))?,
+        };
         let args = match arguments::arguments(&task, spec, &self.scope) {
             Err(err) if is_expression_module(spec) => ignore_expression(err)?,
             other => other?,
@@ -359,7 +362,8 @@ impl TaskRun {
         let is_enough = self
             .own(Keyword::Until)
             .is_none_or(|node| self.with_result(&result).condition(node).unwrap_or(false));
-        if !is_enough {
+        // Where `failed_when` has decided, its word counts.
+        if !is_enough && !result.result.contains_key("failed_when_result") {
             result.status = Status::Failed;
         }
         result

@@ -51,6 +51,31 @@ impl Data {
         Self::map(mapping.iter().map(|(name, value)| (key(name), Self::of(value))))
     }
 
+    /// This mapping with the entries of `over` in it, mappings in both joined in the same way; else `over` itself.
+    pub(crate) fn joined(&self, over: &Self) -> Self {
+        match (self.entries(), over.entries()) {
+            (Some(mut entries), Some(over)) => {
+                for (key, value) in over {
+                    let value = entries.get(&key).map_or_else(|| value.clone(), |known| known.joined(&value));
+                    entries.insert(key, value);
+                }
+                Self::map(entries)
+            }
+            _ => over.clone(),
+        }
+    }
+
+    fn entries(&self) -> Option<IndexMap<Value, Self>> {
+        match self {
+            Self::Map(entries) => Some((**entries).clone()),
+            Self::Plain(value) if value.kind() == ValueKind::Map => {
+                let pairs = crate::template::pairs(value);
+                Some(pairs.into_iter().map(|(key, value)| (key, Self::Plain(value))).collect())
+            }
+            _ => None,
+        }
+    }
+
     /// A text from a trusted source that is no file; `place` says which.
     pub(crate) fn text(text: &str, place: &Span) -> Self {
         Self::of(&Node::text(place, text))

@@ -9,6 +9,7 @@ use minijinja::value::{Enumerator, Object};
 
 use super::Scope;
 use super::scope::{ScopeData, WeakScope};
+use crate::settings::Settings;
 use crate::template::omit;
 
 /// The release of ansible-core whose behaviour is followed, for playbooks that ask `ansible_version`.
@@ -47,8 +48,8 @@ pub(crate) struct PlayInfo {
     pub(crate) skip_tags: Vec<String>,
     /// `ansible_inventory_sources`
     pub(crate) inventory_sources: Vec<String>,
-    /// `ansible_config_file`
-    pub(crate) config_file: Option<String>,
+    /// What the lookup `config` and `ansible_config_file` look at.
+    pub(crate) settings: Arc<Settings>,
     /// `ansible_play_role_names`: the roles of the play, without those that they depend on.
     pub(crate) role_names: Vec<String>,
     /// `ansible_dependent_role_names`
@@ -84,6 +85,7 @@ pub(crate) const NAMES: &[&str] = &[
     "ansible_play_hosts_all",
     "ansible_play_name",
     "ansible_play_role_names",
+    "ansible_playbook_python",
     "ansible_role_name",
     "ansible_role_names",
     "ansible_run_tags",
@@ -137,7 +139,7 @@ pub(super) fn lookup(scope: &Scope, name: &str) -> Option<Value> {
         "ansible_run_tags" => list(&play.run_tags),
         "ansible_skip_tags" => list(&play.skip_tags),
         "ansible_inventory_sources" => list(&play.inventory_sources),
-        "ansible_config_file" => play.config_file.as_deref().map_or(Value::from(()), Value::from),
+        "ansible_config_file" => play.settings.file.as_deref().map_or(Value::from(()), path),
         "ansible_play_role_names" | "role_names" => list(&play.role_names),
         "ansible_dependent_role_names" => list(&play.dependent_role_names),
         "ansible_role_names" => {
@@ -147,10 +149,19 @@ pub(super) fn lookup(scope: &Scope, name: &str) -> Option<Value> {
         "ansible_search_path" => {
             list(&data.search.iter().map(|dir| dir.to_string_lossy()).collect::<Vec<_>>())
         }
+        "ansible_playbook_python" => Value::from(python_here()),
         "ansible_version" => version(),
         "ansible_facts" => facts(&data.host_vars.facts),
         _ => return of_host(scope, name).or_else(|| of_role(scope, name)),
     })
+}
+
+/// Python on this machine, for playbooks that call it; muster itself has none.
+fn python_here() -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut programs = std::env::split_paths(&path).map(|folder| folder.join("python3"));
+    let found = programs.find(|program| program.is_file());
+    found.map_or_else(|| "/usr/bin/python3".to_owned(), |program| program.to_string_lossy().into_owned())
 }
 
 fn of_host(scope: &Scope, name: &str) -> Option<Value> {

@@ -27,6 +27,8 @@ pub(crate) struct HostVars {
     /// Definitions from the inventory and from `group_vars` and `host_vars`, each with its level, parents
     /// before children.
     pub(crate) inventory: Vec<(Level, Arc<Vars>)>,
+    /// What `add_host` said, of the level of the inventory's own.
+    pub(crate) added: Arc<Vars>,
     /// Facts under the names that modules return them by, such as `ansible_distribution`.
     pub(crate) facts: Arc<IndexMap<String, Value>>,
     /// `include_vars`.
@@ -60,8 +62,9 @@ impl HostVars {
     /// The layers of this host, in no particular order, and `(level, definitions)` within a level from the
     /// weakest.
     pub(crate) fn layers(&self) -> impl Iterator<Item = (Level, Arc<Vars>)> + '_ {
+        let added = std::iter::once((Level::InventoryFileHost, self.added.clone()));
         let own = [(Level::IncludeVars, self.included.clone()), (Level::SetFact, self.set.clone())];
-        self.inventory.iter().cloned().chain(own)
+        self.inventory.iter().cloned().chain(added).chain(own)
     }
 }
 

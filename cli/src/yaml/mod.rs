@@ -9,7 +9,7 @@ mod problem;
 mod scalar;
 
 pub(crate) use compose::{parse, parse_documents};
-pub(crate) use scalar::resolve as resolve_plain;
+pub(crate) use scalar::{boolean, resolve as resolve_plain};
 
 use crate::source::{SourceFile, Span};
 use std::borrow::Cow;

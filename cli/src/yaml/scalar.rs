@@ -22,7 +22,7 @@ pub(crate) fn resolve(text: &str) -> Kind {
 }
 
 /// `yes`, `on`, `true` and their opposites, in the three spellings of case.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text {
         "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(true),
         "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Some(false),

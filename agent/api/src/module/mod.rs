@@ -2,9 +2,11 @@
 //! touched, that `muster doc` prints, and that the agent's modules deserialize from.
 
 mod coerce;
+mod own;
 mod table;
 
 pub use coerce::{ArgProblem, coerce};
+pub use own::{OWN_MODULE, OwnModule, OwnStyle};
 
 /// Where a module does its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,16 +16,22 @@ use super::{Scope, Task};
 use crate::error::Diagnostics;
 use crate::yaml::Node;
 
-/// Adds what is wrong with a task; with `wants_files` also files that are not there.
-pub(super) fn task(task: &Task, wants_files: bool, mistakes: &mut Diagnostics) {
+/// Adds what is wrong with a task; with `warns_of_files` a file that is not there is none of it, but a warning.
+pub(super) fn task(task: &Task, warns_of_files: bool, mistakes: &mut Diagnostics) {
     if may_fail(&task.scope) {
+        return;
+    }
+    templates::arguments(task, mistakes);
+    if task.own_module.is_some() {
+        // What it takes is known to it alone.
         return;
     }
     arguments::check(task, mistakes);
     cluster::check(task, mistakes);
-    templates::arguments(task, mistakes);
-    if wants_files {
-        files::check(task, mistakes);
+    let mut missing = Diagnostics::default();
+    files::check(task, &mut missing);
+    for mistake in missing {
+        mistakes.push(if warns_of_files { mistake.into_warning() } else { mistake });
     }
 }
 

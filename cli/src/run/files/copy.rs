@@ -111,7 +111,7 @@ fn check_checksum(args: &Map<String, Json>, source: &Path) -> Result<(), String>
 }
 
 /// `mode: preserve` is the mode of the file on the controller.
-fn preserve(args: &Map<String, Json>, source: &Path, own: &mut Map<String, Json>) {
+pub(super) fn preserve(args: &Map<String, Json>, source: &Path, own: &mut Map<String, Json>) {
     if text(args, "mode") == Some("preserve")
         && let Ok(metadata) = fs::metadata(source)
     {

@@ -4,6 +4,7 @@
 mod assemble;
 mod copy;
 mod fetch;
+mod own_module;
 mod script;
 mod template;
 mod unarchive;
@@ -11,6 +12,7 @@ mod unarchive;
 pub(crate) use assemble::assemble_part;
 pub(crate) use copy::{Part, copy_parts};
 pub(crate) use fetch::{Fetched, destination, write as write_fetched};
+pub(crate) use own_module::own_module_part;
 pub(crate) use script::script_part;
 pub(crate) use template::{RenderFailure, render};
 pub(crate) use unarchive::unarchive_part;

@@ -1,6 +1,6 @@
 //! `template`: the file is rendered here with the host's variables; the host gets the text.
 
-use super::copy::Part;
+use super::copy::{Part, preserve};
 use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
@@ -46,6 +46,7 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
         "output_encoding",
     ];
     sent.retain(|name, _| !of_the_controller.contains(&name.as_str()));
+    preserve(args, &path, &mut sent);
     Ok(Part { module: "template", args: sent, content: Some(content) })
 }
 

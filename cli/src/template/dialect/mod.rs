@@ -205,8 +205,9 @@ fn shape(children: &[ast::Stmt<'_>]) -> Shape {
 
 /// The name without the collection that Ansible ships it in.
 pub(crate) fn bare_name(name: &str) -> &str {
-    const COLLECTIONS: [&str; 6] = [
+    const COLLECTIONS: [&str; 7] = [
         "ansible.builtin.",
+        "ansible._protomatter.",
         "ansible.legacy.",
         "ansible.utils.",
         "ansible.netcommon.",

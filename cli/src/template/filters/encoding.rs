@@ -211,7 +211,12 @@ fn password_hash(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error>
     let password = args.operand_text()?;
     let scheme = args.text("hashtype")?.unwrap_or_else(|| "sha512".into());
     let salt = args.text("salt")?;
-    let _salt_size = args.integer("salt_size")?;
+    let salt_size = args.integer("salt_size")?;
+    let salt = match (salt, salt_size) {
+        (Some(salt), _) => Some(salt),
+        (None, Some(size)) => Some(crypt::random_salt_of(size).map_err(|err| args.refuse(err))?),
+        (None, None) => None,
+    };
     let rounds = args.integer("rounds")?;
     let ident = args.text("ident")?;
     if ident.is_some() {

@@ -69,6 +69,7 @@ fn builtin(name: &str) -> Value {
 pub(super) const TABLE: Table = &[
     ("d", default),
     ("default", default),
+    ("finalize", finalize),
     ("indent", indent),
     ("pprint", pretty_print),
     ("replace", replace),
@@ -89,6 +90,11 @@ fn default(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let default = args.take("default_value").unwrap_or_else(|| Value::from(""));
     let also_false = args.flag("boolean", false);
     Ok(if value.is_undefined() || (also_false && !value.is_true()) { default } else { value })
+}
+
+/// What a template leaves at its end: undefined parts are errors.
+fn finalize(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
+    crate::template::value::complete(&args.operand()?)
 }
 
 fn indent(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {

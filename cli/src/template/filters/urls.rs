@@ -96,7 +96,7 @@ fn url_split(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let found = parts.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
     found.ok_or_else(|| {
         let names = parts.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-        args.refuse(format!("a URL has no part `{wanted}`; its parts are {names}"))
+        args.refuse(format!("unknown URL component `{wanted}`; there are {names}"))
     })
 }
 

@@ -23,15 +23,25 @@ pub(super) const TABLE: Table = &[
     ("unvault", unvault),
 ];
 
-/// Without `default`, a variable that is not set is empty text.
+/// Without `default`, a variable that is not set is empty text; with `undef()` as its default it has to be set.
 fn environment(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     let default = args.named("default").unwrap_or_else(|| Value::from(""));
     let of = |term: &Value| {
         let name = python::text(term);
-        let name = name.split_whitespace().next().unwrap_or_default();
-        std::env::var(name).map_or_else(|_| default.clone(), Value::from)
+        let name = name.split_whitespace().next().unwrap_or_default().to_owned();
+        match std::env::var(&name) {
+            Ok(text) => Ok(Value::from(text)),
+            Err(_) if default.is_undefined() || crate::template::value::complete(&default).is_err() => {
+                let why = format!("The environment variable '{name}' is not set.");
+                Err(carry(crate::template::error::TemplateError::new(
+                    crate::template::error::FailureKind::Undefined { name },
+                    why,
+                )))
+            }
+            Err(_) => Ok(default.clone()),
+        }
     };
-    Ok(terms.iter().map(of).collect())
+    terms.iter().map(of).collect()
 }
 
 fn file_content(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
@@ -89,11 +99,10 @@ fn first_found(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Va
     for term in terms {
         options.term(term, &mut names, args)?;
     }
+    let folder = args.named("subdir").map_or_else(|| "files".to_owned(), |folder| python::text(&folder));
     for name in &names {
-        for kind in ["files", "templates", "vars"] {
-            if let Some(path) = files::find(scope, kind, name) {
-                return Ok(vec![Value::from(path.to_string_lossy().into_owned())]);
-            }
+        if let Some(path) = files::find(scope, &folder, name) {
+            return Ok(vec![Value::from(path.to_string_lossy().into_owned())]);
         }
     }
     if options.skip {
@@ -231,7 +240,10 @@ fn template(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
             true => crate::template::filters::serial::yaml_values(&rendered).ok(),
             false => None,
         };
-        found.push(parsed.and_then(|mut values| values.pop()).unwrap_or_else(|| Value::from(rendered)));
+        // A template that says nothing at all is `None`; one whose expressions come to nothing is empty text.
+        let is_nothing = rendered.is_empty() && !text.contains(file.options.variable_start_string.as_str());
+        let whole = || if is_nothing { Value::from(()) } else { Value::from(rendered) };
+        found.push(parsed.and_then(|mut values| values.pop()).unwrap_or_else(whole));
     }
     Ok(found)
 }

@@ -75,7 +75,7 @@ fn indexed_items(_: &Scope, terms: &[Value], _: &mut Args) -> Result<Vec<Value>,
 /// Every combination of an item of each list; the last list changes fastest.
 fn nested(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     if terms.is_empty() {
-        return Err(args.refuse("at least one list is needed"));
+        return Err(args.refuse("with_nested requires at least one element in the nested list"));
     }
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for term in terms {
@@ -95,7 +95,7 @@ fn nested(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Err
 /// The first items of all lists, then the second ones; short lists are filled with `None`.
 fn together(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     if terms.is_empty() {
-        return Err(args.refuse("at least one list is needed"));
+        return Err(args.refuse("with_together requires at least one element in each list"));
     }
     let columns = terms.iter().map(|term| opened(std::slice::from_ref(term)));
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
@@ -115,6 +115,32 @@ fn random_choice(_: &Scope, terms: &[Value], _: &mut Args) -> Result<Vec<Value>,
     Ok(vec![items[chance].clone()])
 }
 
+/// The list that a path of keys leads to; none where a key is missing that may be.
+fn inner_list(element: &Value, path: &str, skips_missing: bool) -> Result<Option<Value>, String> {
+    let mut inner = element.clone();
+    for key in path.split('.') {
+        if inner.kind() != ValueKind::Map {
+            return Err(format!(
+                "the key {key} should point to a dictionary, got '{}'",
+                python::text(&inner)
+            ));
+        }
+        inner = inner.get_attr(key).unwrap_or_default();
+        if inner.is_undefined() {
+            return match skips_missing {
+                true => Ok(None),
+                false => {
+                    Err(format!("could not find '{key}' key in iterated item '{}'", python::text(element)))
+                }
+            };
+        }
+    }
+    match is_list(&inner) {
+        true => Ok(Some(inner)),
+        false => Err(format!("the key {path} should point to a list, got '{}'", python::text(&inner))),
+    }
+}
+
 /// Each item of a list inside each element, with the element: terms are the elements, the key, the options.
 fn subelements(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     let (elements, key) = match terms {
@@ -129,21 +155,22 @@ fn subelements(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>
         .is_some_and(|options| options.get_attr("skip_missing").is_ok_and(|value| value.is_true()));
     let elements = match elements.kind() {
         ValueKind::Map => pairs(elements).into_iter().map(|(_, element)| element).collect(),
-        _ => args.items(elements)?,
+        _ if is_list(elements) => args.items(elements)?,
+        _ => {
+            let given = described(elements);
+            return Err(
+                args.refuse(format!("subelements lookup expects first a dict or a list, not {given}"))
+            );
+        }
     };
     let mut found = Vec::new();
     for element in elements {
         if element.get_attr("skipped").is_ok_and(|skipped| skipped.is_true()) {
             continue;
         }
-        let path = key.split('.');
-        let inner = path.fold(element.clone(), |value, part| value.get_attr(part).unwrap_or_default());
-        if inner.is_undefined() && skips_missing {
+        let Some(inner) = inner_list(&element, &key, skips_missing).map_err(|why| args.refuse(why))? else {
             continue;
-        }
-        if !is_list(&inner) {
-            return Err(args.refuse(format!("`{key}` is no list in {}", described(&element))));
-        }
+        };
         found.extend(items(&inner)?.into_iter().map(|item| Value::from(vec![element.clone(), item])));
     }
     Ok(found)

@@ -1,5 +1,6 @@
 //! `lookup` and `query`: values from outside the variables, read on the controller.
 
+mod config;
 mod content;
 pub(crate) mod files;
 mod lists;
@@ -23,8 +24,15 @@ type Lookup = fn(&Scope, &[Value], &mut Args) -> Result<Vec<Value>, Error>;
 
 type Table = &'static [(&'static str, Lookup)];
 
-const TABLES: [Table; 6] =
-    [content::TABLE, lists::TABLE, password::TABLE, records::TABLE, sequence::TABLE, variables::TABLE];
+const TABLES: [Table; 7] = [
+    config::TABLE,
+    content::TABLE,
+    lists::TABLE,
+    password::TABLE,
+    records::TABLE,
+    sequence::TABLE,
+    variables::TABLE,
+];
 
 /// All names, also of lookups that are refused when they are used.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
@@ -33,10 +41,8 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Lookups of Ansible that muster does not have, and what to use.
-const REFUSED: [(&str, &str); 2] = [
-    ("url", "fetch it in a task: `uri` with `return_content: true`, or `get_url`"),
-    ("config", "muster has no configuration variables; name the setting itself"),
-];
+const REFUSED: [(&str, &str); 1] =
+    [("url", "fetch it in a task: `uri` with `return_content: true`, or `get_url`")];
 
 /// What a lookup that fails gives, by its `errors` argument.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -65,7 +65,11 @@ impl Sequence {
             "count" => self.count = Some(number(value)?),
             "stride" => self.stride = number(value)?,
             "format" => self.format = value.to_owned(),
-            other => return Err(format!("there is no option `{other}`; start, end, count, stride, format")),
+            other => {
+                return Err(format!(
+                    "unrecognized arguments to with_sequence: `{other}`; there are start, end, count, stride, format"
+                ));
+            }
         }
         Ok(())
     }

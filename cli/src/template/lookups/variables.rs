@@ -15,7 +15,10 @@ pub(super) const TABLE: Table =
 fn variables(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     let default = args.named("default");
     let one = |term: &Value| {
-        let name = python::text(term);
+        let Some(name) = term.as_str().map(str::to_owned) else {
+            let given = crate::template::repr(term);
+            return Err(args.refuse(format!("Invalid setting identifier, {given} is not a string")));
+        };
         match (scope.get(&name), &default) {
             (Ok(Some(value)), _) => Ok(value),
             (Ok(None), Some(default)) => Ok(default.clone()),
@@ -23,17 +26,27 @@ fn variables(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Valu
             (Err(err), _) => Err(carry(err)),
             (Ok(None), None) => {
                 let kind = FailureKind::Undefined { name: name.clone() };
-                Err(carry(TemplateError::new(kind, format!("'{name}' is undefined"))))
+                Err(carry(TemplateError::new(kind, format!("No variable named '{name}' was found."))))
             }
         }
     };
     terms.iter().map(one).collect()
 }
 
-fn variable_names(scope: &Scope, terms: &[Value], _: &mut Args) -> Result<Vec<Value>, Error> {
+fn variable_names(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for term in terms {
-        let pattern = regex::compile(&python::text(term), regex::Options::default())?;
+        let Some(text) = term.as_str() else {
+            let given = crate::template::repr(term);
+            return Err(args.refuse(format!("Invalid setting identifier, {given} is not a string")));
+        };
+        if text.starts_with(['*', '+', '?']) {
+            // Python's own words for what Rust's engine takes for a literal.
+            let why =
+                format!("Unable to use \"{text}\" as a search parameter: nothing to repeat at position 0");
+            return Err(args.refuse(why));
+        }
+        let pattern = regex::compile(text, regex::Options::default())?;
         let names = scope.all_names();
         found.extend(names.into_iter().filter(|name| pattern.is_match(name.as_str()).unwrap_or(false)));
     }

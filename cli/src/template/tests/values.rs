@@ -141,32 +141,33 @@ fn is_regex(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     found(args, &anchor, false, false)
 }
 
-/// Whether a text has a scheme, and one of `schemes` if they are given.
-fn has_scheme(args: &mut Args, needs_host: bool, fixed: Option<&str>) -> Result<Value, Error> {
-    let text = args.operand_text()?;
-    let schemes = match (fixed, args.take("schemes")) {
-        (Some(fixed), _) => Some(vec![fixed.to_owned()]),
-        (None, Some(schemes)) if !schemes.is_none() => {
-            Some(items(&schemes)?.iter().map(python::text).collect())
-        }
-        _ => None,
+/// The parts of what is tested, where its scheme is the fixed one or one of those that are asked for. Any text is a
+/// URI to Ansible: only its brackets can be wrong.
+fn uri(args: &mut Args, fixed: Option<&str>) -> Result<Option<Url>, Error> {
+    let operand = args.operand()?;
+    let schemes: Vec<String> = match (fixed, args.take("schemes").filter(|schemes| !schemes.is_none())) {
+        (Some(fixed), _) => vec![fixed.to_owned()],
+        (None, Some(schemes)) => items(&schemes)?.iter().map(python::text).collect(),
+        (None, None) => Vec::new(),
     };
-    let url = Url::parse(&text);
-    let fits = schemes.is_none_or(|schemes| schemes.contains(&url.scheme));
-    let is_whole = !url.scheme.is_empty() && (!needs_host || !url.netloc.is_empty());
-    Ok(Value::from(is_whole && fits && !(url.path.is_empty() && url.netloc.is_empty())))
+    let Some(text) = operand.as_str() else { return Ok(None) };
+    let url = Url::parse(text);
+    let has_odd_brackets = url.netloc.contains('[') != url.netloc.contains(']');
+    let fits = schemes.is_empty() || schemes.contains(&url.scheme);
+    Ok(Some(url).filter(|_| fits && !has_odd_brackets))
 }
 
 fn is_uri(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    has_scheme(args, false, None)
+    Ok(Value::from(uri(args, None)?.is_some()))
 }
 
 fn is_url(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    has_scheme(args, true, None)
+    let url = uri(args, None)?;
+    Ok(Value::from(url.is_some_and(|url| !url.netloc.is_empty() || url.scheme == "file")))
 }
 
 fn is_urn(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    has_scheme(args, false, Some("urn"))
+    Ok(Value::from(uri(args, Some("urn"))?.is_some()))
 }
 
 const VAULT: &str = "$ANSIBLE_VAULT";

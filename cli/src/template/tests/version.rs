@@ -19,8 +19,11 @@ fn version(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     if strict.is_some() && kind.is_some() {
         return Err(args.refuse("`strict` and `version_type` cannot be given both"));
     }
-    if left.is_empty() || right.is_empty() {
-        return Err(args.refuse("a version cannot be empty"));
+    if left.is_empty() {
+        return Err(args.refuse("Input version value cannot be empty"));
+    }
+    if right.is_empty() {
+        return Err(args.refuse("Version parameter to compare against cannot be empty"));
     }
     let is_strict = strict.is_some_and(|strict| strict.is_true());
     let kind = kind.unwrap_or_else(|| if is_strict { "strict" } else { "loose" }.into());

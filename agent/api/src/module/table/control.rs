@@ -1,6 +1,6 @@
 //! Modules that the controller carries out itself: they change variables or the course of the play.
 
-use super::super::ArgKind::{Bool, Int, List, ListOfStr, Raw, Str};
+use super::super::ArgKind::{Bool, Int, ListOfStr, Raw, Str};
 use super::super::{ModuleSpec, Rule, RunsOn};
 use super::{NOTHING, arg};
 
@@ -22,7 +22,7 @@ pub(super) const ASSERT: ModuleSpec = ModuleSpec {
     name: "assert",
     summary: "Fails where a condition does not hold.",
     args: &[
-        arg("that", List, "The conditions.").required(),
+        arg("that", Raw, "The conditions: one, or a list.").required(),
         arg("fail_msg", Raw, "What is said where one does not hold.").or(&["msg"]),
         arg("success_msg", Raw, "What is said where all hold."),
         arg("quiet", Bool, "Says nothing about conditions that hold.").default("false"),
@@ -42,6 +42,19 @@ pub(super) const SET_FACT: ModuleSpec = ModuleSpec {
     summary: "Sets variables of the host.",
     args: &[arg("cacheable", Bool, "Keeps them in the fact cache.").default("false")],
     open_ended: true,
+    ..CONTROL
+};
+
+pub(super) const SET_STATS: ModuleSpec = ModuleSpec {
+    name: "set_stats",
+    summary: "Keeps figures of the run, which are shown at its end where `show_custom_stats` is set.",
+    args: &[
+        arg("data", Raw, "The figures, by name.").required(),
+        arg("per_host", Raw, "Whether they are kept for each host instead of for the whole run.")
+            .default("false"),
+        arg("aggregate", Raw, "Whether they are added to what was kept before instead of replacing it.")
+            .default("true"),
+    ],
     ..CONTROL
 };
 

@@ -83,6 +83,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &services::SERVICE,
     &services::SERVICE_FACTS,
     &control::SET_FACT,
+    &control::SET_STATS,
     &host::SETUP,
     &commands::SHELL,
     &files::SLURP,
@@ -156,8 +157,7 @@ macro_rules! with_file_attributes {
             arg("mode", Mode, "Permissions: `0644`, `\"0644\"`, `u=rw,go=r`, or `preserve` where the module has a source."),
             arg("owner", Str, "Name or number of the user who owns it."),
             arg("group", Str, "Name or number of the group that owns it."),
-            arg("unsafe_writes", Bool, "Writes in place where a rename is impossible, as on a file that is itself a mount.")
-                .default("false"),
+            arg("unsafe_writes", Bool, "Writes in place where a rename is impossible, as on a file that is itself a mount."),
             arg("attributes", Str, "Attributes as of chattr(1): `+i`, `-i`, `=iA`.").or(&["attr"]),
             arg("seuser", Str, "The user of its SELinux label, where the host has SELinux."),
             arg("serole", Str, "The role of its SELinux label, where the host has SELinux."),

@@ -152,15 +152,17 @@ pub(super) const REBOOT: ModuleSpec = ModuleSpec {
     args: &[
         arg("reboot_timeout", Int, "Seconds until it is a failure.").default("600"),
         arg("connect_timeout", Int, "Seconds for one try to reach it.").default("10"),
-        arg("pre_reboot_delay", Int, "Seconds before it goes down; less than a minute is none.").default("0"),
-        arg("post_reboot_delay", Int, "Seconds before the first try to reach it.").default("0"),
+        arg("pre_reboot_delay", Float, "Seconds before it goes down; less than a minute is none.")
+            .default("0"),
+        arg("post_reboot_delay", Float, "Seconds before the first try to reach it.").default("0"),
         arg("test_command", Str, "What must succeed before it counts as back.").default("whoami"),
         arg("boot_time_command", Str, "What tells one start from another.")
             .default("cat /proc/sys/kernel/random/boot_id"),
         arg("reboot_command", Str, "What starts it anew."),
         arg("msg", Str, "What users of the host are told.").default("Reboot initiated by Ansible"),
+        arg("search_paths", ListOfStr, "Folders in which `shutdown` is looked for.")
+            .default("[/sbin, /bin, /usr/sbin, /usr/bin, /usr/local/sbin]"),
     ],
-    unsupported: &["search_paths"],
     ..NOTHING
 };
 

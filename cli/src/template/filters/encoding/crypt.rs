@@ -96,6 +96,14 @@ fn checked_salt(salt: &str) -> Result<String, String> {
     Ok(salt.to_owned())
 }
 
+/// A salt of that many characters.
+pub(super) fn random_salt_of(size: i64) -> Result<String, String> {
+    match usize::try_from(size) {
+        Ok(size @ 1..=LONGEST_SALT) => random_salt().map(|salt| salt[..size].to_owned()),
+        _ => Err(format!("a salt has 1 to {LONGEST_SALT} characters, not {size}")),
+    }
+}
+
 pub(super) fn random_salt() -> Result<String, String> {
     let mut bytes = [0; LONGEST_SALT];
     getrandom::fill(&mut bytes).map_err(|err| format!("the system gives no random bytes: {err}"))?;
