@@ -137,6 +137,22 @@ expect "one fencing" test "$(fencings)" = $((before + 1))
 expect "the address was never on two nodes" grep -q 'address on two nodes: 0 times' "$WORK/watch"
 step_done
 
+tick_is() {
+    local name
+    for name in $NODE_NAMES; do [ "$(node "$name" systemctl is-active tick || true)" = "$1" ] || return 1; done
+}
+
+step "a clone runs on every node, and goes when it is not declared any more"
+"$MUSTER" apply -i "$INVENTORY" tests/e2e/clone.yml >"$WORK/clone"
+expect "a copy runs on each node" wait_until 20 tick_is active
+expect "the second run is silent" "$MUSTER" plan --detailed-exitcode -i "$INVENTORY" tests/e2e/clone.yml
+node n1 systemctl kill -s KILL tick
+expect "the copy that failed is back" wait_until 30 tick_is active
+"$MUSTER" apply "${options[@]}" >"$WORK/without"
+expect "no copy is left" wait_until 20 tick_is inactive
+expect "the page is served" wait_until 20 settled
+step_done
+
 step "names that the cluster does not know"
 expect "an unknown node is refused" refused node n1 musterd node standby n11
 expect "with the nearest name" grep -q n1 "$WORK/refusal"

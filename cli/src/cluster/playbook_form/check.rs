@@ -1,6 +1,7 @@
 //! What must hold over the whole: ids are unique, references lead somewhere, orders do not run in a circle, and a
 //! cluster can fence or says that it does not.
 
+use super::resources::clone_id;
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::ClusterConfig;
@@ -27,16 +28,18 @@ pub(super) fn all(
     check_circles(reader, config);
 }
 
-/// Resources, groups and fence devices share their ids; constraints have theirs.
+/// Resources, groups, clones and fence devices share their ids; constraints have theirs.
 fn check_ids(reader: &mut Reader, args: &Map<String, Value>) {
     let mut seen = BTreeSet::new();
-    for section in ["resources", "groups", "fence_devices"] {
+    for section in ["resources", "groups", "clones", "fence_devices"] {
         let items = args.get(section).and_then(Value::as_array);
         for (index, item) in items.into_iter().flatten().enumerate() {
-            let Some(id) = item.get("id").and_then(Value::as_str).filter(|id| !id.contains("{{")) else {
+            let written = item.get("id").and_then(Value::as_str).map(str::to_string);
+            let usual = || item.get("resource").and_then(Value::as_str).map(clone_id);
+            let Some(id) = written.or_else(usual).filter(|id| !id.contains("{{")) else {
                 continue;
             };
-            if !seen.insert(id.to_string()) {
+            if !seen.insert(id.clone()) {
                 let sentence = format!("the id `{id}` is used above");
                 reader.within(section, |reader| {
                     reader.at(index, |reader| reader.within("id", |reader| reader.problem(sentence)))
@@ -127,9 +130,12 @@ fn check_references(reader: &mut Reader, config: &ClusterConfig) {
             other => other.resources().into_iter().map(|resource| ("resources", resource)).collect(),
         };
         for (key, id) in &references {
-            if !ids.contains(&id.as_str()) {
+            if let Some(clone) = clone_around(config, id.as_str()) {
+                let sentence = format!("there are copies of `{id}`: name the clone `{clone}`");
+                at_constraint(reader, place, key, |reader| reader.problem(sentence));
+            } else if !ids.contains(&id.as_str()) {
                 let hint = did_you_mean(id.as_str(), ids.iter().copied());
-                let sentence = format!("there is no resource or group `{id}`");
+                let sentence = format!("there is no resource, group or clone `{id}`");
                 at_constraint(reader, place, key, |reader| reader.problem_with_hint(sentence, hint));
             }
         }
@@ -152,6 +158,18 @@ fn check_references(reader: &mut Reader, config: &ClusterConfig) {
             reader.within("fence_levels", |reader| reader.at(index, |reader| reader.within("devices", act)));
         }
     }
+}
+
+/// The clone that has copies of it.
+pub(super) fn clone_around<'c>(config: &'c ClusterConfig, id: &str) -> Option<&'c str> {
+    config.resources.iter().find_map(|resource| match resource {
+        Resource::Clone(clone) => {
+            let is_inside = clone.content.id().as_str() == id
+                || clone.content.primitives().iter().any(|primitive| primitive.id.as_str() == id);
+            is_inside.then_some(clone.id.as_str())
+        }
+        _ => None,
+    })
 }
 
 fn check_constraint_ids(reader: &mut Reader, config: &ClusterConfig) {

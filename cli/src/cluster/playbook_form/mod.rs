@@ -62,6 +62,7 @@ const ARGUMENTS: &[&str] = &[
     "operation_defaults",
     "resources",
     "groups",
+    "clones",
     "constraints",
     "fence_devices",
     "fence_levels",
@@ -69,13 +70,14 @@ const ARGUMENTS: &[&str] = &[
 ];
 
 /// What a cluster may hold and muster does not run yet.
-const LATER: &[&str] = &["clones", "bundles", "promotables", "tickets"];
+const LATER: &[&str] = &["bundles", "promotables", "tickets"];
 
 fn read_all(reader: &mut Reader, args: &Map<String, Value>, nodes: Option<&[NodeName]>) -> Declared {
     for kind in LATER {
         if args.get(*kind).is_some_and(|value| !value::is_empty(value)) {
             reader.within(kind, |reader| {
-                reader.problem(format!("{kind} are not supported: muster runs primitives and groups"));
+                reader
+                    .problem(format!("{kind} are not supported: muster runs primitives, groups and clones"));
             });
         }
     }

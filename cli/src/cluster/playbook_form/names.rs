@@ -87,20 +87,24 @@ pub(super) const META: &[Known] = &[
     ("target-role", Kind::One(&["Started", "Stopped"])),
 ];
 
+/// Meta attributes of clones, beside those of all resources.
+pub(super) const CLONE_META: &[Known] = &[
+    ("clone-max", Kind::Count),
+    ("clone-min", Kind::Count),
+    ("clone-node-max", Kind::Count),
+    ("globally-unique", Kind::Boolean),
+    ("interleave", Kind::Boolean),
+    ("ordered", Kind::Boolean),
+];
+
 /// Pacemaker's other meta attributes.
 pub(super) const META_NOT_YET: &[&str] = &[
     "allow-migrate",
     "allow-unhealthy-nodes",
-    "clone-max",
-    "clone-min",
-    "clone-node-max",
     "collocated",
     "container-attribute-target",
     "critical",
-    "globally-unique",
-    "interleave",
     "notify",
-    "ordered",
     "promotable",
     "promoted-max",
     "promoted-node-max",

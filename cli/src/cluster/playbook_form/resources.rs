@@ -1,14 +1,16 @@
-//! Properties, defaults, primitives and groups.
+//! Properties, defaults, primitives, groups and clones.
 
 use super::agents;
 use super::names::{
-    self, META, META_NOT_YET, ON_FAIL, ON_FAIL_NOT_YET, OPERATION_DEFAULTS, OPERATION_DEFAULTS_NOT_YET,
-    PROPERTIES, PROPERTIES_NOT_YET,
+    self, CLONE_META, META, META_NOT_YET, ON_FAIL, ON_FAIL_NOT_YET, OPERATION_DEFAULTS,
+    OPERATION_DEFAULTS_NOT_YET, PROPERTIES, PROPERTIES_NOT_YET,
 };
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::{ClusterConfig, parse_bool};
-use muster_api::resource::{AgentClass, AgentName, Group, OnFail, Operation, Primitive, Resource};
+use muster_api::resource::{
+    AgentClass, AgentName, CloneSet, Content, Group, OnFail, Operation, Primitive, Resource,
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -28,7 +30,21 @@ pub(super) fn read_properties(reader: &mut Reader, args: &Map<String, Value>) ->
 pub(super) fn read_meta(reader: &mut Reader, value: &Value) -> Attributes {
     let meta = reader.texts(value);
     for (name, value) in &meta {
-        names::check(reader, "meta attribute", name, value, META, META_NOT_YET);
+        if CLONE_META.iter().any(|(one, _)| one == name) {
+            let sentence = format!("the meta attribute `{name}` belongs to a clone: write it under `clones`");
+            reader.bad_key(name, sentence, []);
+        } else {
+            names::check(reader, "meta attribute", name, value, META, META_NOT_YET);
+        }
+    }
+    meta
+}
+
+fn read_clone_meta(reader: &mut Reader, value: &Value) -> Attributes {
+    let meta = reader.texts(value);
+    let known = [META, CLONE_META].concat();
+    for (name, value) in &meta {
+        names::check(reader, "meta attribute", name, value, &known, META_NOT_YET);
     }
     meta
 }
@@ -48,13 +64,75 @@ pub(super) fn read_operation_defaults(reader: &mut Reader, value: &Value) -> Att
     defaults
 }
 
-/// Primitives, then groups, which take their members out of the list: a group stands where its first member stood.
+/// Primitives, then groups, which take their members out of the list: a group stands where its first member stood. Then clones,
+/// each in the place of what it has copies of.
 pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut ClusterConfig) {
     let primitives = reader.field(args, "resources", |reader, value| reader.list(value, read_primitive));
     let groups = reader.field(args, "groups", |reader, value| reader.list(value, read_group));
     config.resources = primitives.unwrap_or_default().into_iter().map(Resource::Primitive).collect();
     for (index, group) in groups.unwrap_or_default().into_iter().enumerate() {
         reader.within("groups", |reader| reader.at(index, |reader| gather(reader, config, group)));
+    }
+    let clones = reader.field(args, "clones", |reader, value| reader.list(value, read_clone));
+    for (index, clone) in clones.unwrap_or_default().into_iter().enumerate() {
+        reader.within("clones", |reader| reader.at(index, |reader| wrap(reader, config, clone)));
+    }
+}
+
+/// A clone as it is written: what it has copies of by name.
+struct WrittenClone {
+    id: String,
+    resource: String,
+    meta: Attributes,
+}
+
+fn read_clone(reader: &mut Reader, value: &Value) -> Option<WrittenClone> {
+    let map = reader.mapping(value)?;
+    reader.known_keys(map, &["id", "resource", "meta"], &[]);
+    let meta = reader.field(map, "meta", read_clone_meta).unwrap_or_default();
+    let resource = reader.required_text(map, "resource")?;
+    let id = reader.field(map, "id", Reader::text).flatten().unwrap_or_else(|| clone_id(&resource));
+    Some(WrittenClone { id, resource, meta })
+}
+
+/// As `pcs` names a clone that was given no id.
+pub(super) fn clone_id(resource: &str) -> String {
+    format!("{resource}-clone")
+}
+
+fn wrap(reader: &mut Reader, config: &mut ClusterConfig, written: WrittenClone) {
+    let name = written.resource.as_str();
+    let found = config.resources.iter_mut().find(|resource| resource.id().as_str() == name);
+    let content = match found.as_deref() {
+        Some(Resource::Primitive(primitive)) => Some(Content::Primitive(primitive.clone())),
+        Some(Resource::Group(group)) => Some(Content::Group(group.clone())),
+        _ => None,
+    };
+    match (found, content) {
+        (Some(place), Some(content)) => {
+            *place = Resource::Clone(CloneSet { id: written.id.into(), content, meta: written.meta });
+        }
+        _ => reader.within("resource", |reader| not_to_be_cloned(reader, config, name)),
+    }
+}
+
+fn not_to_be_cloned(reader: &mut Reader, config: &ClusterConfig, name: &str) {
+    if reader.hides_something {
+        return;
+    }
+    if let Some(clone) = super::check::clone_around(config, name) {
+        return reader.problem(format!("`{clone}` has copies of `{name}` already"));
+    }
+    let holder = config.primitives().find(|(primitive, _)| primitive.id.as_str() == name);
+    match holder {
+        Some((_, Some(holder))) => {
+            reader.problem(format!("`{name}` is in `{holder}`: clone that, or take it out"))
+        }
+        _ => {
+            let ids: Vec<&str> = config.resources.iter().map(|resource| resource.id().as_str()).collect();
+            let hint = did_you_mean(name, ids);
+            reader.problem_with_hint(format!("there is no resource or group `{name}`"), hint);
+        }
     }
 }
 

@@ -78,8 +78,38 @@ fn what_pacemaker_has_and_muster_has_not_is_refused_by_name() {
         value["resources"][0]["meta"] = json!({"allow-migrate": true});
         value["resources"][0]["operations"] =
             json!([{"name": "promote"}, {"name": "monitor", "on-fail": "demote"}]);
-        value["clones"] = json!([{"id": "c", "resource": "other"}]);
+        value["clones"] = json!([{"resource": "other", "meta": {"promotable": true}}]);
         value["constraints"]["ticket"] = json!([{"ticket": "t"}]);
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn clones_of_primitives_and_of_groups_are_read_and_written_back_the_same() {
+    let mut value = web_cluster();
+    value["clones"] = json!([
+        {"resource": "web", "meta": {"interleave": true, "clone-max": 2}},
+        {"id": "all-others", "resource": "other"},
+    ]);
+    value["constraints"] = json!({"order": [{"first": "web-clone", "then": "all-others"}]});
+    let declared = read(&args(value), &nodes()).expect("the form has no mistakes");
+    let ids: Vec<&str> = declared.config.resources.iter().map(|resource| resource.id().as_str()).collect();
+    assert_eq!(ids, ["all-others", "web-clone"]);
+    let again =
+        read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
+    assert_eq!(again.config, declared.config);
+}
+
+#[test]
+fn what_cannot_be_cloned_and_what_belongs_to_a_clone_is_said() {
+    let found = problems(|value| {
+        value["resources"][0]["meta"] = json!({"interleave": true});
+        value["clones"] = json!([
+            {"resource": "apache"},
+            {"resource": "webb"},
+            {"resource": "web", "meta": {"clone-max": "many"}},
+            {"resource": "web", "id": "again"},
+        ]);
     });
     insta::assert_snapshot!(found.join("\n"));
 }

@@ -21,6 +21,7 @@ pub(crate) fn write(name: &str, config: &ClusterConfig) -> Map<String, Value> {
     set("operation_defaults", attributes(&config.operation_defaults));
     set("resources", config.primitives().map(|(one, _)| primitive(one)).collect());
     set("groups", groups(config));
+    set("clones", clones(config));
     set("constraints", constraints(config));
     set("fence_devices", fence_devices(config));
     let levels = config.fence_levels.iter();
@@ -75,6 +76,19 @@ fn operation(operation: &Operation) -> Value {
         map["enabled"] = json!(false);
     }
     map
+}
+
+fn clones(config: &ClusterConfig) -> Value {
+    let clones = config.resources.iter().filter_map(|resource| match resource {
+        Resource::Clone(clone) => Some(clone),
+        _ => None,
+    });
+    clones
+        .map(|clone| {
+            let map = json!({"id": clone.id, "resource": clone.content.id()});
+            with(map, "meta", attributes(&clone.meta))
+        })
+        .collect()
 }
 
 fn groups(config: &ClusterConfig) -> Value {
