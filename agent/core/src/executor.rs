@@ -122,17 +122,11 @@ impl Executor {
         Effect::CancelMonitor { resource: resource.clone(), interval_ms }
     }
 
-    /// The cluster has forgotten some of what was `before`: so does this node.
-    pub(crate) fn forget_with(
-        &mut self,
-        before: &BTreeMap<ResourceId, Vec<OpRecord>>,
-        after: Option<&BTreeMap<ResourceId, Vec<OpRecord>>>,
-    ) {
-        for (resource, records) in &mut self.history {
-            let was = before.get(resource).map_or(&[][..], Vec::as_slice);
-            let is = after.and_then(|after| after.get(resource)).map_or(&[][..], Vec::as_slice);
-            records.retain(|record| !was.contains(record) || is.contains(record));
-        }
+    /// The cluster forgets what it knows of those resources: so does this node, by the same rule for its own records. They need
+    /// not be those of the cluster: an order that is on its way has replaced another record there.
+    pub(crate) fn forget(&mut self, is_meant: impl Fn(&ResourceId) -> bool, rule: fn(&mut Vec<OpRecord>)) {
+        let meant = self.history.iter_mut().filter(|(resource, _)| is_meant(resource));
+        meant.for_each(|(_, records)| rule(records));
         self.history.retain(|_, records| !records.is_empty());
     }
 

@@ -16,6 +16,7 @@ use crate::membership::{Membership, Phase};
 use crate::message::{Beat, Message, Speaks};
 use crate::planted::{Bug, planted};
 use crate::reconfiguration::{Pending, digest};
+use crate::replica::apply::{Contains, forget_all, forget_failures};
 use crate::replica::command::Command;
 use crate::replica::state::{FenceEntry, Position, State};
 use crate::time::{Instant, Now};
@@ -428,13 +429,8 @@ impl Node {
     /// Applies a command of the activated view.
     pub(crate) fn apply(&mut self, now: Now, seq: u64, command: &Command) {
         self.tell_command(now, command);
-        let name = self.name_of(self.me).clone();
-        let forgets = matches!(command, Command::Cleanup { .. } | Command::ForgetFailures { .. });
-        let before = forgets.then(|| self.replica.history.nodes.get(&name).cloned().unwrap_or_default());
         self.replica.apply(&self.corosync, command);
-        if let Some(before) = before {
-            self.executor.forget_with(&before, self.replica.history.nodes.get(&name));
-        }
+        self.forget_as_told(command);
         let is_primary = self.membership.view.as_ref().is_some_and(crate::membership::view::View::is_primary);
         if let Command::TakeConfiguration { digest } = command {
             self.agreed = Some(*digest);
@@ -446,6 +442,21 @@ impl Node {
             self.provisional.insert(entry.record.number);
         }
         self.is_dirty |= command.is_durable() && !planted(Bug::AckBeforeDisk);
+    }
+
+    fn forget_as_told(&mut self, command: &Command) {
+        match command {
+            Command::Cleanup { resource: wanted } => {
+                let config = &self.replica.config;
+                let is_meant =
+                    |id: &ResourceId| wanted.as_ref().is_none_or(|wanted| config.is_in(id, wanted));
+                self.executor.forget(is_meant, forget_all);
+            }
+            Command::ForgetFailures { node, resource } if node == self.name_of(self.me) => {
+                self.executor.forget(|id| id == resource, forget_failures);
+            }
+            _ => {}
+        }
     }
 
     /// A view is activated: whoever coordinates takes the lead, and each says what was not known of it when it promised.

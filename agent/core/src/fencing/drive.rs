@@ -1,6 +1,6 @@
 //! The coordinator's walk from a request to a confirmation: wait, use a device, next device, next level, again. Every stage
 //! is a committed record first, so that another coordinator goes on where this one stopped, and a node is not fenced
-//! twice for one loss. A level of several supplies is one act: whoever takes over begins it anew.
+//! twice for one loss. Of several supplies each must be off for the same life of the target.
 
 use super::delay::{Delay, Side, Split, delay};
 use super::devices::{Level, levels, timeout_ms};
@@ -267,6 +267,12 @@ impl Node {
             // The next view that may goes on with this device.
             return self.sequence(now, Command::Fencing(entry), Vec::new());
         }
+        // The target may have restarted since the request: the device ends the life that is there now. What was switched off of
+        // a former life does not count for it.
+        let session = self.replica.fact(target).session;
+        if entry.session != session {
+            (entry.session, entry.cursor.1) = (session, 0);
+        }
         let levels = levels(&self.replica.config, &entry.record.target);
         let Some(device) = device_at(&levels, entry.cursor) else {
             if entry.rounds == 0 || !matches!(entry.record.state, FencingState::Failed { .. }) {
@@ -283,8 +289,6 @@ impl Node {
         let Some(by) = self.driver_for(&entry, target) else {
             return self.fence_failed(now, entry, "no other member could use a device".into());
         };
-        // The target may have restarted since the request: the device ends the life that is there now.
-        entry.session = self.replica.fact(target).session;
         entry.trials += 1;
         entry.record.state = FencingState::Running;
         entry.record.by = Some(self.name_of(by).clone());

@@ -46,6 +46,8 @@ pub(crate) struct Links {
     timing: Timing,
     peers: BTreeMap<NodeId, Peer>,
     beat: Beat,
+    /// Counts what peers tell of themselves.
+    revision: u64,
     /// Packets that could not be read, or came from nobody.
     pub(crate) dropped: u64,
 }
@@ -61,6 +63,7 @@ impl Links {
             timing,
             peers: BTreeMap::new(),
             beat: Beat::default(),
+            revision: 0,
             dropped: 0,
         };
         links.reconfigure(now, corosync);
@@ -88,6 +91,11 @@ impl Links {
         self.session
     }
 
+    /// Differs once a peer has told something new of itself.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     pub(crate) fn peer(&self, id: NodeId) -> Option<&Peer> {
         self.peers.get(&id)
     }
@@ -110,7 +118,9 @@ impl Links {
             self.dropped += 1;
             return alloc::vec![Heard::Stranger(from)];
         };
-        peer.receive(now, link, packet, session, token).into_iter().map(|heard| heard.of(from)).collect()
+        let news = peer.receive(now, link, packet, session, token);
+        self.revision += u64::from(core::mem::take(&mut peer.has_told));
+        news.into_iter().map(|heard| heard.of(from)).collect()
     }
 
     /// Queues a message for a peer that is linked; to any other it would be lost anyway.

@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     is_initiator: bool,
     paths: BTreeMap<u8, Path>,
     beat: Option<Beat>,
+    /// The beat is a new one.
+    pub(super) has_told: bool,
     outbound: Outbound,
     inbound: Inbound,
     is_ack_due: bool,
@@ -77,6 +79,7 @@ impl Peer {
             is_initiator,
             paths: BTreeMap::new(),
             beat: None,
+            has_told: false,
             outbound: Outbound::default(),
             inbound: Inbound::default(),
             is_ack_due: false,
@@ -265,6 +268,7 @@ impl Peer {
     fn learn(&mut self, beat: Beat) {
         if self.beat.as_ref().is_none_or(|known| beat.number > known.number) {
             self.beat = Some(beat);
+            self.has_told = true;
         }
     }
 

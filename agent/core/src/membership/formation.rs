@@ -2,7 +2,6 @@
 
 use super::view::{Member, View, ViewId};
 use super::{Phase, Proposal};
-use crate::fencing::devices::levels;
 use crate::message::{Install, Message, Promise};
 use crate::node::Node;
 use crate::planted::{Bug, planted};
@@ -259,9 +258,7 @@ impl Node {
         }
     }
 
-    /// A device whose driver is gone, or has restarted, may or may not have been used: it is tried again. And of several supplies
-    /// one may have been switched on again by a part of the cluster of which these members know nothing: the first is the first
-    /// again.
+    /// A device whose driver is gone, or has restarted, may or may not have been used: it is tried again.
     fn lose_track_of_attempts(&self, state: &mut State, proposal: &Proposal) {
         let knows = |entry: &crate::replica::state::FenceEntry| {
             let by = self.corosync.nodes.iter().find(|node| Some(&node.name) == entry.record.by.as_ref());
@@ -269,11 +266,8 @@ impl Node {
             promise.is_some_and(|promise| promise.attempts.contains(&(entry.record.number, entry.trials)))
         };
         for entry in state.fencing.iter_mut().filter(|entry| entry.is_open()) {
-            let levels = levels(&state.config, &entry.record.target);
-            let has_more = levels.get(entry.cursor.0 as usize).is_some_and(|level| level.devices.len() > 1);
-            entry.cursor.1 = 0;
-            if entry.record.state == FencingState::Running && (has_more || !knows(entry)) {
-                let why = "the view in which the device was used is over".into();
+            if entry.record.state == FencingState::Running && !knows(entry) {
+                let why = "the node that used the device is gone".into();
                 entry.record.state = FencingState::Failed { why };
             }
         }

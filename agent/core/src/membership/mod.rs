@@ -41,6 +41,8 @@ pub(crate) struct Membership {
     declined: BTreeMap<NodeId, Instant>,
     /// How often a peer did not answer, since it was in a view last.
     mutes: BTreeMap<NodeId, u32>,
+    /// What peers had told when all of these reached each other.
+    pub(crate) complete: Option<(u64, BTreeSet<NodeId>)>,
     pub(crate) retry_at: Instant,
     retries: u32,
     /// Until then a first view waits for all nodes.
@@ -96,6 +98,7 @@ impl Membership {
             distrusted: BTreeMap::new(),
             declined: BTreeMap::new(),
             mutes: BTreeMap::new(),
+            complete: None,
             retry_at: now,
             retries: 0,
             boot_until: Some(now + token.min(BOOT_WAIT_MAX)),

@@ -90,7 +90,7 @@ impl Node {
     /// Makes a proposal where one is needed and it is this node's turn.
     fn seek(&mut self, now: Now) -> bool {
         let is_desperate = self.membership.is_homeless_for(now.at, self.patience() * 3);
-        let wanted = if is_desperate { BTreeSet::from([self.me]) } else { self.best_set(now.at, None) };
+        let wanted = if is_desperate { BTreeSet::from([self.me]) } else { self.best_set_now(now.at) };
         let is_boot = self.membership.boot_until.is_some_and(|until| now.at < until);
         if is_boot && wanted.len() < self.corosync.nodes.len() {
             return false;
@@ -163,22 +163,25 @@ impl Node {
         now.is_primary() && !was_primary || was_quorate && !now.is_quorate()
     }
 
+    /// The best set now. Who reaches whom is looked at again only once somebody has told something new.
+    fn best_set_now(&mut self, now: Instant) -> BTreeSet<NodeId> {
+        let all = self.joinable(now, None).map(|(id, _)| id).chain([self.me]).collect();
+        let known = (self.links.revision(), all);
+        if self.membership.complete.as_ref() == Some(&known) {
+            return known.1;
+        }
+        let best = self.best_set(now, None);
+        self.membership.complete = (best == known.1).then_some(known);
+        best
+    }
+
     /// The best set that this node is in. A proposer's word on whom it does not reach counts more than its last heartbeat.
     pub(crate) fn best_set(
         &self,
         now: Instant,
         proposed: Option<(NodeId, &BTreeSet<NodeId>)>,
     ) -> BTreeSet<NodeId> {
-        let is_proposed = |id: NodeId| proposed.is_some_and(|(_, members)| members.contains(&id));
-        let may_join = |id: NodeId, peer: &Peer| {
-            let is_wanted = proposed.is_some() || !self.membership.has_declined(now, id);
-            let is_here =
-                peer.is_linked() && is_wanted && !self.is_excluded(now, id) && self.is_listed_by(id, self.me);
-            // While a proposal is judged, a peer that missed a heartbeat is no reason to refuse it.
-            is_here && (proposed.is_none() || is_proposed(id) || !peer.is_overdue(now))
-        };
-        let others: Vec<(NodeId, &Peer)> =
-            self.links.peers().filter(|(id, peer)| may_join(*id, peer)).collect();
+        let others: Vec<(NodeId, &Peer)> = self.joinable(now, proposed).collect();
         let graph = self.graph_of(&others, proposed);
         if graph.is_complete() {
             // Nothing is broken, as nearly always.
@@ -186,6 +189,24 @@ impl Node {
         }
         let coordinator = self.membership.reference().map(|view| view.id.coordinator);
         best(self.me, &graph, &Preference { votes: &self.votes(), coordinator })
+    }
+
+    /// The peers that this node could be in a view with.
+    fn joinable<'a>(
+        &'a self,
+        now: Instant,
+        proposed: Option<(NodeId, &'a BTreeSet<NodeId>)>,
+    ) -> impl Iterator<Item = (NodeId, &'a Peer)> {
+        let is_proposed = move |id: NodeId| proposed.is_some_and(|(_, members)| members.contains(&id));
+        self.links.peers().filter(move |(id, peer)| {
+            let is_wanted = proposed.is_some() || !self.membership.has_declined(now, *id);
+            let is_here = peer.is_linked()
+                && is_wanted
+                && !self.is_excluded(now, *id)
+                && self.is_listed_by(*id, self.me);
+            // While a proposal is judged, a peer that missed a heartbeat is no reason to refuse it.
+            is_here && (proposed.is_none() || is_proposed(*id) || !peer.is_overdue(now))
+        })
     }
 
     /// Who of these and this node reach each other.

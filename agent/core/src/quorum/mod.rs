@@ -3,7 +3,8 @@
 //! Quorate is what corosync's users know: enough votes. Primary is more: quorate, and no other part of the cluster can
 //! be quorate at the same time. A majority of the votes of all nodes is always primary. Whoever is quorate with less (a
 //! single node under `two_node`, a half with `auto_tie_breaker`, some nodes with a quorum device, a remainder with `last_man_standing`) is primary once
-//! every absent node is known to be off or to have left, as long as fencing is on.
+//! every absent node is known to be off or to have left, as long as fencing is on; and only with half of the votes, or where
+//! `wait_for_all` keeps nodes that start from being quorate without the others.
 //!
 //! What a cluster must remember from view to view is in `memory`; `rehearsal` plays scripts on all of it.
 
@@ -79,10 +80,14 @@ impl Standing {
         }
         let rivals: Vec<String> = self.rivals.iter().map(|id| name(*id)).collect();
         let they = if rivals.len() == 1 { "it" } else { "they" };
-        Some(format!(
-            "{} could be quorate as well: {they} must be fenced or have left first",
-            rivals.join(", ")
-        ))
+        let rivals = rivals.join(", ");
+        if self.votes_present * 2 < self.votes_expected {
+            return Some(format!(
+                "{rivals} could be quorate as well, also after {they} were fenced and started again: set `wait_for_all`, or wait \
+                 until half of the votes are here"
+            ));
+        }
+        Some(format!("{rivals} could be quorate as well: {they} must be fenced or have left first"))
     }
 
     /// Why it is quorate, where it is.
@@ -133,7 +138,9 @@ pub(crate) fn judge(memory: &Memory, question: &Question<'_>) -> Standing {
         if planted(Bug::RivalsIgnored) || has_majority_of_nodes(question) || !question.is_fencing_enabled {
             Vec::new()
         } else {
-            absent(question).map(|node| node.id).filter(|id| !question.known_off.contains(id)).collect()
+            let may_return = may_return_as_majority(question);
+            let is_rival = |id: &NodeId| may_return || !question.known_off.contains(id);
+            absent(question).map(|node| node.id).filter(is_rival).collect()
         };
     Standing {
         votes_present: present,
@@ -151,6 +158,17 @@ fn has_majority_of_nodes(question: &Question<'_>) -> bool {
     let corosync = question.corosync;
     let all: u32 = corosync.nodes.iter().map(|node| node.votes).sum();
     votes_of(corosync, question.members) * 2 > all
+}
+
+/// Whoever is fenced comes back, and knows nothing of what these members did meanwhile. Where the absent are more than half they
+/// need nobody else then, unless `wait_for_all` keeps those that start from being quorate on their own.
+fn may_return_as_majority(question: &Question<'_>) -> bool {
+    let Corosync { nodes, quorum, .. } = question.corosync;
+    let absent: u32 = absent(question).map(|node| node.votes).sum();
+    let all = nodes.iter().map(|node| node.votes).sum::<u32>();
+    let all = all + quorum.device.as_ref().map_or(0, |device| device.votes);
+    let is_accepted = quorum.wait_for_all || quorum.allow_downscale || question.ignores_quorum;
+    absent * 2 > all && !is_accepted
 }
 
 fn votes_present(question: &Question<'_>) -> u32 {
@@ -278,6 +296,16 @@ mod tests {
             Some("wait_for_all: n2 not seen yet since this node started")
         );
         assert!(standing(&corosync, &[1, 2], &[], false).is_primary());
+    }
+
+    #[test]
+    fn a_smaller_half_is_primary_only_where_the_others_cannot_come_back_as_a_majority() {
+        let options =
+            |wait_for_all| QuorumOptions { auto_tie_breaker: true, wait_for_all, ..QuorumOptions::default() };
+        let (plain, waiting) = (corosync(5, options(false)), corosync(5, options(true)));
+        let alone = standing(&plain, &[1, 2], &[3, 4, 5], true);
+        assert!(alone.is_quorate() && !alone.is_primary());
+        assert!(standing(&waiting, &[1, 2], &[3, 4, 5], true).is_primary());
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl State {
         }
         for resources in self.history.nodes.values_mut() {
             for (_, records) in resources.iter_mut().filter(|(id, _)| is_meant(id)) {
-                records.retain(|record| record.status == OpStatus::Pending);
+                forget_all(records);
             }
             resources.retain(|_, records| !records.is_empty());
         }
@@ -98,8 +98,7 @@ impl State {
         if let Some(counts) = self.history.failures.get_mut(node) {
             counts.remove(resource);
         }
-        // What is known only by a failure is not known once that is forgotten: it is looked at anew.
-        records(&mut self.history, node, resource).retain(|record| !is_failure(record));
+        forget_failures(records(&mut self.history, node, resource));
     }
 
     /// A confirmed fencing makes the absent node's fact; a member's is made when its view ends.
@@ -155,6 +154,19 @@ pub(crate) fn put(records: &mut Vec<OpRecord>, record: OpRecord) {
     });
     let place = records.iter().position(|known| known.call > record.call).unwrap_or(records.len());
     records.insert(place, record);
+}
+
+/// What is under way is kept, its end is still to come; all else is looked at anew.
+pub(crate) fn forget_all(records: &mut Vec<OpRecord>) {
+    records.retain(|record| record.status == OpStatus::Pending);
+}
+
+/// What is known only by a failure is not known once that is forgotten, and what was before it is not so any more.
+pub(crate) fn forget_failures(records: &mut Vec<OpRecord>) {
+    let last_failure = records.iter().filter(|record| is_failure(record)).map(|record| record.call).max();
+    if let Some(last) = last_failure {
+        records.retain(|record| record.status == OpStatus::Pending || record.call > last);
+    }
 }
 
 /// Whether it went wrong, as far as a record alone can tell: a probe that finds the resource stopped is none.
@@ -230,6 +242,16 @@ mod tests {
         put(&mut records, record("monitor", 5000, 2, Some(rc::NOT_RUNNING)));
         put(&mut records, record("stop", 0, 3, Some(rc::OK)));
         assert!(records.iter().all(|record| record.status != OpStatus::Pending), "{records:?}");
+    }
+
+    #[test]
+    fn what_was_before_a_failure_is_not_known_once_that_is_forgotten() {
+        let mut records = alloc::vec![record("stop", 0, 2, Some(rc::OK)), record("start", 0, 3, Some(1))];
+        forget_failures(&mut records);
+        assert!(records.is_empty(), "it may run all the same: {records:?}");
+        let mut records = alloc::vec![record("start", 0, 3, Some(1)), record("stop", 0, 4, Some(rc::OK))];
+        forget_failures(&mut records);
+        assert_eq!(records, [record("stop", 0, 4, Some(rc::OK))]);
     }
 
     #[test]
