@@ -159,11 +159,6 @@ impl Diagnostic {
         self.span().is_some_and(|own| own.to_string() == span.to_string())
     }
 
-    /// The hints, for renderers of events.
-    pub(crate) fn hints(&self) -> &[String] {
-        &self.0.hints
-    }
-
     /// The exit code that it leads to.
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit

@@ -1,9 +1,4 @@
 //! The controller: reads an inventory and playbooks, and brings hosts to the declared state over SSH.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "until the commands are wired to inventory, playbook, vars and template"
-)]
 
 mod args;
 mod cluster;

@@ -29,8 +29,6 @@ struct Setting {
 macro_rules! settings {
     ($($constant:ident $section:literal $name:literal [$($environment:literal)*];)*) => {
         $(const $constant: Setting = Setting { section: $section, name: $name, environment: &[$($environment),*] };)*
-        /// All settings that are acted on.
-        const ACTED_ON: &[&Setting] = &[$(&$constant),*];
     };
 }
 
@@ -54,11 +52,9 @@ settings! {
     FORCE_HANDLERS "defaults" "force_handlers" ["ANSIBLE_FORCE_HANDLERS"];
     ERROR_ON_MISSING_HANDLER "defaults" "error_on_missing_handler" ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
     SHOW_CUSTOM_STATS "defaults" "show_custom_stats" ["ANSIBLE_SHOW_CUSTOM_STATS"];
-    DEPRECATION_WARNINGS "defaults" "deprecation_warnings" ["ANSIBLE_DEPRECATION_WARNINGS"];
     ANY_ERRORS_FATAL "defaults" "any_errors_fatal" ["ANSIBLE_ANY_ERRORS_FATAL"];
     VAULT_PASSWORD_FILE "defaults" "vault_password_file" ["ANSIBLE_VAULT_PASSWORD_FILE"];
     VAULT_IDENTITY_LIST "defaults" "vault_identity_list" ["ANSIBLE_VAULT_IDENTITY_LIST"];
-    VAULT_IDENTITY "defaults" "vault_identity" ["ANSIBLE_VAULT_IDENTITY"];
     TRANSPORT "defaults" "transport" ["ANSIBLE_TRANSPORT"];
     VERBOSITY "defaults" "verbosity" ["ANSIBLE_VERBOSITY"];
     DIFF_ALWAYS "diff" "always" ["ANSIBLE_DIFF_ALWAYS"];
@@ -201,11 +197,6 @@ impl Settings {
         self.flag(&SHOW_CUSTOM_STATS).unwrap_or(false)
     }
 
-    /// Whether what is going out of use is told.
-    pub(crate) fn tells_deprecations(&self) -> bool {
-        self.flag(&DEPRECATION_WARNINGS).unwrap_or(true)
-    }
-
     pub(crate) fn transport(&self) -> Option<String> {
         self.text(&TRANSPORT).filter(|transport| transport != "smart")
     }
@@ -291,11 +282,6 @@ impl Settings {
         let path = PathBuf::from(expand(path));
         let folder = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         folder.join(path).to_string_lossy().into_owned()
-    }
-
-    /// Whether a setting of that name is acted on, for those who list them.
-    pub(crate) fn is_known(section: &str, name: &str) -> bool {
-        ACTED_ON.iter().any(|setting| setting.section == section && setting.name == name)
     }
 }
 

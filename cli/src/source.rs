@@ -153,12 +153,6 @@ impl Span {
         Self::new(&self.file, range)
     }
 
-    /// From the start of this span to the end of `other`, which must be in the same text.
-    pub(crate) fn to(&self, other: &Self) -> Self {
-        debug_assert!(Arc::ptr_eq(&self.file, &other.file), "spans of one text can be joined");
-        self.with_range(self.start as usize..other.end as usize)
-    }
-
     /// The first line of the range only.
     pub(crate) fn first_line(&self) -> Self {
         let text = self.text();

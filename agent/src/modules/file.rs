@@ -238,13 +238,13 @@ impl<'a> Target<'a> {
         check
     }
 
-    /// A directory that holds something is never thrown away for a link.
+    /// Only `force` puts a link in the place of something else, and never in that of a directory that holds something.
     fn may_replace(&self, stat: &Stat, force: bool) -> Result<(), Failure> {
         let is_empty = stat.is_directory() && self.view.list(&self.path).is_ok_and(|names| names.is_empty());
         if stat.is_directory() && !is_empty {
             return Err(self.refusal("is a directory that is not empty; no link is made in its place"));
         }
-        if !force && !is_empty {
+        if !force {
             return Err(
                 self.refusal(&format!("is a {}; `force: true` puts a link in its place", stat.kind.word()))
             );

@@ -274,7 +274,7 @@ fn words(text: &str) -> Result<Vars> {
             ))
             .into());
         };
-        vars.set(name, crate::vars::Data::text(value, &span), Some(span.clone()));
+        vars.set(name, crate::vars::Data::text(value, &span));
     }
     Ok(vars)
 }

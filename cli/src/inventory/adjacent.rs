@@ -20,11 +20,6 @@ impl VarsDir {
         Self { base: base.into() }
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
-        &self.base
-    }
-
     /// What its `group_vars` have for a group.
     pub(crate) fn group(&self, name: &str, reader: &Reader) -> Result<Vars> {
         self.vars("group_vars", name, reader)

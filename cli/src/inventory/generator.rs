@@ -39,7 +39,7 @@ fn combinations(layers: &[(&Node, &Node)]) -> Vec<Vars> {
         let extended = all.iter().flat_map(|vars| {
             words.one_or_many().iter().map(move |word| {
                 let mut vars = vars.clone();
-                vars.set(&name.key_text(), Data::of(word), Some(word.span.clone()));
+                vars.set(&name.key_text(), Data::of(word));
                 vars
             })
         });

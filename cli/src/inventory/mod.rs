@@ -20,7 +20,7 @@ mod words;
 mod yaml;
 
 pub(crate) use adjacent::{VarsDir, files_below};
-pub(crate) use pattern::{HostOrder, Selection};
+pub(crate) use pattern::HostOrder;
 pub(crate) use source::{Tolerance, load};
 pub(crate) use view::{Shown, graph, list};
 

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::load::Reader;
 use crate::source::{SourceFile, Span};
 use crate::yaml::{Mapping, Node};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,8 +27,10 @@ pub(crate) trait EarlyNames: Send + Sync {
 }
 
 /// Knows no variables.
+#[cfg(test)]
 pub(crate) struct NoTemplates;
 
+#[cfg(test)]
 impl EarlyNames for NoTemplates {
     fn render(&self, text: &Node, _: &Scope) -> Result<String, Diagnostic> {
         Err(Diagnostic::error("a name that must be known before the run is a template").at(&text.span, ""))
@@ -143,13 +146,21 @@ pub(super) struct Pass<'a> {
     pub(super) mistakes: Diagnostics,
     /// The handlers of all roles so far.
     pub(super) role_handlers: Vec<Arc<Task>>,
+    /// Files with tasks that may write other files here.
+    pub(super) files_that_write: HashSet<PathBuf>,
     /// How many imports are being read.
     depth: usize,
 }
 
 impl<'a> Pass<'a> {
     fn new(loader: &'a Loader) -> Self {
-        Self { loader, mistakes: Diagnostics::default(), role_handlers: Vec::new(), depth: 0 }
+        Self {
+            loader,
+            mistakes: Diagnostics::default(),
+            role_handlers: Vec::new(),
+            files_that_write: HashSet::new(),
+            depth: 0,
+        }
     }
 
     /// The value, where nothing but warnings came up.
@@ -186,7 +197,11 @@ impl<'a> Pass<'a> {
 
     /// The YAML of a file, or nothing and a mistake.
     pub(super) fn yaml(&mut self, path: &Path) -> Option<Node> {
-        self.mistakes.collect(self.loader.reader.yaml(path))
+        let document = self.mistakes.collect(self.loader.reader.yaml(path));
+        if document.as_ref().is_some_and(check::writes_here) {
+            self.files_that_write.insert(path.to_owned());
+        }
+        document
     }
 
     fn plays(&mut self, path: &Path, import: Option<&Arc<Scope>>) -> Vec<Play> {

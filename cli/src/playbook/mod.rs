@@ -22,13 +22,15 @@ mod tests;
 
 pub(crate) use args::split_arguments;
 pub(crate) use library::Library;
-pub(crate) use load::{EarlyNames, IncludedRole, Loader, NoTemplates};
+#[cfg(test)]
+pub(crate) use load::NoTemplates;
+pub(crate) use load::{EarlyNames, Loader};
 pub(crate) use role::RoleCall;
 pub(crate) use search::{Found, Kind as FileKind, find_file};
 
 use crate::source::Span;
 use crate::yaml::{Mapping, Node};
-use keyword::{Given, Keyword, Keywords, Reach};
+use keyword::{Keyword, Keywords, Reach};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -239,6 +241,7 @@ impl Scope {
 
     /// The `vars` of this and all outer scopes up to but not with the play, the outermost first. Unlike other
     /// keywords those of an include count too.
+    #[cfg(test)]
     pub(crate) fn vars(&self) -> Vec<&Mapping> {
         let inside = self.outer().take_while(|scope| scope.kind != ScopeKind::Play);
         let mut layers: Vec<&Mapping> = inside.flat_map(Self::own_vars).collect();
@@ -255,11 +258,6 @@ impl Scope {
     /// This scope and those around it, the innermost first.
     pub(crate) fn outer(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
-    }
-
-    /// Name and value of a keyword written here.
-    pub(crate) fn given(&self, keyword: Keyword) -> Option<&Given> {
-        self.keywords.given(keyword)
     }
 
     fn passes_on(&self) -> bool {

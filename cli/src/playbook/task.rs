@@ -104,7 +104,11 @@ impl Pass<'_> {
         let scope = self.scope(kind, keywords, Some(outer), entry);
         let is_handler = holder == Holder::Handler;
         let task = Task { scope, module: name, args: call.args, own_module, loop_over, is_handler };
-        check::task(&task, self.loader.warns_of_files, &mut self.mistakes);
+        let files = check::Files {
+            are_warnings: self.loader.warns_of_files,
+            may_come: self.files_that_write.contains(entry.span.file().path()),
+        };
+        check::task(&task, files, &mut self.mistakes);
         match task.module.bare() {
             "import_tasks" => self.import_tasks(&task),
             "import_role" => self.import_role(&task),

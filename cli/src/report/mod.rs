@@ -13,7 +13,7 @@ mod screen;
 pub(crate) mod text;
 
 pub(crate) use custom_stats::CustomStats;
-pub(crate) use diff_text::{diff_json, diff_lines};
+pub(crate) use diff_text::diff_json;
 pub(crate) use event::{Event, Events, Stats};
 pub(crate) use screen::{Kind, Screen};
 

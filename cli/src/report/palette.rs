@@ -50,11 +50,6 @@ impl Palette {
         Self { is_on: false }
     }
 
-    /// Whether there are colours.
-    pub(crate) fn is_on(self) -> bool {
-        self.is_on
-    }
-
     /// The text in the colour of what it is about.
     pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
         if !self.is_on || text.is_empty() {

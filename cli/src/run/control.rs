@@ -258,7 +258,7 @@ impl Control<'_> {
             let entries = vars.iter().map(|(name, var)| (Value::from(name), var.data.clone()));
             let whole = crate::vars::Data::map(entries.collect::<Vec<_>>());
             vars = Vars::new();
-            vars.set(name, whole, None);
+            vars.set(name, whole);
             facts = Map::from_iter([(name.to_owned(), Json::Object(facts))]);
         }
         if text(args, "hash_behaviour") == Some("merge") {
@@ -283,7 +283,12 @@ impl Control<'_> {
         let vars: Map<String, Json> = vars.map(|(name, value)| (name.clone(), value.clone())).collect();
         let known = &request.scope.play().groups;
         let is_in = |group: &String| known.get(group).is_some_and(|hosts| hosts.contains(&name));
-        let changed = !is_in(&"all".to_owned()) || !groups.iter().all(is_in);
+        let of_host = request.scope.of_host(&name);
+        let is_set = |(name, value): (&String, &Json)| {
+            let known = of_host.as_ref().and_then(|scope| scope.get(name).ok().flatten());
+            known.is_some_and(|known| to_json(&known) == *value)
+        };
+        let changed = !is_in(&"all".to_owned()) || !groups.iter().all(is_in) || !vars.iter().all(is_set);
         let mut result = TaskResult { changed, ..TaskResult::default() };
         result.result.insert(
             "add_host".into(),

@@ -239,13 +239,6 @@ impl Cursor {
         self.has_failed
     }
 
-    /// Whether the current task is in a `rescue`.
-    pub(crate) fn is_rescuing(&self) -> bool {
-        let is_rescue =
-            |frame: &Frame| matches!(frame.kind, FrameKind::Block { section: Section::Rescue, .. });
-        self.frames.iter().any(is_rescue)
-    }
-
     fn is_done_already(&self, block: &Block) -> bool {
         let role = block.scope.role.as_ref().filter(|_| block.scope.kind == ScopeKind::Role);
         role.is_some_and(|role| !role.meta.allow_duplicates && self.done_roles.contains(&role.identity))

@@ -1,6 +1,6 @@
 //! What follows from a task that is done: variables, handlers, counts, includes, failures, `meta`.
 
-use super::conduct::{Conductor, Finished, Strategy, Verdict};
+use super::conduct::{Conductor, Finished, Verdict};
 use super::cursor::Fate;
 use super::include::{Included, Wanted};
 use super::inventory_vars;
@@ -14,7 +14,7 @@ use crate::playbook::keyword::Keyword;
 use crate::playbook::{Role, Task};
 use crate::report::{Event, Stats};
 use crate::suggest;
-use crate::template::{from_json, to_json};
+use crate::template::from_json;
 use crate::vars::HostVars;
 use std::sync::{Arc, PoisonError};
 
@@ -142,8 +142,8 @@ impl Follow<'_> {
         let name = super::conduct::own_name(task, scope.as_ref());
         let told = serde_json::json!({"name": name, "action": task.module.written()});
         self.conductor.room.store.change(host, |vars: &mut HostVars| {
-            vars.set("ansible_failed_task", from_json(&told), None);
-            vars.set("ansible_failed_result", registered_value(result), None);
+            vars.set("ansible_failed_task", from_json(&told));
+            vars.set("ansible_failed_result", registered_value(result));
         });
     }
 
@@ -408,7 +408,7 @@ impl Conductor {
             self.apply(effect, host, of_facts);
         }
         if let Some(name) = register {
-            room.store.change(host, |vars: &mut HostVars| vars.set(&name, registered_value(result), None));
+            room.store.change(host, |vars: &mut HostVars| vars.set(&name, registered_value(result)));
         }
     }
 
@@ -417,7 +417,7 @@ impl Conductor {
         match effect {
             Effect::SetFact { name, value, cacheable } => {
                 room.store.change(of_facts, |vars: &mut HostVars| {
-                    vars.set(name, value.clone(), None);
+                    vars.set(name, value.clone());
                     if *cacheable {
                         vars.add_facts([(name.clone(), value.clone())]);
                     }

@@ -96,11 +96,6 @@ impl Lookup<'_> {
             Err(err) => Err(err),
         }
     }
-
-    /// A variable as text.
-    pub(crate) fn variable(&self, name: &str) -> Rendered<Option<String>> {
-        variable(self.scope, name)
-    }
 }
 
 /// A variable as text; empty text and null count as not given.

@@ -161,9 +161,9 @@ fn search(task: &Task, playbook_dir: &Path) -> Vec<PathBuf> {
         folders.push(folder.canonicalize().unwrap_or_else(|_| folder.to_owned()));
     }
     folders.push(playbook_dir.to_owned());
+    let absolute = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
     let mut seen = std::collections::HashSet::new();
-    folders.retain(|folder| seen.insert(folder.clone()));
-    folders
+    folders.into_iter().map(absolute).filter(|folder| seen.insert(folder.clone())).collect()
 }
 
 /// A file of the controller that a task names.

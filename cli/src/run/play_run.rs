@@ -214,6 +214,7 @@ impl PlayRun {
     }
 
     /// How a host stands.
+    #[cfg(test)]
     pub(crate) fn state(&self, host: &str) -> Option<HostState> {
         self.hosts.get(host).map(|host| host.state)
     }

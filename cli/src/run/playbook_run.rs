@@ -259,7 +259,7 @@ impl PlaybookRun {
                 Some(scheme) => vars.set_plain(&name, self.encrypted(prompt, scheme, &answer)?),
                 None if prompt.is_unsafe => vars.set_plain(&name, answer.into()),
                 // An answer may be a template, unless the prompt says `unsafe`.
-                None => vars.set(&name, Data::text(&answer, &prompt.name.span), None),
+                None => vars.set(&name, Data::text(&answer, &prompt.name.span)),
             }
         }
         Ok(if vars.is_empty() { Vec::new() } else { vec![(Level::PlayPrompt, Arc::new(vars))] })

@@ -69,18 +69,6 @@ pub(crate) fn check_expression(text: &str) -> Result<(), SyntaxProblem> {
     dialect::prepare_expression(text).and_then(|prepared| known_names(&prepared.uses))
 }
 
-/// The variables that a text reads, without those that it sets itself.
-pub(crate) fn variables(text: &str) -> Vec<String> {
-    let Ok(prepared) = prepare_text(text) else { return Vec::new() };
-    let mut env = Environment::empty();
-    env.set_syntax(dialect::printed_syntax());
-    let names = env.template_from_str(&prepared.printed).map(|template| template.undeclared_variables(false));
-    let mut names: Vec<String> = names.unwrap_or_default().into_iter().collect();
-    names.retain(|name| !functions::NAMES.contains(&name.as_str()));
-    names.sort();
-    names
-}
-
 /// Ansible's settings for texts in YAML. A lone expression may have one newline after it, as YAML's `|` leaves it.
 fn prepare_text(text: &str) -> Result<Prepared, SyntaxProblem> {
     if let Some(line) = text.strip_suffix('\n') {

@@ -28,25 +28,19 @@ mod methods;
 mod order;
 mod percent;
 mod python;
-mod report;
 mod tests;
 mod trace;
 mod value;
 
-#[allow(unused_imports, reason = "until the commands are wired to them")]
-pub(crate) use engine::{Engine, check_expression, check_template, variables};
-#[allow(unused_imports, reason = "until the commands are wired to them")]
+pub(crate) use engine::{Engine, check_expression, check_template};
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
 pub(crate) use failure::{from_error, read_failed};
-#[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables};
 pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use trace::reading;
-#[allow(unused_imports, reason = "until the commands are wired to them")]
-pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown, unknown_reason};
+pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown};
 
 /// A value of the template language.
-#[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use minijinja::Value;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Types of results, text that comes out, and syntax that minijinja and Jinja write differently.
 
 use super::examples::{check, scope, shown, yaml};
-use super::{check_expression, check_template, variables};
+use super::{check_expression, check_template};
 
 #[test]
 fn a_lone_expression_keeps_its_type_and_other_templates_are_text() {
@@ -135,9 +135,4 @@ fn conditions_are_true_or_false_and_nothing_else() {
     assert_eq!(holds("n"), "the condition gives a int, not true or false");
     assert_eq!(holds("''"), "the condition is empty");
     assert_eq!(holds("zz.y"), "'zz' is undefined");
-}
-
-#[test]
-fn variables_of_a_text_are_those_that_it_does_not_set() {
-    assert_eq!(variables("{{ a.b }}{% set c = d %}{{ c }}{{ lookup('env', e) }}"), ["a", "d", "e"]);
 }

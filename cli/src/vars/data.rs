@@ -105,30 +105,6 @@ impl Data {
         }
         Self::Map(Arc::new(entries))
     }
-
-    /// A value from a trusted source that is no file, such as JSON on the command line: its texts may be templates.
-    pub(crate) fn trusted(value: &Value, place: &Span) -> Self {
-        match value.kind() {
-            ValueKind::String => Self::text(value.as_str().unwrap_or_default(), place),
-            ValueKind::Seq => {
-                let items = value.try_iter().into_iter().flatten();
-                Self::list(items.map(|item| Self::trusted(&item, place)).collect())
-            }
-            ValueKind::Map => {
-                let pairs = crate::template::pairs(value);
-                Self::map(pairs.into_iter().map(|(key, item)| (key, Self::trusted(&item, place))))
-            }
-            _ => Self::Plain(value.clone()),
-        }
-    }
-
-    /// The value, if nothing in it is to be templated.
-    pub(crate) fn plain(&self) -> Option<&Value> {
-        match self {
-            Self::Plain(value) => Some(value),
-            _ => None,
-        }
-    }
 }
 
 impl From<Value> for Data {
@@ -142,13 +118,11 @@ fn integer(value: i128) -> Value {
     i64::try_from(value).map_or_else(|_| Value::from(value), Value::from)
 }
 
-/// A variable: its value and where that came from.
+/// A variable.
 #[derive(Debug, Clone)]
 pub(crate) struct Var {
     /// The value.
     pub(crate) data: Data,
-    /// Where it came from.
-    pub(crate) origin: Option<Span>,
 }
 
 /// Variables of one layer, in the order in which they were written.
@@ -162,13 +136,13 @@ impl Vars {
     }
 
     /// Sets a variable, over an earlier one of the same name.
-    pub(crate) fn set(&mut self, name: &str, data: Data, origin: Option<Span>) {
-        self.0.insert(name.into(), Var { data, origin });
+    pub(crate) fn set(&mut self, name: &str, data: Data) {
+        self.0.insert(name.into(), Var { data });
     }
 
     /// Sets a variable to a value that is never templated: a fact, a result.
     pub(crate) fn set_plain(&mut self, name: &str, value: Value) {
-        self.set(name, Data::Plain(value), None);
+        self.set(name, Data::Plain(value));
     }
 
     /// Takes over all variables of `other`, over those of the same name.
@@ -178,10 +152,6 @@ impl Vars {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Var> {
         self.0.get(name)
-    }
-
-    pub(crate) fn remove(&mut self, name: &str) {
-        self.0.shift_remove(name);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
@@ -195,17 +165,13 @@ impl Vars {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl From<&crate::inventory::Vars> for Vars {
     fn from(nodes: &crate::inventory::Vars) -> Self {
         let mut vars = Self::new();
         for (name, node) in nodes {
-            vars.set(name, Data::of(node), Some(node.span.clone()));
+            vars.set(name, Data::of(node));
         }
         vars
     }
@@ -216,7 +182,7 @@ impl From<&Mapping> for Vars {
     fn from(mapping: &Mapping) -> Self {
         let mut vars = Self::new();
         for (name, node) in mapping.iter() {
-            vars.set(&name.key_text(), Data::of(node), Some(node.span.clone()));
+            vars.set(&name.key_text(), Data::of(node));
         }
         vars
     }
@@ -226,7 +192,7 @@ impl FromIterator<(String, Data)> for Vars {
     fn from_iter<I: IntoIterator<Item = (String, Data)>>(entries: I) -> Self {
         let mut vars = Self::new();
         for (name, data) in entries {
-            vars.set(&name, data, None);
+            vars.set(&name, data);
         }
         vars
     }

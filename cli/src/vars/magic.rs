@@ -182,7 +182,7 @@ fn of_role(scope: &Scope, name: &str) -> Option<Value> {
     Some(match name {
         "role_name" => Value::from(role.name.as_str()),
         "ansible_role_name" => Value::from(role.full_name.as_str()),
-        "role_path" => path(&role.path),
+        "role_path" => path(&std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone())),
         "ansible_parent_role_names" => list(&role.parents),
         _ => return None,
     })

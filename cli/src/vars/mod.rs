@@ -14,10 +14,8 @@ mod store;
 mod tests;
 
 pub(crate) use data::{Data, Var, Vars};
-#[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use magic::{PlayInfo, RoleInfo};
 pub(crate) use precedence::Level;
-#[allow(unused_imports, reason = "until the commands are wired to them")]
 pub(crate) use scope::{Scope, ScopeInputs};
 pub(crate) use secrets::Secrets;
 pub(crate) use store::{HostVars, Store};

@@ -53,6 +53,7 @@ pub(crate) enum Level {
 
 impl Level {
     /// All levels, from the weakest.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 22] = [
         Self::RoleDefaults,
         Self::InventoryFileGroup,
@@ -77,34 +78,6 @@ impl Level {
         Self::ExtraVars,
         Self::LoopVars,
     ];
-
-    /// What to call it when telling where a value came from.
-    pub(crate) fn description(self) -> &'static str {
-        match self {
-            Self::RoleDefaults => "role defaults",
-            Self::InventoryFileGroup => "group in the inventory",
-            Self::InventoryGroupVarsAll => "inventory group_vars/all",
-            Self::PlaybookGroupVarsAll => "playbook group_vars/all",
-            Self::InventoryGroupVars => "inventory group_vars",
-            Self::PlaybookGroupVars => "playbook group_vars",
-            Self::InventoryFileHost => "host in the inventory",
-            Self::InventoryHostVars => "inventory host_vars",
-            Self::PlaybookHostVars => "playbook host_vars",
-            Self::Facts => "host facts",
-            Self::PlayVars => "play vars",
-            Self::PlayPrompt => "vars_prompt",
-            Self::PlayVarsFiles => "vars_files",
-            Self::RoleVars => "role vars",
-            Self::BlockVars => "block vars",
-            Self::TaskVars => "task vars",
-            Self::IncludeVars => "include_vars",
-            Self::SetFact => "set_fact or register",
-            Self::RoleParams => "role parameters",
-            Self::IncludeParams => "include parameters",
-            Self::ExtraVars => "extra vars (-e)",
-            Self::LoopVars => "loop",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use minijinja::value::{Enumerator, Object, ValueKind};
 use super::lazy;
 use super::magic::{self, PlayInfo, RoleInfo};
 use super::{Data, HostVars, Level, Secrets, Store, Var, Vars};
-use crate::source::Span;
 use crate::template::{
     Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, read_failed, reading,
 };
@@ -141,11 +140,6 @@ impl Scope {
 
     pub(super) fn data(&self) -> &ScopeData {
         &self.0
-    }
-
-    /// The engine that renders with this scope.
-    pub(crate) fn engine(&self) -> &Arc<Engine> {
-        &self.0.engine
     }
 
     /// The host whose variables these are.
@@ -303,11 +297,6 @@ impl Scope {
     /// All definitions of a variable, the winning one first, for telling where a value came from.
     pub(crate) fn definitions(&self, name: &str) -> impl Iterator<Item = (Level, &Var)> {
         self.0.layers.iter().filter_map(move |(level, vars)| Some((*level, vars.get(name)?)))
-    }
-
-    /// Where the winning definition of a variable was written.
-    pub(crate) fn origin(&self, name: &str) -> Option<Span> {
-        self.definition(name)?.1.origin.clone()
     }
 
     /// Every name that is defined, once, in alphabetical order; without the magic ones.

@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use minijinja::Value;
 
 use super::{Data, Level, Secrets, Vars};
-use crate::source::Span;
 
 /// Decrypts a vaulted text, or says why it cannot.
 type Unsealer = dyn Fn(&str) -> Result<String, String> + Send + Sync;
@@ -50,8 +49,8 @@ impl HostVars {
     }
 
     /// Sets a variable as `set_fact` and `register` do.
-    pub(crate) fn set(&mut self, name: &str, value: Value, origin: Option<Span>) {
-        Arc::make_mut(&mut self.set).set(name, Data::Plain(value), origin);
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
+        Arc::make_mut(&mut self.set).set(name, Data::Plain(value));
     }
 
     /// Adds what `include_vars` read.

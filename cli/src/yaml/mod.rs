@@ -356,11 +356,6 @@ impl Mapping {
         self.entries.iter().map(|(_, value)| value)
     }
 
-    /// How many entries there are.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -8,13 +8,13 @@ mod check;
 mod constraints;
 mod fencing;
 mod names;
-mod place;
 mod resources;
 mod value;
+#[cfg(test)]
 mod write;
 
-pub(crate) use place::diagnose;
 pub(crate) use value::{FormProblem, Step};
+#[cfg(test)]
 pub(crate) use write::write;
 
 use muster_api::cluster::ClusterConfig;

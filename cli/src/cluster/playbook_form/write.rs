@@ -2,7 +2,7 @@
 
 use muster_api::cluster::ClusterConfig;
 use muster_api::duration::format_ms;
-use muster_api::resource::{Constraint, OnFail, Operation, Primitive, Resource};
+use muster_api::resource::{Constraint, Operation, Primitive, Resource};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -5,18 +5,15 @@ use super::super::Task;
 use super::super::keyword::Keyword;
 use super::super::search::{Found, Kind, find_file, not_found};
 use crate::error::{Diagnostic, Diagnostics};
+use crate::inventory::LOCALHOST;
 use crate::source::{SourceFile, Span};
 use crate::template::{FileOptions, check_file};
 use crate::yaml::Node;
 use std::path::PathBuf;
 
-/// Adds a file that is not there.
-pub(super) fn check(task: &Task, mistakes: &mut Diagnostics) {
+/// Adds a file that is not there; `may_come` where a task may write it here before it is read.
+pub(super) fn check(task: &Task, may_come: bool, mistakes: &mut Diagnostics) {
     let Some((file, name, kind)) = named_file(task) else { return };
-    // Where tasks of the same file run on the controller, they may write what is not there yet.
-    let source = task.module.0.span.file().text();
-    let writes_here = ["localhost", "127.0.0.1", "local_action", "connection: local"];
-    let may_come = writes_here.iter().any(|word| source.contains(word));
     let is_certain = task.scope.each(Keyword::When).is_empty() && task.loop_over.is_none() && !may_come;
     if !is_certain
         || file.has_template()
@@ -34,6 +31,27 @@ pub(super) fn check(task: &Task, mistakes: &mut Diagnostics) {
         Found::At(path) if task.module.bare() == "template" => check_syntax(task, path, &file.span, mistakes),
         Found::At(_) => {}
     }
+}
+
+/// Whether something in a file of plays or tasks is done on the controller, where it may write what is not there yet:
+/// a play for it, a local connection, a task that is delegated to it.
+pub(in super::super) fn writes_here(document: &Node) -> bool {
+    const SECTIONS: [&str; 7] = ["pre_tasks", "tasks", "post_tasks", "handlers", "block", "rescue", "always"];
+    let entry = |entry: &Node| {
+        ["hosts", "delegate_to"].iter().any(|key| entry.get(key).is_some_and(names_controller))
+            || entry.get("connection").is_some_and(|value| value.as_str() == Some("local"))
+            || entry.get("local_action").is_some()
+            || SECTIONS.iter().any(|section| entry.get(section).is_some_and(writes_here))
+    };
+    document.as_seq().is_some_and(|entries| entries.iter().any(entry))
+}
+
+/// Its name, alone or among others, or a template that may give it.
+fn names_controller(hosts: &Node) -> bool {
+    hosts.one_or_many().iter().any(|host| {
+        let is_named = |text: &str| text.split([',', ':']).any(|name| LOCALHOST.contains(&name.trim()));
+        host.has_template() || host.as_str().is_some_and(is_named)
+    })
 }
 
 /// Adds a mistake in the template file itself, unless the task reads it with delimiters of its own.
@@ -75,4 +93,21 @@ fn named_file(task: &Task) -> Option<(&Node, String, Kind)> {
         _ => text,
     };
     Some((file, name, kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_on_the_controller_is_seen_in_the_tasks_and_not_in_their_words() {
+        let writes =
+            |text: &str| writes_here(&crate::yaml::parse_text("test.yml", text).expect("it is YAML"));
+        assert!(writes("- hosts: localhost\n  tasks: []\n"));
+        assert!(writes(
+            "- hosts: web\n  tasks:\n  - block:\n    - delegate_to: 127.0.0.1\n      command: make x\n"
+        ));
+        assert!(writes("- local_action: command make x\n"));
+        assert!(!writes("- hosts: web\n  tasks:\n  - debug: msg='not on localhost'\n"));
+    }
 }

@@ -8,6 +8,7 @@ mod files;
 mod handlers;
 mod templates;
 
+pub(super) use files::writes_here;
 pub(super) use handlers::notifications;
 pub(super) use templates::keyword;
 
@@ -16,8 +17,17 @@ use super::{Scope, Task};
 use crate::error::Diagnostics;
 use crate::yaml::Node;
 
-/// Adds what is wrong with a task; with `warns_of_files` a file that is not there is none of it, but a warning.
-pub(super) fn task(task: &Task, warns_of_files: bool, mistakes: &mut Diagnostics) {
+/// How files that tasks name and that are not there are taken.
+#[derive(Clone, Copy)]
+pub(super) struct Files {
+    /// They are warned of, not refused.
+    pub(super) are_warnings: bool,
+    /// A task of the same file may write them here before they are read.
+    pub(super) may_come: bool,
+}
+
+/// Adds what is wrong with a task.
+pub(super) fn task(task: &Task, files: Files, mistakes: &mut Diagnostics) {
     if may_fail(&task.scope) {
         return;
     }
@@ -29,9 +39,9 @@ pub(super) fn task(task: &Task, warns_of_files: bool, mistakes: &mut Diagnostics
     arguments::check(task, mistakes);
     cluster::check(task, mistakes);
     let mut missing = Diagnostics::default();
-    files::check(task, &mut missing);
+    files::check(task, files.may_come, &mut missing);
     for mistake in missing {
-        mistakes.push(if warns_of_files { mistake.into_warning() } else { mistake });
+        mistakes.push(if files.are_warnings { mistake.into_warning() } else { mistake });
     }
 }
 

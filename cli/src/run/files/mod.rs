@@ -11,7 +11,7 @@ mod unarchive;
 
 pub(crate) use assemble::assemble_part;
 pub(crate) use copy::{Part, copy_parts};
-pub(crate) use fetch::{Fetched, destination, write as write_fetched};
+pub(crate) use fetch::{destination, write as write_fetched};
 pub(crate) use own_module::own_module_part;
 pub(crate) use script::script_part;
 pub(crate) use template::{RenderFailure, render};

@@ -6,7 +6,6 @@ use minijinja::{Error, State, Value};
 use super::Table;
 use super::sets::at_path;
 use crate::template::args::{Args, described};
-use crate::template::python;
 
 mod twister;
 use twister::{Chance, Twister};

@@ -33,19 +33,6 @@ struct JsonStyle {
     separators: (String, String),
 }
 
-/// A value as JSON on one line, as `to_json` writes it.
-pub(crate) fn json_text(value: &Value) -> String {
-    let style = JsonStyle {
-        indent: None,
-        sort_keys: false,
-        ensure_ascii: true,
-        separators: (", ".into(), ": ".into()),
-    };
-    let mut out = String::new();
-    write_json(value, &style, 0, &mut out);
-    out
-}
-
 fn to_json(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let value = whole(args)?;
     // These are of use with Ansible's own types only; here there is nothing to convert.

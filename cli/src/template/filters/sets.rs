@@ -5,7 +5,6 @@ use minijinja::{Error, State, Value};
 
 use super::Table;
 use crate::template::args::Args;
-use crate::template::python;
 
 pub(super) const TABLE: Table = &[
     ("combinations", combinations),

@@ -222,7 +222,7 @@ fn template(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
     let converts = args.named("convert_data").is_some_and(|value| value.is_true());
     let mut more = Vars::new();
     for (name, value) in args.named("template_vars").iter().flat_map(pairs) {
-        more.set(&python::text(&name), Data::from(value), None);
+        more.set(&python::text(&name), Data::from(value));
     }
     let mut found = Vec::new();
     for term in terms {

@@ -65,12 +65,16 @@ pub(crate) fn call(_: &mut State<'_, '_>, values: Vec<Value>, is_query: bool) ->
         Some("ignore") => OnError::Ignore,
         Some(other) => return Err(args.refuse(format!("`errors` is strict, warn or ignore, not `{other}`"))),
     };
+    // `default=undef()` asks for a failure where there is no value, and only there.
+    let default = args.named("default");
     if let Some(undefined) = args.undefined() {
         return Ok(undefined.clone());
     }
     let terms = args.rest().iter().map(complete).collect::<Result<Vec<_>, _>>()?;
     let named = args.rest_named().into_iter().map(|(name, value)| Ok((name, complete(&value)?)));
-    let mut args = Args::options(format!("lookup `{name}`"), named.collect::<Result<_, Error>>()?);
+    let mut named = named.collect::<Result<Vec<_>, Error>>()?;
+    named.extend(default.map(|default| ("default".to_owned(), default)));
+    let mut args = Args::options(format!("lookup `{name}`"), named);
     let Some(scope) = trace::scope() else { return Err(args.refuse("there are no variables here")) };
     match lookup(&scope, &terms, &mut args).and_then(|found| args.finish().map(|()| found)) {
         Ok(found) if wants_list => Ok(Value::from(found)),
