@@ -173,13 +173,15 @@ impl Watch {
     fn look(&mut self) {
         let Some(address) = &self.arguments.address else { return };
         self.looks += 1;
-        let holders: Vec<String> = self
-            .arguments
-            .nodes
-            .iter()
-            .filter(|(_, cgroup)| holds(cgroup, address))
-            .map(|(name, _)| name.clone())
-            .collect();
+        let nodes = self.arguments.nodes.iter();
+        let mut holding: Vec<(&String, &PathBuf)> =
+            nodes.filter(|(_, cgroup)| holds(cgroup, address)).collect();
+        // The address may have moved between two looks: who held it before and after the last look held it then, too.
+        if let Some(last) = holding.pop() {
+            holding.retain(|(_, cgroup)| holds(cgroup, address));
+            holding.push(last);
+        }
+        let holders: Vec<String> = holding.into_iter().map(|(name, _)| name.clone()).collect();
         if holders == self.holders {
             return;
         }
