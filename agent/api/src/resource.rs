@@ -117,6 +117,13 @@ impl AgentClass {
 }
 
 impl AgentName {
+    /// Whether it is the connection to a node that is no member (`ocf:pacemaker:remote`).
+    pub fn is_connection(&self) -> bool {
+        self.class == AgentClass::Ocf
+            && self.provider.as_deref() == Some("pacemaker")
+            && self.name == "remote"
+    }
+
     /// Reads `class:provider:name` or `class:name`.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub enum Response {
     Demote,
     /// Stop it and start it again.
     Restart,
+    /// Fence the node that the connection leads to, unless that was done, and connect again.
+    ResetConnection,
     /// Stop the container that it runs in and start it again.
     RestartContainer,
     /// Leave it alone until a person has looked.
@@ -115,6 +117,8 @@ pub struct Rules<'a> {
     pub is_promotable: bool,
     /// Whether it runs in a container (the meta attribute `container`): then a failure is the container's.
     pub is_in_container: bool,
+    /// Where it is the connection to a node that is no member.
+    pub connection: Option<ConnectionRules>,
     /// `stonith-enabled`.
     pub is_fencing_enabled: bool,
     /// Whether the node is a member: what is not known of a member can be probed.
@@ -127,6 +131,15 @@ pub struct Rules<'a> {
     pub has_fresh_fail_count: bool,
     /// Milliseconds since the epoch.
     pub now_ms: u64,
+}
+
+/// What is special about the failures of a connection to a node.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionRules {
+    /// `reconnect_interval`: after a failure it is not tried at once, but when the failure has aged out.
+    pub is_tried_later: bool,
+    /// The node was fenced since it was last reached.
+    pub was_node_fenced: bool,
 }
 
 /// Reads the records of one resource on one node.
@@ -258,7 +271,9 @@ impl Observed {
             }
         };
         // A stop, a standby or a fencing that a failure asked for is not undone by a later success.
-        if clears && self.response <= Response::Block {
+        let waits = self.response == Response::ResetConnection
+            && rules.connection.is_some_and(|connection| connection.is_tried_later);
+        if clears && self.response <= Response::Block && !waits {
             self.response = Response::Ignore;
             self.stays_unpromoted = false;
             self.failure = None;
@@ -322,6 +337,12 @@ impl Observed {
         if response == Response::Stop {
             self.ban_everywhere =
                 Some(format!("its {} failed and `on-fail` is `stop` ({what})", record.operation));
+        }
+        if response == Response::ResetConnection
+            && rules.connection.is_some_and(|connection| connection.is_tried_later)
+        {
+            self.ban_everywhere =
+                Some(format!("its connection broke, and `reconnect_interval` has not passed ({what})"));
         }
         self.stays_unpromoted |= record.operation == "promote";
         self.note_failure(record, what);
@@ -431,6 +452,10 @@ impl Rules<'_> {
             Some(OnFail::Fence) if self.is_fencing_enabled => Response::Fence,
             Some(OnFail::Fence) => Response::Stop,
             None if self.is_in_container => Response::RestartContainer,
+            // An active connection that is lost may be a node that is lost.
+            None if self.connection.is_some() && !is_probe(record) && record.operation != "start" => {
+                if self.is_managed { Response::ResetConnection } else { Response::Stop }
+            }
             None if record.operation == "stop" && self.is_fencing_enabled => Response::Fence,
             None if record.operation == "stop" => Response::Block,
             None => Response::Restart,
@@ -459,9 +484,21 @@ impl Rules<'_> {
     fn is_expired(&self, record: &OpRecord) -> bool {
         self.failure_timeout_ms > 0
             && !is_agent_missing(record)
+            && !self.waits_for_fencing(record)
             && !self.has_fresh_fail_count
             && record.at_ms > 0
             && self.now_ms >= record.at_ms.saturating_add(self.failure_timeout_ms)
+    }
+}
+
+impl Rules<'_> {
+    /// A broken connection counts until its node has been fenced, however old that is.
+    fn waits_for_fencing(&self, record: &OpRecord) -> bool {
+        let connection = self.connection.filter(|connection| connection.is_tried_later);
+        self.is_fencing_enabled
+            && record.operation == "monitor"
+            && record.interval_ms > 0
+            && connection.is_some_and(|connection| !connection.was_node_fenced)
     }
 }
 
@@ -516,6 +553,7 @@ mod tests {
             is_managed: true,
             is_promotable: false,
             is_in_container: false,
+            connection: None,
             is_fencing_enabled: true,
             is_online: true,
             can_fence: true,

@@ -17,7 +17,7 @@ use muster_api::duration::format_ms;
 use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
 use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::nearest::nearest;
-use muster_api::resource::{Resource, Score};
+use muster_api::resource::{Primitive, Resource, Score};
 use muster_api::status::Fact;
 
 /// What a request comes to at once.
@@ -286,6 +286,7 @@ impl Node {
         if let Some(bundle) = config.resources.iter().find(is_bundle) {
             return Err(format!("`{}` is a bundle: muster does not run containers yet", bundle.id()));
         }
+        config.primitives().try_for_each(|(primitive, _)| refuse_what_cannot_be_run(primitive))?;
         let known = known_resources(config);
         let require = |id: &ResourceId| {
             if known.contains(&id.as_str()) {
@@ -320,6 +321,27 @@ impl Node {
                         be lost"
                 .to_string());
         }
+        Ok(())
+    }
+}
+
+/// What the scheduler can decide and no agent can do yet.
+fn refuse_what_cannot_be_run(primitive: &Primitive) -> Result<(), String> {
+    let id = &primitive.id;
+    let requires = primitive.meta.get("requires").map(String::as_str);
+    if primitive.agent.is_connection() {
+        Err(format!(
+            "`{id}` is the connection to a remote node: muster runs its agent on every node, so make that node a member (`muster simulate` decides such clusters)"
+        ))
+    } else if let Some(guest) = primitive.meta.get("remote-node") {
+        Err(format!(
+            "`{id}` is to be the guest node `{guest}`: muster does not run resources inside of guests yet (`muster simulate` decides such clusters); leave `remote-node` out"
+        ))
+    } else if requires == Some("unfencing") {
+        Err(format!(
+            "`{id}` requires unfencing: muster's fence devices do not unfence yet (`muster simulate` decides such clusters); write `requires: fencing`"
+        ))
+    } else {
         Ok(())
     }
 }

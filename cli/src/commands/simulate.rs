@@ -1,15 +1,14 @@
 //! `muster simulate`: what the cluster would do, from a saved CIB.
 
+mod answer;
 mod faults;
 mod what_if;
 
 use crate::cluster::cib::{self, CibError, Imported};
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
-use muster_api::constraint::RoleName;
-use muster_api::id::NodeName;
-use muster_core::schedule::{Decision, NodeState, Rehearsal, ResourceChange};
-use serde_json::{Map, Value, json};
+use muster_core::schedule::{Decision, Rehearsal};
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use what_if::{Course, WhatIfArgs, WhatIfError};
@@ -86,7 +85,7 @@ fn simulate(args: &SimulateArgs) -> Result<String, SimulateError> {
         (Format::Text, true) => Ok(faults::table(&rehearsal)),
         (Format::Json, false) => {
             let imported = Imported { states: rehearsal.states.clone(), ..imported };
-            Ok(format!("{}\n", answer(&imported, &rehearsal.decide())))
+            Ok(format!("{}\n", answer::answer(&imported, &rehearsal.decide())))
         }
         (Format::Text, false) if args.what_if.is_asked() => Ok(Course::of(rehearsal).to_string()),
         (Format::Text, false) => Ok(text_of(&imported, &rehearsal.decide())),
@@ -95,54 +94,6 @@ fn simulate(args: &SimulateArgs) -> Result<String, SimulateError> {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn answer(imported: &Imported, decision: &Decision) -> Value {
-    let actions: Vec<Value> = decision.changes.iter().map(action).collect();
-    let active: Map<String, Value> = decision
-        .active_after
-        .iter()
-        .map(|(resource, places)| {
-            let place = |(node, role): &(NodeName, RoleName)| {
-                json!({ "node": node, "role": role.name().to_ascii_lowercase() })
-            };
-            (resource.to_string(), places.iter().map(place).collect())
-        })
-        .collect();
-    let nodes: Map<String, Value> = imported
-        .states
-        .iter()
-        .map(|(name, state)| (name.to_string(), Value::from(node_text(state))))
-        .collect();
-    json!({
-        "actions": actions,
-        "fenced": decision.fenced.keys().collect::<Vec<_>>(),
-        "unfenced": [],
-        "final": active,
-        "nodes": nodes,
-    })
-}
-
-fn action(change: &ResourceChange) -> Value {
-    let op = change.kind.name();
-    let mut action = json!({ "op": op, "rsc": change.resource, "from": change.from, "to": change.to });
-    if change.is_blocked {
-        action["blocked"] = Value::from(true);
-    }
-    if let Some(why) = &change.why {
-        action["reason"] = Value::from(why.as_str());
-    }
-    action
-}
-
-fn node_text(state: &NodeState) -> &'static str {
-    match (state.is_online, state.unclean.is_some() || state.is_unseen, state.is_pending) {
-        (_, _, true) => "pending",
-        (true, true, _) => "unclean-online",
-        (true, false, _) => "online",
-        (false, true, _) => "unclean-offline",
-        (false, false, _) => "offline",
-    }
 }
 
 fn text_of(imported: &Imported, decision: &Decision) -> String {

@@ -106,6 +106,7 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
                 is_managed: true,
                 is_promotable: false,
                 is_in_container: false,
+                connection: None,
                 is_fencing_enabled: world.config.is_fencing_enabled(),
                 is_online: true,
                 can_fence: true,

@@ -31,7 +31,7 @@ fn create_whole(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     } else {
         &[Task::Start, Task::Stop]
     };
-    for part in world.children(rsc).to_vec() {
+    for part in world.parts_of(rsc) {
         create_whole(world, graph, part);
     }
     for task in points {
@@ -241,8 +241,7 @@ fn is_multiple(world: &World<'_>, rsc: RscIx) -> bool {
         return false;
     }
     let counts = |node: &&NodeIx| {
-        requires(world, rsc) == Requires::Fencing
-            || (world[**node].is_online && world[**node].unclean.is_none())
+        requires(world, rsc).needs_fencing() || (world[**node].is_online && world[**node].unclean.is_none())
     };
     world[rsc].running_on.iter().filter(counts).count() > 1
 }
@@ -294,10 +293,18 @@ fn stop(world: &World<'_>, graph: &mut Graph, rsc: RscIx, node: NodeIx, why: Opt
 }
 
 fn obstacle_to_stop(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<String> {
-    if !world[node].is_online {
+    if world[node].is_online || world.comes_with_its_container(node) {
+        obstacle_to_stop_there(world, rsc, node)
+    } else {
         Some(format!("{} is {}", world[node].name, world[node].unavailable_because().unwrap_or("offline")))
-    } else if world[node].is_pending {
+    }
+}
+
+fn obstacle_to_stop_there(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<String> {
+    if world[node].is_pending {
         Some(format!("{} is joining", world[node].name))
+    } else if let Some(obstacle) = host_that_cannot_be_fenced(world, node) {
+        Some(obstacle)
     } else if !world[rsc].is_managed {
         Some("it is not managed".to_string())
     } else {
@@ -336,7 +343,8 @@ fn block(graph: &mut Graph, action: ActionIx, why: String) {
 }
 
 fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<String> {
-    if !world[node].is_online || world[node].is_pending {
+    let is_there = world[node].is_online || world.comes_with_its_container(node);
+    if !is_there || world[node].is_pending {
         return Some(format!(
             "{} is {}",
             world[node].name,
@@ -350,7 +358,7 @@ fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<Stri
         ));
     }
     if requires(world, rsc) == Requires::Nothing {
-        return None;
+        return host_that_cannot_be_fenced(world, node);
     }
     let is_new = world[rsc].running_on.is_empty() || world[rsc].next_role > world[rsc].role;
     match world.settings.quorum_policy_in_force() {
@@ -360,6 +368,12 @@ fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<Stri
         }
         _ => None,
     }
+}
+
+/// Nothing can be done in a guest whose host is lost and cannot be fenced.
+fn host_that_cannot_be_fenced(world: &World<'_>, guest: NodeIx) -> Option<String> {
+    let is_lost = world[guest].container.is_some() && !world.can_fence(guest);
+    is_lost.then(|| format!("the host of {} cannot be fenced", world[guest].name))
 }
 
 /// A node that is there, cannot run a probe yet, and might run the resource.
@@ -374,9 +388,11 @@ fn node_that_cannot_be_asked(world: &World<'_>, rsc: RscIx) -> Option<NodeIx> {
 pub(crate) fn requires(world: &World<'_>, rsc: RscIx) -> Requires {
     let settings = &world.settings;
     match world[rsc].meta.requires {
-        Some(Requires::Fencing) if !settings.is_fencing_enabled => Requires::Quorum,
+        Some(Requires::Fencing | Requires::Unfencing) if !settings.is_fencing_enabled => Requires::Quorum,
+        Some(Requires::Unfencing) if world[rsc].is_fence_device() => Requires::Quorum,
         Some(requires) => requires,
-        None if world[rsc].is_fence_device() => Requires::Quorum,
+        None if world[rsc].is_fence_device() || world[rsc].is_connection() => Requires::Quorum,
+        None if settings.has_unfencing => Requires::Unfencing,
         None if settings.is_fencing_enabled => Requires::Fencing,
         None if settings.quorum_policy == QuorumPolicy::Ignore => Requires::Nothing,
         None => Requires::Quorum,

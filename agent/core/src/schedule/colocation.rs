@@ -7,6 +7,7 @@ use super::nodes::NodeIx;
 use super::placement::{Wish, place};
 use super::promotion;
 use super::related::{with_others, with_this};
+use super::remote;
 use super::world::{ColIx, Colocation, Kind, Note, Role, RscIx, World};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -88,7 +89,7 @@ pub(crate) fn add_dependent_scores(world: &mut World<'_>, rsc: RscIx, colocation
     let adding = Adding {
         through: colocation,
         factor: Factor::of(score),
-        only_likes: world[rsc].is_clone(),
+        only_likes: world[rsc].has_copies(),
         upwards: false,
         keeps_usable: true,
     };
@@ -153,6 +154,7 @@ pub(crate) fn take_in(world: &mut World<'_>, dependent: RscIx, primary: RscIx, c
             }
         }
         Kind::Clone(_) => take_in_clone(world, dependent, primary, colocation),
+        Kind::Bundle(_) => take_in_bundle(world, dependent, primary, colocation),
     }
 }
 
@@ -176,7 +178,8 @@ enum Effect {
 fn effect(world: &World<'_>, dependent: RscIx, primary: RscIx, colocation: ColIx) -> Effect {
     let Colocation { dependent_role, primary_role, .. } = world.colocations[colocation];
     let is_placed = world[dependent].is_placed;
-    let is_of_role = |rsc: RscIx, role: Role| role == Role::Unknown || role == world.next_role(rsc);
+    let is_of_role =
+        |rsc: RscIx, role: Role| role == Role::Unknown || role == world.next_role(world.bearer_of_role(rsc));
     if !world[primary].is_placed {
         Effect::Nothing
     } else if dependent_role >= Role::Unpromoted && is_placed && world.is_promotable(dependent) {
@@ -284,6 +287,33 @@ fn take_in_clone(world: &mut World<'_>, dependent: RscIx, clone: RscIx, colocati
     }
 }
 
+/// Takes in where the containers of a bundle are. What has instances itself follows with each instance the container
+/// that is on its node.
+fn take_in_bundle(world: &mut World<'_>, dependent: RscIx, bundle: RscIx, colocation: ColIx) {
+    if !world[bundle].is_placed {
+        return;
+    }
+    let Colocation { dependent: whole, primary_role, score, .. } = world.colocations[colocation];
+    if world[whole].has_copies() {
+        follow_instance(world, dependent, bundle, colocation);
+        return;
+    }
+    let mut nodes = Scores::new();
+    for container in world.children(bundle).to_vec() {
+        let place = world.place_of(container).filter(|_| !world.is_blocked(container));
+        let has_role = primary_role < Role::Promoted
+            || world.next_role(world.bearer_of_role(container)) == Role::Promoted;
+        let Some(place) = place.filter(|_| has_role) else { continue };
+        if score < Score::INFINITY {
+            take_in(world, dependent, container, colocation);
+        }
+        nodes.insert(place, Score(0));
+    }
+    if score >= Score::INFINITY {
+        stay_on(world, dependent, bundle, &nodes);
+    }
+}
+
 /// Bans a resource from all nodes but those, where their scores are added.
 pub(crate) fn stay_on(world: &mut World<'_>, dependent: RscIx, primary: RscIx, nodes: &Scores) {
     let scores: Scores = world[dependent]
@@ -388,6 +418,8 @@ fn add_own_scores(world: &World<'_>, source: RscIx, work: &mut Scores, adding: A
 
 /// How much a resource likes a node, or the best of the nodes that are the same place.
 fn liking(world: &World<'_>, source: RscIx, node: NodeIx, through: &Colocation) -> Score {
+    let host = world[node].is_bundled.then(|| remote::host_of(world, node)).flatten();
+    let node = host.unwrap_or(node);
     let on = |node: &NodeIx| {
         let own = world[source].scores.get(node).copied().filter(|_| world[*node].is_available())?;
         Some(own + liking_of_group(world, source, *node, through))

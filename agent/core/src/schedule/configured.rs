@@ -1,9 +1,11 @@
 //! The configured resources: each becomes a resource of the world, a clone with all its instances.
 
+use super::bundles;
 use super::copies::Copies;
 use super::meta::{Layers, Meta};
+use super::nodes::NodeIx;
 use super::world::{Kind, Role, Rsc, RscIx, World};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use muster_api::id::ResourceId;
@@ -21,9 +23,12 @@ pub(crate) fn add_all(world: &mut World<'_>) {
             Resource::Group(group) => {
                 Adding { world, number: None, is_unique: false }.group(group, None, &meta)
             }
-            Resource::Clone(clone) => add_clone(world, clone, &meta),
-            // Refused by who reads them.
-            Resource::Bundle(_) => continue,
+            Resource::Clone(clone) => add_clone(world, clone, None, &meta),
+            Resource::Bundle(bundle) => {
+                let parts = world.parts.iter().find(|parts| parts.id == bundle.id);
+                let Some(parts) = parts else { continue };
+                bundles::add(world, bundle, parts, &meta)
+            }
         };
         world.top.push(top);
     }
@@ -47,8 +52,9 @@ pub(crate) fn add<'a>(
         () if meta.stays_unpromoted && is_promotable => Role::Unpromoted,
         () => Role::Unknown,
     };
-    let scores = if world.settings.is_symmetric {
-        world.node_indexes().map(|node| (node, Score(0))).collect()
+    let is_guest = is_connection(&kind) && meta.container.is_some();
+    let scores = if world.settings.is_symmetric || is_guest {
+        world.node_indexes().map(|node| (node, first_score(world, node))).collect()
     } else {
         BTreeMap::new()
     };
@@ -78,6 +84,8 @@ pub(crate) fn add<'a>(
         running_on: Vec::new(),
         observed: BTreeMap::new(),
         scores,
+        exclusive_to: BTreeSet::new(),
+        never_on: BTreeSet::new(),
         promoted_scores: BTreeMap::new(),
         located: BTreeMap::new(),
         copies_on: BTreeMap::new(),
@@ -91,13 +99,29 @@ pub(crate) fn add<'a>(
     RscIx(world.resources.len() - 1)
 }
 
-fn add_clone<'a>(world: &mut World<'a>, clone: &'a CloneSet, outer: &Layers<'a>) -> RscIx {
+fn is_connection(kind: &Kind<'_>) -> bool {
+    matches!(kind, Kind::Primitive(primitive) if primitive.agent.is_connection())
+}
+
+/// Nothing but a bundle's own resource may be inside of it.
+fn first_score(world: &World<'_>, node: NodeIx) -> Score {
+    if world[node].is_bundled { Score::MINUS_INFINITY } else { Score(0) }
+}
+
+/// A clone with all its instances, at the top level or inside of a bundle.
+pub(crate) fn add_clone<'a>(
+    world: &mut World<'a>,
+    clone: &'a CloneSet,
+    parent: Option<RscIx>,
+    outer: &Layers<'a>,
+) -> RscIx {
     let mut meta = outer.within(&clone.meta);
     meta.is_copied = true;
     let can_differ = clone.content.primitives().iter().all(can_differ);
-    let copies = Copies::read(&meta, world.nodes.len(), can_differ);
+    let nodes = world.nodes.iter().filter(|node| !node.is_bundled).count();
+    let copies = Copies::read(&meta, nodes, can_differ);
     let max = copies.max;
-    let ix = add(world, clone.id.clone(), Kind::Clone(copies), None, Meta::read(&meta));
+    let ix = add(world, clone.id.clone(), Kind::Clone(copies), parent, Meta::read(&meta));
     world.by_id.insert(clone.id.clone(), ix);
     // Even where there may be none, what runs has to belong to something.
     for _ in 0..max.max(1) {
@@ -113,14 +137,8 @@ fn can_differ(primitive: &Primitive) -> bool {
 
 /// One more instance of a clone.
 pub(crate) fn add_instance(world: &mut World<'_>, clone: RscIx) -> RscIx {
-    let config = world.situation.config;
-    let id = world[clone].id.clone();
-    let set = config.resources.iter().find_map(|resource| match resource {
-        Resource::Clone(set) if set.id == id => Some(set),
-        _ => None,
-    });
-    let Some(set) = set else { unreachable!("a clone of the world is one of the configuration") };
-    let outer = Layers { own: Vec::new(), defaults: &config.resource_defaults, is_copied: true };
+    let (set, outer) = set_of(world, clone);
+    let outer = Layers { is_copied: true, ..outer };
     let meta = outer.within(&set.meta);
     let (number, is_unique) =
         world[clone].copies().map_or((0, false), |copies| (copies.instances.len(), copies.is_unique));
@@ -136,11 +154,32 @@ pub(crate) fn add_instance(world: &mut World<'_>, clone: RscIx) -> RscIx {
     instance
 }
 
-struct Adding<'w, 'a> {
-    world: &'w mut World<'a>,
+/// What a clone of the world was made of, with the layers around it.
+fn set_of<'a>(world: &World<'a>, clone: RscIx) -> (&'a CloneSet, Layers<'a>) {
+    let (config, parts) = (world.situation.config, world.parts);
+    let outer = Layers { own: Vec::new(), defaults: &config.resource_defaults, is_copied: false };
+    let id = &world[clone].id;
+    for resource in &config.resources {
+        match resource {
+            Resource::Clone(set) if set.id == *id => return (set, outer),
+            Resource::Bundle(bundle) => {
+                let parts = parts.iter().find(|parts| parts.id == bundle.id);
+                let content = parts.and_then(|parts| parts.content.as_ref());
+                if let Some(content) = content.filter(|content| content.id == *id) {
+                    return (content, outer.within(&bundle.meta));
+                }
+            }
+            _ => {}
+        }
+    }
+    unreachable!("a clone of the world is one of the configuration, or the inside of a bundle")
+}
+
+pub(crate) struct Adding<'w, 'a> {
+    pub(crate) world: &'w mut World<'a>,
     /// Of the instance that is added.
-    number: Option<usize>,
-    is_unique: bool,
+    pub(crate) number: Option<usize>,
+    pub(crate) is_unique: bool,
 }
 
 impl<'a> Adding<'_, 'a> {
@@ -153,7 +192,12 @@ impl<'a> Adding<'_, 'a> {
         ix
     }
 
-    fn primitive(&mut self, primitive: &'a Primitive, parent: Option<RscIx>, outer: &Layers<'a>) -> RscIx {
+    pub(crate) fn primitive(
+        &mut self,
+        primitive: &'a Primitive,
+        parent: Option<RscIx>,
+        outer: &Layers<'a>,
+    ) -> RscIx {
         let meta = outer.within(&primitive.meta);
         self.add(&primitive.id, Kind::Primitive(primitive), parent, &meta)
     }
@@ -163,7 +207,13 @@ impl<'a> Adding<'_, 'a> {
             Some(number) if self.is_unique => ResourceId::from(format!("{id}:{number}").as_str()),
             _ => id.clone(),
         };
-        let ix = add(self.world, own_id.clone(), kind, parent, Meta::read(meta));
+        let mut meta_read = Meta::read(meta);
+        // What runs on a node goes on while another takes over the connection.
+        meta_read.can_migrate |= is_connection(&kind) && meta.value("allow-migrate").is_none();
+        let ix = add(self.world, own_id.clone(), kind, parent, meta_read);
+        if let Some(reconnect_ms) = Some(self.world.reconnect_ms(ix)).filter(|ms| *ms > 0) {
+            self.world[ix].meta.failure_timeout_ms = reconnect_ms;
+        }
         self.world[ix].copy = self.number;
         if self.number.is_none() || self.is_unique {
             self.world.by_id.insert(own_id, ix);

@@ -1,5 +1,6 @@
 //! What a clone is: how many copies there may be, where, and which of them may be promoted.
 
+use super::implied::BundleParts;
 use super::meta::Layers;
 use super::world::RscIx;
 use alloc::vec::Vec;
@@ -25,6 +26,8 @@ pub(crate) struct Copies {
     pub(crate) is_ordered: bool,
     /// `interleave`: what comes after another clone only waits for the instance on its own node.
     pub(crate) is_interleaved: bool,
+    /// It is being decided, or has been, which instances are promoted.
+    pub(crate) is_ranked: bool,
     /// The promotion scores have been added to the scores of the nodes.
     pub(crate) has_promotion_scores: bool,
 }
@@ -46,6 +49,25 @@ impl Copies {
             is_unique,
             is_ordered: meta.flag("ordered", false),
             is_interleaved: meta.flag("interleave", false),
+            is_ranked: false,
+            has_promotion_scores: false,
+        }
+    }
+
+    /// The containers of a bundle: each has a name of its own, and none has a role.
+    pub(crate) fn of_bundle(meta: &Layers<'_>, parts: &BundleParts) -> Self {
+        Self {
+            instances: Vec::new(),
+            max: parts.replicas.len(),
+            max_on_node: parts.max_on_node,
+            min: meta.count("clone-min").unwrap_or(0),
+            is_promotable: false,
+            promoted_max: 0,
+            promoted_max_on_node: 0,
+            is_unique: true,
+            is_ordered: false,
+            is_interleaved: meta.flag("interleave", false),
+            is_ranked: false,
             has_promotion_scores: false,
         }
     }

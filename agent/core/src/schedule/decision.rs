@@ -1,5 +1,6 @@
 //! What a transition comes to for each resource: what is done with it, and where it is active afterwards.
 
+use super::bundles::Replica;
 use super::emit;
 use super::graph::{ActionIx, Graph, Task};
 use super::nodes::NodeIx;
@@ -25,8 +26,11 @@ pub struct Decision {
     pub changes: Vec<ResourceChange>,
     /// The nodes that are fenced, with the reason.
     pub fenced: BTreeMap<NodeName, String>,
+    /// The nodes that are unfenced.
+    pub unfenced: Vec<NodeName>,
     /// Where each primitive is active once every action has succeeded, and as what. Instances that are all the same stand
-    /// under one id.
+    /// under one id. A bundle stands with the hosts of its containers, and what is inside of them; what is implied by
+    /// others does not stand there.
     pub active_after: BTreeMap<ResourceId, Vec<(NodeName, RoleName)>>,
 }
 
@@ -270,6 +274,12 @@ pub(crate) fn fencings(world: &World<'_>, graph: &Graph) -> Vec<(usize, NodeName
         .collect()
 }
 
+/// The nodes that are unfenced.
+pub(crate) fn unfencings(world: &World<'_>, graph: &Graph) -> Vec<NodeName> {
+    let due = graph.actions.iter().filter(|action| action.task == Task::Unfence && action.is_due());
+    due.filter_map(|action| action.node).map(|node| world[node].name.clone()).collect()
+}
+
 /// Where each primitive is active once every due action has succeeded.
 pub(crate) fn active_after(
     world: &World<'_>,
@@ -282,14 +292,42 @@ pub(crate) fn active_after(
         .filter_map(|action| action.node)
         .collect();
     let mut active: BTreeMap<ResourceId, Vec<(NodeName, RoleName)>> = BTreeMap::new();
-    for rsc in world.runnables() {
+    for rsc in world.runnables().into_iter().filter(|rsc| !is_implied(world, *rsc)) {
         let places = active.entry(world[rsc].id.clone()).or_default();
         for node in world.node_indexes() {
             let role = role_after(world, graph, (rsc, node), fenced.contains(&node));
             places.extend(role.map(|role| (world[node].name.clone(), role)));
         }
     }
+    for bundle in world.rsc_indexes() {
+        for replica in world.replicas(bundle) {
+            let places = active.entry(world[bundle].id.clone()).or_default();
+            places.extend(replica_after(world, graph, &fenced, replica));
+        }
+    }
     active
+}
+
+/// Whether it stands in no configuration: the connection to a guest node, and what a bundle consists of.
+fn is_implied(world: &World<'_>, rsc: RscIx) -> bool {
+    let is_guest_connection = world[rsc].is_connection() && world.container_of(rsc).is_some();
+    is_guest_connection || world.bundle_of(rsc).is_some()
+}
+
+/// Where the container of a replica is afterwards, and what is inside of it.
+fn replica_after(
+    world: &World<'_>,
+    graph: &Graph,
+    fenced: &[NodeIx],
+    replica: Replica,
+) -> Option<(NodeName, RoleName)> {
+    let role = |rsc: RscIx, node: NodeIx| role_after(world, graph, (rsc, node), fenced.contains(&node));
+    let host = world.node_indexes().find(|node| role(replica.container, *node).is_some())?;
+    let inside = match (replica.inside, replica.node) {
+        (Some(inside), Some(node)) => role(inside, node).unwrap_or(RoleName::Stopped),
+        _ => RoleName::Started,
+    };
+    Some((world[host].name.clone(), inside))
 }
 
 /// What a resource is on a node afterwards.

@@ -115,6 +115,8 @@ impl Draft<'_, '_> {
             Task::Stop | Task::Demote | Task::MigrateTo => {
                 recorded_action(self.world, planned.rsc?, node, planned.task.name())?
             }
+            // Where devices have to unfence, a configuration is refused before it comes to this; it is only simulated.
+            Task::Unfence => return None,
             Task::Started | Task::Stopped | Task::Promoted | Task::Demoted | Task::Enough => return None,
         };
         let action = self.with_ends(action, planned);
@@ -181,7 +183,7 @@ fn configured_action(
 fn recorded_action(world: &World<'_>, rsc: RscIx, node: NodeIx, operation: &str) -> Option<ResourceAction> {
     let recorded = world[rsc].observed.get(&node).and_then(|observed| observed.definition.as_ref());
     match (&world[rsc].kind, recorded) {
-        (Kind::Group(_) | Kind::Clone(_), _) => None,
+        (Kind::Group(_) | Kind::Clone(_) | Kind::Bundle(_), _) => None,
         (Kind::Primitive(primitive), None) => {
             Some(action(world, rsc, &primitive.agent, &primitive.params, operation, 0))
         }

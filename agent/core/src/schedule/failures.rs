@@ -19,6 +19,16 @@ pub(crate) fn count(world: &World<'_>, rsc: RscIx, node: NodeIx) -> u32 {
     }
 }
 
+/// A container fails with what it is the container of; a bundle's only for itself.
+fn count_with_inside(world: &World<'_>, rsc: RscIx, node: NodeIx) -> u32 {
+    let own = count(world, rsc, node);
+    if world.bundle_of(rsc).is_some() {
+        return own;
+    }
+    let inside = world.inside_of(rsc).map(|filler| count(world, filler, node));
+    inside.fold(own, u32::saturating_add)
+}
+
 /// What is recorded, whatever its age.
 pub(crate) fn recorded<'a>(world: &World<'a>, rsc: RscIx, node: NodeIx) -> Option<&'a FailCount> {
     world.situation.history.failures.get(&world[node].name)?.get(&world[rsc].id)
@@ -43,18 +53,19 @@ fn ages_at_ms(world: &World<'_>, rsc: RscIx, failures: &FailCount) -> Option<u64
 pub(crate) fn ban_after_too_many(world: &mut World<'_>) {
     for rsc in world.runnables() {
         for node in world.node_indexes() {
-            let Some(failures) = recorded(world, rsc, node) else { continue };
-            if let Some(at_ms) = ages_at_ms(world, rsc, failures) {
+            let recorded = recorded(world, rsc, node);
+            if let Some(at_ms) = recorded.and_then(|failures| ages_at_ms(world, rsc, failures)) {
                 world.check_again_at(at_ms);
             }
             let Some(threshold) = world[rsc].meta.migration_threshold else { continue };
-            let count = count(world, rsc, node);
+            let count = count_with_inside(world, rsc, node);
             if count == 0 || count < threshold || world[rsc].ignores_failures {
                 continue;
             }
             let often =
                 if count >= INFINITE { "its start failed there".into() } else { times(count, threshold) };
-            let said = if failures.reason.is_empty() { "".into() } else { format!(" ({})", failures.reason) };
+            let reason = recorded.map_or("", |failures| failures.reason.as_str());
+            let said = if reason.is_empty() { "".into() } else { format!(" ({reason})") };
             ban(world, all_alike(world, rsc), node, format!("{often}{said}"));
         }
     }

@@ -32,6 +32,8 @@ pub(crate) enum Task {
     /// Enough of what comes before can be done: a point, not an action.
     Enough,
     Fence,
+    /// A node that was fenced is let in again.
+    Unfence,
 }
 
 impl Task {
@@ -76,6 +78,7 @@ impl Task {
             Self::MigrateTo => "migrate_to",
             Self::MigrateFrom => "migrate_from",
             Self::Fence => "fence",
+            Self::Unfence => "unfence",
             _ => "wait",
         }
     }

@@ -5,6 +5,7 @@ use super::nodes::NodeIx;
 use super::placement::{Wish, displace, place, rank};
 use super::promotion;
 use super::related::{with_others, with_this};
+use super::remote;
 use super::world::{Kind, Note, Role, RscIx, World};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -39,12 +40,14 @@ pub(crate) fn sort(
 ) {
     let mut instances = world.children(clone).to_vec();
     instances.sort_by(|one, other| compare(world, *one, *other));
-    if let Kind::Clone(copies) = &mut world[clone].kind {
-        copies.instances = instances;
+    match &mut world[clone].kind {
+        Kind::Clone(copies) => copies.instances = instances,
+        Kind::Bundle(bundled) => bundled.containers.instances = instances,
+        _ => {}
     }
 }
 
-fn place_instances(world: &mut World<'_>, clone: RscIx) {
+pub(crate) fn place_instances(world: &mut World<'_>, clone: RscIx) {
     let Some(copies) = world[clone].copies() else { return };
     let (max, instances) = (copies.max, copies.instances.clone());
     let available: Vec<NodeIx> =
@@ -188,13 +191,17 @@ pub(crate) fn compatible(
     let place = |rsc: RscIx| if is_current { world.current_node(rsc) } else { world.place_of(rsc) };
     let on = |node: NodeIx| {
         let of_role = |instance: RscIx| {
-            let has = if is_current { world.role(instance) } else { world.next_role(instance) };
+            let bearer = world.bearer_of_role(instance);
+            let has = if is_current { world.role(bearer) } else { world.next_role(bearer) };
             role == Role::Unknown || has == role
         };
         let mut instances = world.children(clone).iter().copied();
         instances.find(|one| of_role(*one) && place(*one) == Some(node) && !world.is_blocked(*one))
     };
-    match place(other) {
+    // What is inside of a bundle goes with what is on the host of its container.
+    let outside =
+        |node: NodeIx| remote::host_of(world, node).filter(|_| world[node].is_bundled).unwrap_or(node);
+    match place(other).map(outside) {
         Some(node) => on(node),
         None => rank(world, other, None).into_iter().find_map(|(node, _)| on(node)),
     }

@@ -29,6 +29,15 @@ pub(crate) enum Requires {
     Quorum,
     /// Quorum, and that lost nodes are confirmed off.
     Fencing,
+    /// The same, and that its own node is unfenced.
+    Unfencing,
+}
+
+impl Requires {
+    /// Whether a start waits until lost nodes are off.
+    pub(crate) fn needs_fencing(self) -> bool {
+        matches!(self, Self::Fencing | Self::Unfencing)
+    }
 }
 
 /// The meta attributes, typed.
@@ -56,6 +65,8 @@ pub(crate) struct Meta {
     pub(crate) multiple_active: MultipleActive,
     /// As written.
     pub(crate) requires: Option<Requires>,
+    /// `container-attribute-target` is `host`.
+    pub(crate) keeps_attributes_with_host: bool,
     /// `container`: what it runs in.
     pub(crate) container: Option<ResourceId>,
 }
@@ -126,11 +137,13 @@ impl Meta {
                 Some("block") => MultipleActive::Block,
                 _ => MultipleActive::StopStart,
             },
+            keeps_attributes_with_host: value("container-attribute-target") == Some("host"),
             container: value("container").map(ResourceId::from),
             requires: match value("requires") {
                 Some("nothing") => Some(Requires::Nothing),
                 Some("quorum") => Some(Requires::Quorum),
                 Some("fencing") => Some(Requires::Fencing),
+                Some("unfencing") => Some(Requires::Unfencing),
                 _ => None,
             },
         }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod alternatives;
+mod bundles;
 mod colocation;
 mod configured;
 mod constraints;
@@ -12,6 +13,7 @@ mod failures;
 mod fencing;
 mod graph;
 mod handover;
+mod implied;
 mod instances;
 mod locations;
 mod meta;
@@ -23,17 +25,20 @@ mod placement;
 mod promotion;
 mod rehearsal;
 mod related;
+mod remote;
 mod report;
 mod resolve;
 mod settings;
 mod settle;
 mod shutdown_locks;
 mod tickets;
+mod unfencing;
 mod unpack;
 mod utilization;
 mod world;
 
 pub use decision::{ChangeKind, Decision, ResourceChange};
+pub use implied::connected_nodes;
 pub use nodes::NodeState;
 pub use rehearsal::Rehearsal;
 
@@ -142,11 +147,15 @@ pub fn schedule(situation: &Situation<'_>) -> (Transition, Report) {
 
 /// Decides with more knowledge of the nodes than facts hold (`states` instead of `situation.facts`), and tells in full.
 pub fn decide(situation: &Situation<'_>, states: &BTreeMap<NodeName, NodeState>) -> Decision {
+    let states = &nodes::with_connected(states, situation.config);
     let resolved = resolve::resolve(situation, states);
-    let mut world = World::read(Situation { config: &resolved.config, ..*situation }, states);
+    let parts = implied::bundles(&resolved.config);
+    let mut world = World::read(Situation { config: &resolved.config, ..*situation }, states, &parts);
     resolved.next_change_ms.into_iter().for_each(|at_ms| world.check_again_at(at_ms));
     placement::place_all(&mut world);
     let mut graph = actions::create_all(&mut world);
+    remote::order(&mut world, &mut graph);
+    unfencing::add_all(&world, &mut graph);
     fencing::add_all(&world, &mut graph);
     ordering::add_all(&world, &mut graph);
     settle::settle(&mut world, &mut graph);

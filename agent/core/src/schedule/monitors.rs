@@ -18,6 +18,11 @@ pub(crate) fn missing_probes(world: &World<'_>) -> Vec<(RscIx, NodeIx)> {
     probes
 }
 
+/// Whether there is a resource of which nobody knows if it runs on that node.
+pub(crate) fn is_anything_unknown(world: &World<'_>, node: NodeIx) -> bool {
+    world.runnables().into_iter().any(|rsc| needs_probe(world, rsc, node))
+}
+
 /// Whether nobody knows if the resource runs on that member.
 pub(crate) fn needs_probe(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let there = &world[node];
@@ -25,7 +30,36 @@ pub(crate) fn needs_probe(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let is_probed = !world[rsc].is_orphan() && !world[rsc].is_fence_device();
     let alike = alike(world, rsc);
     let is_known = |one: &RscIx| world[*one].is_known_on(node) || is_under_way(world, *one, node);
-    can_look && is_probed && alike.first() == Some(&rsc) && !alike.iter().any(is_known)
+    can_look
+        && is_probed
+        && can_be_found(world, rsc, node)
+        && alike.first() == Some(&rsc)
+        && !alike.iter().any(is_known)
+}
+
+/// Whether the resource may be found on a node: not in what has just been started, and not what is never there.
+fn can_be_found(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
+    let is_inside_of_bundle = world.clone_of(rsc).is_some() && world.bundle_of(rsc).is_some();
+    let is_own_node = world[rsc].scores.contains_key(&node);
+    let exclusive_to = &world[rsc].exclusive_to;
+    let is_hidden =
+        world[rsc].never_on.contains(&node) || !(exclusive_to.is_empty() || exclusive_to.contains(&node));
+    let has_container = world.container_of(rsc).is_some() && !world[rsc].is_connection();
+    match world[node].connection {
+        _ if has_container || is_hidden => false,
+        None => !is_inside_of_bundle,
+        Some(_) if world[rsc].is_connection() => false,
+        Some(_) if world[node].is_bundled => is_inside_of_bundle && is_own_node && is_up(world, node),
+        Some(_) => !is_inside_of_bundle && is_up(world, node),
+    }
+}
+
+/// A guest node that comes up or goes down runs nothing that could be found.
+fn is_up(world: &World<'_>, node: NodeIx) -> bool {
+    world[node].container.is_none_or(|container| {
+        let one = &world[container];
+        one.role == Role::Started && one.next_role != Role::Stopped && !one.is_failed
+    })
 }
 
 /// The instances that cannot be told from each other: one look at a node is enough for all.

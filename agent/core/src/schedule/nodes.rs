@@ -1,8 +1,10 @@
 //! The nodes as the scheduler sees them: who may run something, who must be fenced.
 
+use super::implied::{self, BundleParts};
 use super::resolve;
 use super::settings::{QuorumPolicy, Settings};
-use alloc::collections::BTreeMap;
+use super::world::RscIx;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -28,6 +30,11 @@ pub struct NodeState {
     pub is_leaving: bool,
     /// What its history says counts for nothing: it is confirmed off.
     pub is_fenced: bool,
+    /// It is no member: it is reached through a connection, which is a resource. Where that is known to be up it is
+    /// online, and that it is fenced says that it was since it was last reached.
+    pub is_remote: bool,
+    /// It was unfenced with other devices than are configured now, and this is how they differ.
+    pub unfenced_otherwise: Option<String>,
     /// It has never been seen.
     pub is_unseen: bool,
     /// It is in standby until it restarts.
@@ -66,6 +73,22 @@ pub(crate) struct Node {
     pub(crate) is_pending: bool,
     pub(crate) is_leaving: bool,
     pub(crate) is_fenced: bool,
+    /// The resource that is the connection to it, where it is no member.
+    pub(crate) connection: Option<RscIx>,
+    /// The resource that it is the inside of: then it is a guest node.
+    pub(crate) container: Option<RscIx>,
+    /// It is the inside of a bundle's container: nothing but the bundle's own resource runs there.
+    pub(crate) is_bundled: bool,
+    /// It is reached through a connection and cannot be used again without having been fenced.
+    pub(crate) must_be_reset: bool,
+    /// It was fenced since it was last reached.
+    pub(crate) was_fenced: bool,
+    /// Nobody has seen it yet, or whoever held its connection is gone: it is only unclean as long as nobody reaches it.
+    pub(crate) is_unseen: bool,
+    /// Why it must be unfenced again although it was.
+    pub(crate) unfenced_because: Option<String>,
+    /// It asked to leave itself.
+    pub(crate) wants_to_leave: bool,
     pub(crate) is_standby: bool,
     /// It is in standby because a resource failed there and `on-fail` says so.
     pub(crate) standby_by_failure: Option<String>,
@@ -81,7 +104,9 @@ impl Node {
         let attribute = |attribute| {
             config.node_attribute(name, attribute).and_then(muster_api::cluster::parse_bool) == Some(true)
         };
-        let unclean = if state.is_unseen && settings.fences_unseen {
+        let unclean = if state.is_remote {
+            None
+        } else if state.is_unseen && settings.fences_unseen {
             Some("it has not been seen since the cluster started".to_string())
         } else if settings.quorum_policy_in_force() == QuorumPolicy::Suicide && state.is_online {
             Some("its partition has no quorum, and `no-quorum-policy` is `suicide`".to_string())
@@ -94,7 +119,15 @@ impl Node {
             unclean,
             is_pending: state.is_pending,
             is_leaving: state.is_leaving,
-            is_fenced: state.is_fenced,
+            is_fenced: state.is_fenced && !state.is_remote,
+            connection: None,
+            container: None,
+            is_bundled: false,
+            must_be_reset: false,
+            was_fenced: state.is_fenced,
+            is_unseen: state.is_unseen,
+            unfenced_because: state.unfenced_otherwise.clone(),
+            wants_to_leave: state.is_leaving,
             is_standby: state.is_standby || state.is_pending || attribute("standby"),
             standby_by_failure: None,
             is_maintenance: attribute("maintenance"),
@@ -137,20 +170,48 @@ impl Node {
         }
     }
 
+    /// A machine that nobody has reached yet may run anything.
+    pub(crate) fn is_unclean_if_unseen(&mut self, fences_unseen: bool) {
+        if fences_unseen {
+            self.must_be_fenced("it has not been seen since the cluster started".to_string());
+        }
+        self.is_unseen = true;
+    }
+
     /// Marks it for fencing; the first reason stays.
     pub(crate) fn must_be_fenced(&mut self, reason: String) {
         self.unclean.get_or_insert(reason);
     }
 }
 
+/// What is known of nodes, with those that are reached through a configured connection.
+pub(crate) fn with_connected(
+    states: &BTreeMap<NodeName, NodeState>,
+    config: &ClusterConfig,
+) -> BTreeMap<NodeName, NodeState> {
+    let mut states = states.clone();
+    for name in implied::connected_nodes(config) {
+        let unseen = NodeState { is_unseen: true, order: usize::MAX, ..NodeState::default() };
+        states.entry(name).or_insert(unseen).is_remote = true;
+    }
+    states
+}
+
 /// All nodes, in the order of their names: it decides between equals.
 pub(crate) fn read(
     states: &BTreeMap<NodeName, NodeState>,
     config: &ClusterConfig,
+    parts: &[BundleParts],
     settings: &Settings,
 ) -> Vec<Node> {
     let mut nodes: Vec<Node> =
         states.iter().map(|(name, state)| Node::new(name, state, config, settings)).collect();
+    let connections =
+        parts.iter().flat_map(|bundle| &bundle.replicas).filter_map(|one| one.connection.as_ref());
+    let bundled: BTreeSet<&str> = connections.map(|connection| connection.id.as_str()).collect();
+    for node in &mut nodes {
+        node.is_bundled = bundled.contains(node.name.as_str());
+    }
     nodes.sort_by(|one, other| compare_names(one.name.as_str(), other.name.as_str()));
     nodes
 }

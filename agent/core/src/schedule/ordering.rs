@@ -3,6 +3,7 @@
 
 use super::actions;
 use super::alternatives;
+use super::bundles;
 use super::copies::Copies;
 use super::graph::{ActionIx, Graph, Relation, Task};
 use super::migration;
@@ -32,12 +33,13 @@ pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
 
 /// What is inside first: an instance that is not started again must not be stopped for that.
 fn add_implied(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
-    for part in world.children(rsc) {
-        add_implied(world, graph, *part);
+    for part in world.parts_of(rsc) {
+        add_implied(world, graph, part);
     }
     match &world[rsc].kind {
         Kind::Group(members) => add_group(world, graph, rsc, members),
         Kind::Clone(copies) => add_clone(world, graph, rsc, copies),
+        Kind::Bundle(_) => bundles::add_orders(world, graph, rsc),
         Kind::Primitive(_) | Kind::Orphan(_) => add_restart(world, graph, rsc),
     }
 }
@@ -68,7 +70,7 @@ fn keep_apart(world: &World<'_>, graph: &mut Graph, leaving: RscIx, coming: RscI
 }
 
 /// The points of a clone or a group, one after the other.
-fn add_points(world: &World<'_>, graph: &mut Graph, whole: RscIx) {
+pub(crate) fn add_points(world: &World<'_>, graph: &mut Graph, whole: RscIx) {
     let mut add = |first, then, relation| order(world, graph, (whole, first), (whole, then), relation);
     add(Task::Stop, Task::Stopped, Relation::FIRST_BLOCKS_THEN);
     add(Task::Stopped, Task::Start, Relation::ORDERED);

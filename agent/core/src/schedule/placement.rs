@@ -1,9 +1,11 @@
 //! Where each resource shall be. The order of nodes is Pacemaker's: the higher score, then fewer resources placed
 //! there so far, then where it is now, then the name.
 
+use super::bundles;
 use super::colocation;
 use super::instances;
 use super::nodes::NodeIx;
+use super::remote;
 use super::settings::QuorumPolicy;
 use super::utilization;
 use super::world::{Kind, Note, Role, RscIx, World};
@@ -28,7 +30,13 @@ impl Default for Wish {
 /// Places every resource, the most important first.
 pub(crate) fn place_all(world: &mut World<'_>) {
     utilization::sort_resources(world);
-    for rsc in world.top.clone() {
+    let (connections, others): (Vec<RscIx>, Vec<RscIx>) =
+        world.top.iter().partition(|rsc| world[**rsc].is_connection());
+    // Which nodes there will be decides where all else can go.
+    for rsc in connections {
+        place(world, rsc, Wish { prefer: remote::migration_target(world, rsc), ..Wish::default() });
+    }
+    for rsc in others {
         place(world, rsc, Wish::default());
     }
 }
@@ -48,6 +56,7 @@ pub(crate) fn place(world: &mut World<'_>, rsc: RscIx, wish: Wish) {
         Kind::Primitive(_) | Kind::Orphan(_) => place_primitive(world, rsc, wish),
         Kind::Group(_) => place_group(world, rsc, wish),
         Kind::Clone(_) => instances::place_clone(world, rsc),
+        Kind::Bundle(_) => bundles::place_bundle(world, rsc),
     }
     world[rsc].is_placing = false;
 }
@@ -103,6 +112,9 @@ fn settle(world: &mut World<'_>, rsc: RscIx, node: Option<NodeIx>, wish: Wish) {
         }
         None if wish.is_final => world[rsc].next_role = Role::Stopped,
         None => {}
+    }
+    if world[rsc].is_connection() {
+        remote::take_in_place(world, rsc);
     }
 }
 

@@ -5,6 +5,7 @@ use super::colocation::{self, Adding, Factor, Scores};
 use super::instances;
 use super::nodes::NodeIx;
 use super::related::{with_others, with_this};
+use super::remote;
 use super::settings::QuorumPolicy;
 use super::tickets;
 use super::world::{ColIx, Colocation, Kind, Role, RscIx, World};
@@ -46,7 +47,11 @@ fn promotion_score(world: &World<'_>, instance: RscIx, node: NodeIx) -> Option<S
     if !counts(world, instance, node) {
         return None;
     }
-    let said = |name: &ResourceId| world[node].attribute(&format!("master-{name}"));
+    // An agent in a container may keep its score with the host (`container-attribute-target`).
+    let holder =
+        world[instance].meta.keeps_attributes_with_host.then(|| remote::host_of(world, node)).flatten();
+    let holder = holder.unwrap_or(node);
+    let said = |name: &ResourceId| world[holder].attribute(&format!("master-{name}"));
     let written = world[instance].known_as.as_ref().and_then(said).or_else(|| said(&world[instance].id))?;
     Score::parse(written)
 }
@@ -140,7 +145,7 @@ pub(crate) fn take_in_place(world: &mut World<'_>, instance: RscIx, primary: Rsc
         }
         return;
     }
-    if primary_role != Role::Unknown && primary_role != world.next_role(primary) {
+    if primary_role != Role::Unknown && primary_role != world.next_role(world.bearer_of_role(primary)) {
         return;
     }
     let counted = if dependent_role == Role::Unpromoted { -score } else { score };
@@ -221,6 +226,9 @@ pub(crate) fn take_in_instance_of_role(
 
 /// Lets the colocations of the promoted role speak, and puts the most deserving instance first.
 fn rank(world: &mut World<'_>, clone: RscIx) {
+    if let Kind::Clone(copies) = &mut world[clone].kind {
+        copies.is_ranked = true;
+    }
     if tickets::bars_promotion(world, clone).is_some() {
         world[clone].scores.values_mut().for_each(|score| *score = Score::MINUS_INFINITY);
     }
@@ -313,12 +321,17 @@ fn place_for_promotion(world: &World<'_>, clone: RscIx, instance: RscIx) -> Opti
     } else {
         let priority =
             if world[instance].parent == Some(clone) { world[instance].priority } else { Score(0) };
-        priority >= Score(0) && world[place].is_available()
+        priority >= Score(0) && world[place].is_available() && is_guest_there(world, place)
     };
     world[clone].scores.get(&place)?;
     let max_on_node = world[clone].copies().map_or(1, |copies| copies.promoted_max_on_node);
     let promoted_there = world[clone].copies_on.get(&place).copied().unwrap_or(0);
     (is_possible && (is_left || promoted_there < max_on_node)).then_some(place)
+}
+
+/// Whether a guest node will be there: a connection may outlast its container.
+fn is_guest_there(world: &World<'_>, node: NodeIx) -> bool {
+    world[node].container.is_none_or(|container| world[container].placed_on.is_some())
 }
 
 fn set_role(world: &mut World<'_>, instance: RscIx, role: Role) {

@@ -56,6 +56,8 @@ impl Search<'_, '_> {
                 found.extend(self.own(rsc));
                 self.collect_above(parent, found);
             }
+            Kind::Bundle(_) if self.speaks_for_bundle(rsc) => found.extend(self.own(rsc)),
+            Kind::Bundle(_) => {}
             Kind::Primitive(_) | Kind::Orphan(_) if rsc == self.origin => {
                 found.extend(self.own(rsc));
                 self.collect_above(parent, found);
@@ -89,6 +91,22 @@ impl Search<'_, '_> {
             // A member that nobody moves does not pass on what the group follows.
             found.extend(self.own(group));
             self.collect_above(self.world[group].parent, found);
+        }
+    }
+
+    /// A bundle's colocations are those of its containers; of what runs inside only while it is decided who is promoted.
+    fn speaks_for_bundle(&self, bundle: RscIx) -> bool {
+        let world = self.world;
+        let content = world.content(bundle);
+        let copies =
+            content.and_then(|content| world[content].copies()).filter(|copies| copies.is_promotable);
+        if Some(self.origin) == content {
+            return copies.is_some_and(|copies| copies.is_ranked);
+        }
+        let is_inside = content.is_some_and(|content| world.is_inside(self.origin, content));
+        match is_inside {
+            true => copies.is_some() && world[self.origin].is_placed,
+            false => self.origin == bundle || world.children(bundle).contains(&self.origin),
         }
     }
 

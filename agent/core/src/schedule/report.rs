@@ -1,6 +1,6 @@
 //! Why things are as they are: for each resource the sentence that a person will ask for.
 
-use super::decision::Decision;
+use super::decision::{self, Decision};
 use super::graph::{Graph, Task};
 use super::nodes::NodeIx;
 use super::world::{Kind, RscIx, World};
@@ -57,6 +57,7 @@ fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
             Kind::Primitive(primitive) => primitive.agent.to_string(),
             Kind::Group(_) => "group".to_string(),
             Kind::Clone(_) => "clone".to_string(),
+            Kind::Bundle(_) => "bundle".to_string(),
             Kind::Orphan(definition) => definition.agent.to_string(),
         },
         state: state(world, graph, rsc),
@@ -247,6 +248,7 @@ pub(crate) fn decision(world: &World<'_>, graph: &Graph) -> Decision {
         report: report(world, graph, consequences),
         changes: changes.into_iter().map(|(_, change)| change).collect(),
         fenced: fencings.into_iter().map(|(_, node, why)| (node, why)).collect(),
+        unfenced: decision::unfencings(world, graph),
         active_after: super::decision::active_after(world, graph),
     }
 }

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use muster_api::cluster::ClusterConfig;
 use muster_api::duration::parse_ms;
-use muster_api::resource::OnFail;
+use muster_api::resource::{AgentClass, OnFail, Primitive};
 
 /// `no-quorum-policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) is_symmetric: bool,
     pub(crate) is_fencing_enabled: bool,
     pub(crate) has_fence_device: bool,
+    /// A device has to let a node in before it can be used.
+    pub(crate) has_unfencing: bool,
     pub(crate) fences_unseen: bool,
     pub(crate) fences_with_off: bool,
     pub(crate) stops_all: bool,
@@ -48,6 +50,7 @@ impl Settings {
             is_symmetric: config.property_bool("symmetric-cluster", true),
             is_fencing_enabled,
             has_fence_device,
+            has_unfencing: is_fencing_enabled && has_unfencing(config),
             fences_unseen: config.property_bool("startup-fencing", true),
             fences_with_off: property("stonith-action") == Some("off"),
             stops_all: config.property_bool("stop-all-resources", false),
@@ -81,6 +84,15 @@ impl Settings {
             && self.has_fence_device
             && (self.is_quorate || self.quorum_policy == QuorumPolicy::Ignore || is_online)
     }
+}
+
+/// A device says so itself, in its meta attributes.
+fn has_unfencing(config: &ClusterConfig) -> bool {
+    let provides =
+        |primitive: &Primitive| primitive.meta.get("provides").map(String::as_str) == Some("unfencing");
+    let mut devices =
+        config.primitives().map(|(one, _)| one).filter(|one| one.agent.class == AgentClass::Stonith);
+    devices.any(provides)
 }
 
 fn quorum_policy(text: Option<&str>, is_fencing_enabled: bool) -> QuorumPolicy {

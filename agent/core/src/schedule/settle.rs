@@ -128,7 +128,7 @@ impl Settling<'_, '_> {
         let Some(whole) = self.graph[point].rsc else { return };
         if self.world[whole].is_group() {
             self.refresh_group(point, whole);
-        } else if self.world[whole].is_clone() {
+        } else if self.world[whole].has_copies() {
             self.refresh_clone(point, whole);
         }
     }
@@ -159,10 +159,11 @@ impl Settling<'_, '_> {
 
     /// The points of a clone are required where any instance's action is, and possible where any instance's is.
     fn refresh_clone(&mut self, point: ActionIx, clone: RscIx) {
-        let of_each = self.graph[point].task.of_each();
+        let task = self.graph[point].task;
+        let of_each = task.of_each();
         let mut is_possible = false;
         let mut obstacle = None;
-        for instance in self.world.children(clone).to_vec() {
+        for instance in self.world.instances_for(clone, task).to_vec() {
             for action in self.graph.doing(instance, of_each).collect::<Vec<_>>() {
                 self.refresh(action);
                 if !self.graph[action].is_optional {
@@ -242,7 +243,7 @@ impl Settling<'_, '_> {
     /// Whether an action is required; of a clone only the instances on that node count.
     fn is_required_near(&self, action: ActionIx, node: Option<NodeIx>) -> bool {
         let planned = &self.graph[action];
-        let clone = planned.rsc.filter(|rsc| self.world[*rsc].is_clone());
+        let clone = planned.rsc.filter(|rsc| self.world[*rsc].has_copies());
         let (Some(clone), Some(node)) = (clone, node) else { return !planned.is_optional };
         let of_each = planned.task.of_each();
         let mut there =
@@ -285,7 +286,7 @@ impl Settling<'_, '_> {
         let mut all = alloc::vec![then];
         let Some(rsc) = self.graph[then].rsc else { return all };
         let task = self.graph[then].task;
-        let is_clone = self.world[rsc].is_clone();
+        let is_clone = self.world[rsc].has_copies();
         for part in self.world.children(rsc) {
             let action = self.graph.doing(*part, task).next();
             let asked = action.filter(|action| !is_clone || self.graph[*action].is_runnable);
@@ -320,12 +321,25 @@ impl Settling<'_, '_> {
                 self.leave_out(edge, then_instance, is_current);
                 continue;
             };
-            let first = self.graph.doing(first_instance, first_task).next();
-            let then = self.graph.doing(then_instance, then_task).next();
+            let first_acting = self.acting_first(first_instance, first_task);
+            let then_acting = self.acting_then(then_instance, then_task);
+            let first = self.graph.doing(first_acting, first_task).next();
+            let then = self.graph.doing(then_acting, then_task).next();
             let (Some(first), Some(then)) = (first, then) else { continue };
             self.refresh(first);
             self.relate(first, then, edge.relation);
         }
+    }
+
+    /// Who acts in the name of an instance that others come after: of a bundle's what runs inside, unless it stops.
+    fn acting_first(&self, instance: RscIx, task: Task) -> RscIx {
+        if task == Task::Stop { instance } else { self.world.bearer_of_role(instance) }
+    }
+
+    /// Who acts in the name of an instance that comes after others: of a bundle's the container, unless it is about a role.
+    fn acting_then(&self, instance: RscIx, task: Task) -> RscIx {
+        let has_role = matches!(task.of_each(), Task::Promote | Task::Demote);
+        if has_role { self.world.bearer_of_role(instance) } else { instance }
     }
 
     /// Relates two instances as their clones are.

@@ -1,6 +1,7 @@
 //! Tickets: what needs one that this cluster does not hold runs nowhere, or is handled as `loss-policy` says where it
 //! runs already.
 
+use super::remote;
 use super::unpack::ban_everywhere;
 use super::world::{Role, RscIx, World};
 use alloc::format;
@@ -97,6 +98,6 @@ fn fence(world: &mut World<'_>, rsc: RscIx, why: &str) {
     }
     for node in world[rsc].running_on.clone() {
         let reason = format!("{} runs there and {why}", world[rsc].id);
-        world[node].must_be_fenced(reason);
+        remote::fence(world, node, reason);
     }
 }

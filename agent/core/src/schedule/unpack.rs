@@ -2,11 +2,11 @@
 //! know their numbers: what runs on a node is the instance that belongs there already, else the first that is free.
 
 use super::actions::requires;
-use super::meta::{Layers, Meta, MultipleActive, Requires};
+use super::meta::{Layers, Meta, MultipleActive};
 use super::nodes::NodeIx;
 use super::world::{Kind, Note, Role, RscIx, World};
-use super::{configured, failures, handover};
-use crate::observed::{Observed, Response, Rules, Sighting, observe};
+use super::{configured, failures, handover, remote};
+use crate::observed::{ConnectionRules, Observed, Response, Rules, Sighting, observe};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,23 +14,53 @@ use muster_api::history::{OpRecord, definition_digest};
 use muster_api::id::ResourceId;
 use muster_api::resource::Score;
 
-/// Reads the records of all nodes that can say something: without fencing, an offline node is taken to run nothing.
+/// Reads the records of all nodes that can say something: without fencing, an offline node is taken to run nothing. What
+/// one node says may tell that another can be read.
 pub(crate) fn add_history(world: &mut World<'_>) {
     let history = world.situation.history;
-    let mut nodes: Vec<NodeIx> = world.node_indexes().collect();
-    nodes.sort_by_key(|node| world[*node].order);
-    for node in nodes {
-        let Some(records) = history.nodes.get(&world[node].name) else { continue };
-        if world[node].is_fenced || (!world.settings.is_fencing_enabled && !world[node].is_online) {
-            continue;
-        }
-        for (id, records) in records {
-            read_resource(world, node, id, records);
+    let mut unread: Vec<NodeIx> =
+        world.node_indexes().filter(|node| history.nodes.contains_key(&world[*node].name)).collect();
+    unread.sort_by_key(|node| world[*node].order);
+    loop {
+        let before = unread.len();
+        unread.retain(|node| !remote::can_be_read(world, *node) || !read_node(world, *node));
+        if unread.len() == before {
+            break;
         }
     }
+    if world.settings.is_fencing_enabled {
+        unread.drain(..).for_each(|node| {
+            read_node(world, node);
+        });
+    }
+    remote::close_connections(world);
+    judge_unread(world, &unread);
     for rsc in world.runnables() {
         respond(world, rsc);
         judge_running(world, rsc);
+    }
+}
+
+/// Reads what a node has records of; it is read then, whatever they say.
+fn read_node(world: &mut World<'_>, node: NodeIx) -> bool {
+    remote::judge(world, node);
+    remote::was_seen(world, node);
+    let history = world.situation.history;
+    let records = history.nodes.get(&world[node].name).filter(|_| !world[node].is_fenced);
+    for (id, records) in records.into_iter().flatten() {
+        read_resource(world, node, id, records);
+    }
+    true
+}
+
+/// Of the others that are reached through a connection only that says something.
+fn judge_unread(world: &mut World<'_>, unread: &[NodeIx]) {
+    for node in world.node_indexes() {
+        let has_records = world.situation.history.nodes.contains_key(&world[node].name);
+        let is_unread = unread.contains(&node) || !has_records;
+        if world[node].connection.is_some() && is_unread {
+            remote::judge(world, node);
+        }
     }
 }
 
@@ -47,10 +77,13 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         default_on_fail: world.settings.default_on_fail,
         is_managed: configured.is_none_or(|rsc| world[rsc].is_managed),
         is_promotable: configured.is_some_and(|rsc| world.is_promotable(rsc)),
-        is_in_container: configured.is_some_and(|rsc| container(world, rsc).is_some()),
+        is_in_container: configured.is_some_and(|rsc| world.container_of(rsc).is_some()),
+        connection: configured
+            .filter(|rsc| world[*rsc].is_connection())
+            .map(|rsc| connection_rules(world, rsc)),
         is_fencing_enabled: world.settings.is_fencing_enabled,
         is_online: world[node].is_online,
-        can_fence: world.settings.can_fence(world[node].is_online),
+        can_fence: world.can_fence(node),
         failure_timeout_ms: configured.map_or(0, |rsc| world[rsc].meta.failure_timeout_ms),
         has_fresh_fail_count: configured.is_some_and(|rsc| failures::count(world, rsc, node) > 0),
         now_ms: world.situation.now_ms,
@@ -63,6 +96,15 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
     };
     take_in(world, rsc, node, observed);
     handover::take_in(world, rsc, (node, id), records);
+}
+
+/// What is special about the failures of a connection.
+fn connection_rules(world: &World<'_>, connection: RscIx) -> ConnectionRules {
+    let node = world.node_indexes().find(|node| world[*node].connection == Some(connection));
+    ConnectionRules {
+        is_tried_later: world.reconnect_ms(connection) > 0,
+        was_node_fenced: node.is_some_and(|node| world[node].was_fenced),
+    }
 }
 
 /// The resource that records on a node are about.
@@ -78,6 +120,9 @@ fn find(world: &mut World<'_>, node: NodeIx, id: &ResourceId) -> Option<RscIx> {
     };
     if world[found].is_runnable() {
         return Some(found);
+    }
+    if let Some(instance) = world.instance_for(found, node) {
+        return Some(instance);
     }
     let is_unique = world[found].copies().map(|copies| copies.is_unique)?;
     if is_unique || name == world[found].id { None } else { Some(find_instance(world, found, node, &name)) }
@@ -106,7 +151,7 @@ fn find_instance(world: &mut World<'_>, clone: RscIx, node: NodeIx, name: &Resou
     let is_for_all =
         world[clone].copies().is_some_and(|copies| copies.max >= world.nodes.len() * copies.max_on_node);
     let is_lost = !world[node].is_online || world[node].unclean.is_some();
-    let free = free.filter(|part| !is_lost || is_for_all || requires(world, *part) == Requires::Fencing);
+    let free = free.filter(|part| !is_lost || is_for_all || requires(world, *part).needs_fencing());
     free.unwrap_or_else(|| surplus(world, clone, name))
 }
 
@@ -149,12 +194,17 @@ fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) 
     let is_active = observed.state.is_active();
     if is_active {
         fence_where_it_cannot_be_stopped(world, rsc, node);
+        let is_lost_with_guest = world[node].container.is_some() && !world[node].is_online;
+        world[rsc].is_failed |= is_lost_with_guest && world[rsc].is_managed && !world[node].is_maintenance;
     }
     // An unclean node is fenced anyway, and after that the resource may start again.
     let response = if world[node].unclean.is_some() { Response::Ignore } else { observed.response };
     if response == Response::Fence {
         let reason = failure_sentence(world, rsc, &observed);
-        world[node].must_be_fenced(reason);
+        remote::fence(world, node, reason);
+    }
+    if response == Response::ResetConnection {
+        reset_node(world, rsc);
     }
     let role = match observed.state {
         Sighting::Unknown => Role::Unknown,
@@ -173,14 +223,36 @@ fn take_in(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: Observed) 
         world[rsc].is_cured_by_demotion = response == Response::Demote;
     }
     world[rsc].observed.insert(node, observed);
+    note_broken_connection(world, rsc);
 }
 
 /// A managed resource that is believed active on a node that is not there: only fencing makes sure.
 fn fence_where_it_cannot_be_stopped(world: &mut World<'_>, rsc: RscIx, node: NodeIx) {
     let is_lost = !world[node].is_online && !world[node].is_maintenance;
-    if is_lost && world[rsc].is_managed && world.settings.is_fencing_enabled {
+    let is_guest = world[node].container.is_some();
+    if is_lost && world[rsc].is_managed && (world.settings.is_fencing_enabled || is_guest) {
+        let has_failed = world[node].connection.is_some_and(|connection| world[connection].is_failed);
+        // It may be enough to connect from elsewhere.
+        world[node].is_unseen |= world[node].connection.is_some() && !is_guest && !has_failed;
         let reason = format!("{} may be active there", world[rsc].id);
-        world[node].must_be_fenced(reason);
+        remote::fence(world, node, reason);
+    }
+}
+
+/// The connection to a node broke: only fencing tells what became of the node.
+fn reset_node(world: &mut World<'_>, connection: RscIx) {
+    let node = world.node_indexes().find(|node| world[*node].connection == Some(connection));
+    let node = node.filter(|node| world[*node].container.is_none() && !world[*node].was_fenced);
+    if let Some(node) = node.filter(|_| world.settings.is_fencing_enabled) {
+        remote::fence(world, node, "its connection broke".into());
+    }
+}
+
+/// A broken connection to a node that must be fenced is no reason to try it again first.
+fn note_broken_connection(world: &mut World<'_>, rsc: RscIx) {
+    let node = world.node_indexes().find(|node| world[*node].connection == Some(rsc));
+    if let Some(node) = node.filter(|node| world[rsc].is_failed && world[*node].unclean.is_some()) {
+        world[node].is_unseen = false;
     }
 }
 
@@ -205,6 +277,8 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
         }
         match observed.response {
             Response::Ignore | Response::Restart | Response::Demote | Response::Fence => {}
+            Response::ResetConnection if world.reconnect_ms(rsc) > 0 => world[rsc].next_role = Role::Stopped,
+            Response::ResetConnection => {}
             Response::RestartContainer => restart_container(world, rsc, node, &observed),
             Response::Block => {
                 let why = failure_sentence(world, rsc, &observed);
@@ -220,16 +294,12 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
     }
 }
 
-/// What a resource runs in, where that is another resource.
-fn container(world: &World<'_>, rsc: RscIx) -> Option<RscIx> {
-    let container = world.find(world[rsc].meta.container.as_ref()?)?;
-    (container != rsc).then_some(container)
-}
-
 /// What failed inside is cured from outside.
 fn restart_container(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &Observed) {
-    let Some(container) = container(world, rsc) else { return };
-    if world[container].running_on.contains(&node) {
+    let Some(container) = world.container_of(rsc) else { return };
+    // The connection into a bundle may be held by another node than the one that the container is on.
+    let is_bundled = world.bundle_of(container).is_some() && !world[container].running_on.is_empty();
+    if is_bundled || world[container].running_on.contains(&node) {
         let why = failure_sentence(world, rsc, observed);
         world[container].restarts_because.get_or_insert(why);
     }
@@ -247,7 +317,19 @@ fn note_definition(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &O
     let Some(primitive) = world[rsc].primitive() else { return };
     let is_known = definition.digest != 0;
     let is_changed = is_known && definition.digest != definition_digest(&primitive.agent, &primitive.params);
+    let has_other_agent = definition.agent != primitive.agent;
     world[rsc].is_changed |= is_changed && world[node].is_available();
+    if is_changed && world[rsc].is_fence_device() {
+        unfence_anew(world, rsc, Some(node).filter(|_| has_other_agent));
+    }
+}
+
+/// A device that lets nodes in has changed: that counts for the node where another device did it, or for all.
+fn unfence_anew(world: &mut World<'_>, device: RscIx, only: Option<NodeIx>) {
+    let why = format!("its fence device {} has changed", world[device].id);
+    for node in world.node_indexes().filter(|node| only.is_none_or(|only| only == *node)) {
+        world[node].unfenced_because.get_or_insert_with(|| why.clone());
+    }
 }
 
 /// Once all is known of where a resource is active: whether it is left alone there, or there is too much of it.

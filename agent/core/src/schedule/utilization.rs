@@ -200,9 +200,9 @@ fn sum(world: &World<'_>, origin: RscIx, together: &BTreeSet<RscIx>) -> Capacity
     let mut leaves: BTreeSet<RscIx> = [origin].into();
     for &rsc in together {
         match &world[rsc].kind {
-            Kind::Clone(copies) => {
+            Kind::Clone(_) | Kind::Bundle(_) => {
                 let is_counted = world.leaves(rsc).iter().any(|leaf| together.contains(leaf));
-                let instance = copies.instances.first().filter(|_| !is_counted);
+                let instance = world.children(rsc).first().filter(|_| !is_counted);
                 leaves.extend(instance.into_iter().flat_map(|instance| world.leaves(*instance)));
             }
             _ if world[rsc].is_runnable() => {

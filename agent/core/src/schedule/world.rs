@@ -1,16 +1,22 @@
 //! Configuration, facts and history as one indexed picture: what the rest of the scheduler reads and fills in.
 
+use super::bundles::{self, Bundled};
 use super::copies::Copies;
+use super::graph::Task;
+use super::implied::BundleParts;
 use super::meta::Meta;
 use super::nodes::{self, Node, NodeIx, NodeState};
 use super::settings::Settings;
 use super::utilization::Room;
-use super::{Situation, configured, constraints, failures, locations, shutdown_locks, tickets, unpack};
+use super::{
+    Situation, configured, constraints, failures, locations, remote, shutdown_locks, tickets, unpack,
+};
 use crate::observed::{Definition, Observed, Sighting};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::constraint::RoleName;
+use muster_api::duration::parse_ms;
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{AgentClass, Primitive, Score};
 
@@ -54,6 +60,8 @@ pub(crate) enum Kind<'a> {
     Group(Vec<RscIx>),
     /// Its instances: primitives or groups. While they are placed the most deserving stands first.
     Clone(Copies),
+    /// Its containers with all that belongs to them.
+    Bundle(Bundled),
     /// Records of a resource that is no longer configured.
     Orphan(Definition),
 }
@@ -109,6 +117,10 @@ pub(crate) struct Rsc<'a> {
     pub(crate) observed: BTreeMap<NodeIx, Observed>,
     /// By node: how much it likes to be there. Missing where it may not be at all.
     pub(crate) scores: BTreeMap<NodeIx, Score>,
+    /// The only nodes that it may be looked for on; all where none is named.
+    pub(crate) exclusive_to: BTreeSet<NodeIx>,
+    /// The nodes that it is not to be looked for on.
+    pub(crate) never_on: BTreeSet<NodeIx>,
     /// By node: what locations say of its promoted role.
     pub(crate) promoted_scores: BTreeMap<NodeIx, Score>,
     /// By node: what locations say of it, where it is a group.
@@ -139,6 +151,20 @@ impl Rsc<'_> {
         matches!(self.kind, Kind::Clone(_))
     }
 
+    /// Whether it has instances: those of a clone, or the containers of a bundle.
+    pub(crate) fn has_copies(&self) -> bool {
+        self.copies().is_some()
+    }
+
+    /// Whether it is the connection to a node.
+    pub(crate) fn is_connection(&self) -> bool {
+        match &self.kind {
+            Kind::Primitive(primitive) => primitive.agent.is_connection(),
+            Kind::Orphan(definition) => definition.agent.is_connection(),
+            _ => false,
+        }
+    }
+
     /// What actions are run for: neither a group nor anything that has instances.
     pub(crate) fn is_runnable(&self) -> bool {
         matches!(self.kind, Kind::Primitive(_) | Kind::Orphan(_))
@@ -150,12 +176,14 @@ impl Rsc<'_> {
             Kind::Primitive(_) | Kind::Orphan(_) => 0,
             Kind::Group(_) => 1,
             Kind::Clone(_) => 2,
+            Kind::Bundle(_) => 3,
         }
     }
 
     pub(crate) fn copies(&self) -> Option<&Copies> {
         match &self.kind {
             Kind::Clone(copies) => Some(copies),
+            Kind::Bundle(bundled) => Some(&bundled.containers),
             _ => None,
         }
     }
@@ -216,6 +244,8 @@ impl Colocation {
 #[derive(Debug)]
 pub(crate) struct World<'a> {
     pub(crate) situation: Situation<'a>,
+    /// What each bundle consists of.
+    pub(crate) parts: &'a [BundleParts],
     pub(crate) settings: Settings,
     pub(crate) nodes: Vec<Node>,
     pub(crate) resources: Vec<Rsc<'a>>,
@@ -235,15 +265,20 @@ pub(crate) struct World<'a> {
 
 impl<'a> World<'a> {
     /// Reads everything that was said and seen.
-    pub(crate) fn read(situation: Situation<'a>, states: &BTreeMap<NodeName, NodeState>) -> Self {
+    pub(crate) fn read(
+        situation: Situation<'a>,
+        states: &BTreeMap<NodeName, NodeState>,
+        parts: &'a [BundleParts],
+    ) -> Self {
         let config = situation.config;
         let has_device = !config.fence_devices.is_empty()
             || config.primitives().any(|(primitive, _)| primitive.agent.class == AgentClass::Stonith);
         let settings = Settings::read(config, situation.is_quorate, has_device);
-        let nodes = nodes::read(states, config, &settings);
+        let nodes = nodes::read(states, config, parts, &settings);
         let room = Room::read(config, &nodes, states);
         let mut world = Self {
             situation,
+            parts,
             settings,
             nodes,
             resources: Vec::new(),
@@ -256,8 +291,10 @@ impl<'a> World<'a> {
             next_check_ms: None,
         };
         configured::add_all(&mut world);
+        remote::connect(&mut world);
         unpack::add_history(&mut world);
         constraints::add_colocations(&mut world);
+        bundles::colocate(&mut world);
         locations::apply(&mut world);
         tickets::apply(&mut world);
         shutdown_locks::apply(&mut world);
@@ -302,8 +339,25 @@ impl<'a> World<'a> {
         match &self[rsc].kind {
             Kind::Group(members) => members,
             Kind::Clone(copies) => &copies.instances,
+            Kind::Bundle(bundled) => &bundled.containers.instances,
             Kind::Primitive(_) | Kind::Orphan(_) => &[],
         }
+    }
+
+    /// Everything that it directly consists of: of a bundle more than its containers.
+    pub(crate) fn parts_of(&self, rsc: RscIx) -> Vec<RscIx> {
+        let mut parts = self.children(rsc).to_vec();
+        for replica in self.replicas(rsc) {
+            parts.extend(replica.address.into_iter().chain(replica.connection));
+        }
+        parts.extend(self.content(rsc));
+        parts
+    }
+
+    /// Those of its instances that can do a task: only what runs inside of a bundle can be promoted.
+    pub(crate) fn instances_for(&self, rsc: RscIx, task: Task) -> &[RscIx] {
+        let has_role = matches!(task.of_each(), Task::Promote | Task::Demote);
+        self.children(self.content(rsc).filter(|_| has_role).unwrap_or(rsc))
     }
 
     /// A group's members; nothing for others.
@@ -340,7 +394,8 @@ impl<'a> World<'a> {
     }
 
     pub(crate) fn is_promotable(&self, rsc: RscIx) -> bool {
-        self.copies_of(rsc).is_some_and(|copies| copies.is_promotable)
+        let copies = self.copies_of(self.content(rsc).unwrap_or(rsc));
+        copies.is_some_and(|copies| copies.is_promotable)
     }
 
     /// Whether one stands inside of the other.
@@ -390,6 +445,9 @@ impl<'a> World<'a> {
 
     /// The value that decides whether two nodes are the same place for a colocation.
     pub(crate) fn locality<'w>(&'w self, node: NodeIx, attribute: Option<&str>) -> Option<&'w str> {
+        // The inside of a bundle is where its container is.
+        let host = self[node].is_bundled.then(|| remote::host_of(self, node)).flatten();
+        let node = host.unwrap_or(node);
         match attribute {
             None | Some("#uname") => Some(self[node].name.as_str()),
             Some(attribute) => self[node].attribute(attribute),
@@ -403,7 +461,43 @@ impl<'a> World<'a> {
 
     /// Whether a node is unclean and may be fenced.
     pub(crate) fn is_about_to_be_fenced(&self, node: NodeIx) -> bool {
-        self[node].unclean.is_some() && self.settings.can_fence(self[node].is_online)
+        self[node].unclean.is_some() && self.can_fence(node)
+    }
+
+    /// Whether a node can be fenced: a guest node by restarting its container, if its host is there or can be fenced.
+    pub(crate) fn can_fence(&self, node: NodeIx) -> bool {
+        match self[node].container {
+            Some(container) => {
+                let mut hosts = self[container].running_on.iter();
+                hosts.all(|host| self[*host].is_online || self.can_fence(*host))
+            }
+            None => self.settings.can_fence(self[node].is_online),
+        }
+    }
+
+    /// Whether it is a guest node that is there as soon as its container is.
+    pub(crate) fn comes_with_its_container(&self, node: NodeIx) -> bool {
+        self[node].container.is_some() && !self[node].must_be_reset
+    }
+
+    /// What a resource runs in, where that is another resource.
+    pub(crate) fn container_of(&self, rsc: RscIx) -> Option<RscIx> {
+        let container = self.find(self[rsc].meta.container.as_ref()?)?;
+        (container != rsc).then_some(container)
+    }
+
+    /// What runs in a resource that is a container.
+    pub(crate) fn inside_of(&self, container: RscIx) -> impl Iterator<Item = RscIx> + '_ {
+        let id = &self[container].id;
+        self.rsc_indexes()
+            .filter(move |rsc| *rsc != container && self[*rsc].meta.container.as_ref() == Some(id))
+    }
+
+    /// `reconnect_interval` of a connection; zero where it is not set.
+    pub(crate) fn reconnect_ms(&self, connection: RscIx) -> u64 {
+        let primitive = self[connection].primitive().filter(|_| self[connection].is_connection());
+        let interval = primitive.and_then(|primitive| primitive.params.get("reconnect_interval"));
+        interval.and_then(|text| parse_ms(text)).unwrap_or(0)
     }
 
     /// Where a resource is now: of several nodes the first that is there and clean.

@@ -3,6 +3,7 @@
 
 use super::xml::Element;
 use md5::{Digest, Md5};
+use muster_api::cluster::ClusterConfig;
 use muster_api::resource::{AgentClass, AgentName};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,6 +24,16 @@ pub(super) fn differ(op: Element<'_>, agent: &AgentName, params: &BTreeMap<Strin
         && is_different("op-secure-digest", &without_secrets(op, agent, params)) != Some(false)
 }
 
+/// Whether the last failure that a resource has on record was one of other parameters than these: it says nothing of them.
+pub(super) fn failed_with_others(op: Element<'_>, params: &BTreeMap<String, String>) -> bool {
+    let is_last_failure = op.attribute("id").is_some_and(|id| id.contains("_last_failure"));
+    let is_once = op.attribute("interval").is_none_or(|interval| interval == "0");
+    let comes_up = is_once && matches!(op.attribute("operation"), Some("start" | "monitor"));
+    is_last_failure
+        && comes_up
+        && op.attribute("op-digest").is_some_and(|recorded| recorded != digest(params))
+}
+
 /// The parameters that are no secrets; of a fence device without those that only the cluster reads.
 fn without_secrets(
     op: Element<'_>,
@@ -36,6 +47,30 @@ fn without_secrets(
     rest.retain(|name, _| !secrets.contains(&name.as_str()) && !is_for_cluster(name));
     rest
 }
+
+/// Why a node is to be unfenced again: it was with other devices, or others of their parameters, than there are now. The
+/// node's attributes hold `DEVICE:AGENT:DIGEST,` for each.
+pub(super) fn other_device(config: &ClusterConfig, attributes: &BTreeMap<String, String>) -> Option<String> {
+    let recorded = |name: &str| attributes.get(name).map(String::as_str);
+    let (all, secure) = (recorded("#digests-all")?, recorded("#digests-secure").unwrap_or_default());
+    let devices = config.primitives().map(|(primitive, _)| primitive).filter(|primitive| {
+        let provides = primitive.meta.get("provides").map(String::as_str);
+        primitive.agent.class == AgentClass::Stonith && provides == Some("unfencing")
+    });
+    let mut devices = devices.filter(|device| {
+        let entry = |params: &BTreeMap<String, String>| {
+            format!("{}:{}:{},", device.id, device.agent.name, digest(params))
+        };
+        let mut open = device.params.clone();
+        open.retain(|name, _| !name.starts_with("pcmk_") && !SECRETS.contains(&name.as_str()));
+        !all.contains(&entry(&device.params)) && !secure.contains(&entry(&open))
+    });
+    let device = devices.next()?;
+    Some(format!("it was unfenced before its fence device {} changed", device.id))
+}
+
+/// Parameters of fence devices that are secrets.
+const SECRETS: &[&str] = &["passwd", "password"];
 
 fn digest(params: &BTreeMap<String, String>) -> String {
     let mut text = String::from(" <parameters");

@@ -93,6 +93,7 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
     if let Some(section) = xml::child(configuration, "constraints") {
         constraints::read(section, imported)?;
     }
+    nodes::add_connected(imported);
     nodes::add_base_scores(configuration, imported);
     Ok(())
 }

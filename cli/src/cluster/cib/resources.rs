@@ -6,14 +6,14 @@ use muster_api::cluster::{Capacity, Conditional, Owner, parse_bool};
 use muster_api::duration::parse_ms;
 use muster_api::id::ResourceId;
 use muster_api::resource::{
-    AgentClass, AgentName, CloneSet, Content, Group, OnFail, Operation, Primitive, Resource,
+    AgentClass, AgentName, Bundle, CloneSet, Content, Group, OnFail, Operation, Primitive, Resource,
 };
 use std::collections::BTreeMap;
 
 type Attributes = BTreeMap<String, String>;
 
 /// Meta attributes that would decide something and cannot yet, with the values that leave them without effect.
-const UNSUPPORTED_META: &[(&str, &[&str])] = &[("remote-node", &[]), ("is_remote_node", &[])];
+const UNSUPPORTED_META: &[(&str, &[&str])] = &[("is_remote_node", &[])];
 
 /// Newer names of properties that the model has under the older one.
 fn canonical_property(name: &str) -> &str {
@@ -105,11 +105,42 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
             "primitive" => Resource::Primitive(read_primitive(resource, imported)?),
             "group" => Resource::Group(read_group(resource, imported)?),
             "clone" | "master" => Resource::Clone(read_clone(resource, imported)?),
+            "bundle" => Resource::Bundle(read_bundle(resource, imported)?),
             other => return Err(xml::unsupported(resource, format!("`<{other}>`"))),
         };
         imported.config.resources.push(read);
     }
     Ok(())
+}
+
+fn attributes(element: Element<'_>) -> Attributes {
+    element.attributes().map(|one| (one.name().to_string(), one.value().to_string())).collect()
+}
+
+fn read_bundle(bundle: Element<'_>, imported: &mut Imported) -> Result<Bundle, CibError> {
+    let (mut container, mut network, mut mappings, mut primitive) = (None, None, Vec::new(), None);
+    for child in xml::children(bundle) {
+        match child.tag_name().name() {
+            "podman" | "docker" | "rkt" => container = Some(child),
+            "network" => network = Some(child),
+            "storage" => mappings.extend(xml::children(child).map(attributes)),
+            "primitive" => primitive = Some(read_primitive(child, imported)?),
+            "meta_attributes" | "description" => {}
+            other => return Err(xml::unsupported(child, format!("`<{other}>` in a bundle"))),
+        }
+    }
+    let container = container.ok_or_else(|| xml::unexpected(bundle, "a container in a bundle"))?;
+    mappings.extend(network.into_iter().flat_map(xml::children).map(attributes));
+    let id = ResourceId::from(xml::required(bundle, "id")?);
+    Ok(Bundle {
+        technology: container.tag_name().name().to_string(),
+        container: attributes(container),
+        network: network.map(attributes).unwrap_or_default(),
+        mappings,
+        primitive,
+        meta: read_meta(&[bundle], Owner::Meta(id.clone()), imported)?,
+        id,
+    })
 }
 
 /// `<clone>`, and the older `<master>`, which is a promotable one.
@@ -212,9 +243,6 @@ pub(super) fn read_agent(element: Element<'_>) -> Result<AgentName, CibError> {
     };
     let provider = element.attribute("provider").filter(|_| class == AgentClass::Ocf).map(String::from);
     let name = xml::required(element, "type")?.to_string();
-    if provider.as_deref() == Some("pacemaker") && name == "remote" {
-        return Err(xml::unsupported(element, "`ocf:pacemaker:remote`"));
-    }
     Ok(AgentName { class, provider, name })
 }
 

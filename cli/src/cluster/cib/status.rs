@@ -16,16 +16,17 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
     for (order, state) in states.filter(|state| state.has_tag_name("node_state")).enumerate() {
         let named = state.attribute("uname").or_else(|| names.get(state.attribute("id")?).copied());
         let Some(name) = named.map(NodeName::from).filter(|name| imported.states.contains_key(name)) else {
-            if parse_bool(state.attribute("remote_node").unwrap_or_default()) == Some(true) {
-                return Err(xml::unsupported(state, "a remote node"));
-            }
             imported
                 .notes
                 .push(format!("the status of an unknown node at line {} is not read", xml::line(state)));
             continue;
         };
         let transient = transient_attributes(state)?;
-        let node = node_state(state, &transient, imported.config.is_fencing_enabled());
+        let unfenced_otherwise = digests::other_device(&imported.config, &transient);
+        let node = match imported.states.get(&name) {
+            Some(known) if known.is_remote => remote_state(state, &transient),
+            _ => node_state(state, &transient, imported.config.is_fencing_enabled()),
+        };
         read_failures(&name, &transient, imported);
         let id = state.attribute("id");
         let attributes = transient.into_iter().chain(id.map(|id| ("#id".to_string(), id.to_string())));
@@ -33,7 +34,7 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
         let attributes = attributes.collect();
         let capacity = xml::child(state, "transient_attributes").into_iter().collect::<Vec<_>>();
         let capacity = resources::read_utilization(&capacity)?;
-        let node = NodeState { order, is_coordinator, attributes, capacity, ..node };
+        let node = NodeState { order, is_coordinator, attributes, capacity, unfenced_otherwise, ..node };
         imported.states.insert(name.clone(), node);
         read_history(state, &name, imported)?;
     }
@@ -82,9 +83,7 @@ fn node_state(
         is_process: is_set("crmd").unwrap_or(false),
         join: state.attribute("join").unwrap_or("down"),
         expected: state.attribute("expected"),
-        is_leaving: transient
-            .get("shutdown")
-            .is_some_and(|since| since.parse::<i64>().is_ok_and(|since| since > 0)),
+        is_leaving: is_leaving(transient),
         is_doomed: transient.get("terminate").is_some_and(|value| parse_bool(value).unwrap_or(value != "0")),
     };
     let node = if is_fencing_enabled { seen.with_fencing() } else { seen.without_fencing() };
@@ -93,6 +92,22 @@ fn node_state(
         is_standby: transient.get("standby").and_then(|value| parse_bool(value)) == Some(true),
         ..node
     }
+}
+
+/// Whether a node that is no member is there says the record of its connection; here stands what else is known.
+fn remote_state(state: Element<'_>, transient: &BTreeMap<String, String>) -> NodeState {
+    let is_set = |name: &str| state.attribute(name).is_some_and(|value| value != "0" && value != "false");
+    NodeState {
+        is_remote: true,
+        is_fenced: is_set("node_fenced"),
+        is_leaving: is_leaving(transient),
+        is_standby: transient.get("standby").and_then(|value| parse_bool(value)) == Some(true),
+        ..NodeState::default()
+    }
+}
+
+fn is_leaving(transient: &BTreeMap<String, String>) -> bool {
+    transient.get("shutdown").is_some_and(|since| since.parse::<i64>().is_ok_and(|since| since > 0))
 }
 
 struct Seen<'a> {
@@ -192,6 +207,7 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
         let mut records = Vec::new();
         for op in xml::children(resource).filter(|child| child.has_tag_name("lrm_rsc_op")) {
             records.extend(read_record(op, &id, &agent, imported)?);
+            forget_failures_of_others(op, &id, node, imported);
         }
         records.sort_by_key(|record: &OpRecord| (record.call, record.at_ms));
         if let Some(since_s) = resource.attribute("shutdown-lock").and_then(|at| at.parse::<u64>().ok()) {
@@ -204,9 +220,25 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
     Ok(())
 }
 
+/// A resource is not kept from a node because it failed there with other parameters.
+fn forget_failures_of_others(op: Element<'_>, id: &ResourceId, node: &NodeName, imported: &mut Imported) {
+    let configured = imported.config.primitive(id);
+    let is_of_others = configured.is_some_and(|primitive| {
+        !has_conditional_params(&imported.config, id) && digests::failed_with_others(op, &primitive.params)
+    });
+    if let Some(failures) = imported.history.failures.get_mut(node).filter(|_| is_of_others) {
+        failures.remove(id);
+    }
+}
+
 /// Whether parameters depend on a rule: what they were then cannot be told from what they are.
 fn has_conditional_params(config: &ClusterConfig, id: &ResourceId) -> bool {
     config.conditional.iter().any(|conditional| conditional.owner == Owner::Parameters(id.clone()))
+}
+
+/// The exit code that the action should have had: the third part of its `transition-key`.
+fn expected_code(op: Element<'_>) -> Option<i64> {
+    op.attribute("transition-key")?.split(':').nth(2)?.parse().ok()
 }
 
 /// One entry; nothing where the action was cancelled.
@@ -226,7 +258,12 @@ fn read_record(
         7 => (OpStatus::Error, Some(5)),
         _ => (OpStatus::Error, number("rc-code")),
     };
-    let operation = xml::required(op, "operation")?;
+    let mut operation = xml::required(op, "operation")?;
+    // Nothing was to be found, and nothing was: whatever it is called, it was a look.
+    let was_a_look = operation != "monitor" && code == Some(7) && expected_code(op) == Some(7);
+    if was_a_look {
+        operation = "monitor";
+    }
     let peer = match operation {
         "migrate_to" => op.attribute("migrate_target"),
         "migrate_from" => op.attribute("migrate_source"),
@@ -247,7 +284,12 @@ fn read_record(
         reason: op.attribute("exit-reason").unwrap_or_default().to_string(),
         at_ms: number("last-rc-change").and_then(|at| u64::try_from(at).ok()).unwrap_or(0) * 1000,
         took_ms: number("exec-time").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
-        digest: if is_changed { !digest } else { digest },
+        digest: match configured {
+            // What a bundle or a guest node implies has no parameters of its own to compare.
+            None => 0,
+            Some(_) if is_changed => !digest,
+            Some(_) => digest,
+        },
         peer: peer.map(NodeName::from),
         agent: agent.clone(),
         params,

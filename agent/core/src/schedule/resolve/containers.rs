@@ -13,12 +13,25 @@ impl Resolver<'_> {
     pub(super) fn container_constraints(&self) -> Vec<Constraint> {
         let mut constraints = Vec::new();
         for (filler, container) in self.config.resources.iter().flat_map(fillers) {
-            if filler != container && self.config.primitive(&container).is_some() {
+            let is_node = |container: &ResourceId| self.is_node(&filler, container);
+            if filler != container && self.config.primitive(&container).is_some() && !is_node(&container) {
                 constraints.push(beside(&filler, &container));
                 constraints.push(after(&filler, &container));
             }
         }
         constraints
+    }
+}
+
+impl Resolver<'_> {
+    /// Whether a container is a node for what runs inside: then that is placed there.
+    fn is_node(&self, filler: &ResourceId, container: &ResourceId) -> bool {
+        let is_connection = |id: &ResourceId| {
+            self.config.primitive(id).is_some_and(|primitive| primitive.agent.is_connection())
+        };
+        let is_guest =
+            self.config.primitive(container).is_some_and(|host| host.meta.contains_key("remote-node"));
+        !is_connection(filler) && (is_guest || is_connection(container))
     }
 }
 

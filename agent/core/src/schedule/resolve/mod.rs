@@ -10,8 +10,8 @@ mod pattern;
 mod sets;
 mod values;
 
-use super::Situation;
 use super::nodes::NodeState;
+use super::{Situation, implied};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -45,7 +45,7 @@ pub(crate) fn resolve<'a>(situation: &Situation<'a>, states: &BTreeMap<NodeName,
     let now_s = i64::try_from(situation.now_ms / 1000).unwrap_or(i64::MAX);
     let nodes = states.iter().map(|(name, state)| (name.clone(), attributes(config, name, state))).collect();
     let resolver = Resolver { config, now_s, nodes };
-    let values = resolver.with_plain_values();
+    let values = implied::with_guests(resolver.with_plain_values());
     let resolver = Resolver { config: &values, ..resolver };
     let constraints = resolver.plain_constraints();
     let next_change_ms = condition::next_change_s(situation.config, now_s)
@@ -68,7 +68,14 @@ pub(crate) fn attributes(config: &ClusterConfig, name: &NodeName, state: &NodeSt
     attributes.extend(state.attributes.clone());
     attributes.insert("#uname".to_string(), name.to_string());
     attributes.entry("#id".to_string()).or_insert_with(|| name.to_string());
-    attributes.entry("#kind".to_string()).or_insert_with(|| "cluster".to_string());
+    let kind = if !state.is_remote {
+        "cluster"
+    } else if config.primitives().any(|(primitive, _)| primitive.id.as_str() == name.as_str()) {
+        "remote"
+    } else {
+        "container"
+    };
+    attributes.entry("#kind".to_string()).or_insert_with(|| kind.to_string());
     attributes.insert("#is_dc".to_string(), state.is_coordinator.to_string());
     if let Some(cluster) = config.properties.get("cluster-name") {
         attributes.insert("#cluster-name".to_string(), cluster.clone());
