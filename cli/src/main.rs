@@ -3,6 +3,7 @@
 mod args;
 mod cluster;
 mod commands;
+mod encoding;
 mod error;
 mod exit;
 mod inventory;

@@ -26,6 +26,7 @@ const SOURCES: &[Source] = &[
     Source { name: "distribution", groups: &["min"], gather: distribution::distribution },
     Source { name: "pkg_mgr", groups: &["min"], gather: platform::package_manager },
     Source { name: "service_mgr", groups: &["min"], gather: platform::service_manager },
+    Source { name: "systemd", groups: &["min"], gather: platform::systemd },
     Source { name: "user", groups: &["min"], gather: platform::user },
     Source { name: "env", groups: &["min"], gather: platform::environment },
     Source { name: "date_time", groups: &["min"], gather: clock::date_time },

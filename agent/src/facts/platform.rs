@@ -80,6 +80,17 @@ pub(super) fn service_manager(view: &View<'_>) -> Map<String, Value> {
     facts! { "service_mgr": manager }
 }
 
+/// What `systemctl --version` says: a number, and what it was built with.
+pub(super) fn systemd(view: &View<'_>) -> Map<String, Value> {
+    let said = match view.program("systemctl") {
+        Some(_) => view.ask("systemctl", &["--version"]).map(|ran| ran.out()).unwrap_or_default(),
+        None => return Map::new(),
+    };
+    let (first, features) = said.split_once('\n').unwrap_or((&said, ""));
+    let Some(version) = first.split_whitespace().nth(1) else { return Map::new() };
+    facts! { "systemd": serde_json::json!({"version": version, "features": features.trim()}) }
+}
+
 pub(super) fn user(view: &View<'_>) -> Map<String, Value> {
     let (real, effective) = (rustix::process::getuid().as_raw(), rustix::process::geteuid().as_raw());
     let (real_group, effective_group) =

@@ -234,11 +234,14 @@ impl Filter {
             return Ok(true);
         };
         let Some(text) = view.read(path).ok().and_then(|bytes| self.decoded(bytes, view)) else {
-            let why = format!(
-                "Failed to read the file {} due to an encoding error. current encoding: {}",
-                path.display(),
-                self.encoding
-            );
+            let why = match self.is_known(view) {
+                true => format!(
+                    "Failed to read the file {} due to an encoding error. current encoding: {}",
+                    path.display(),
+                    self.encoding
+                ),
+                false => format!("unknown encoding: {}", self.encoding),
+            };
             self.unread.borrow_mut().push(why);
             return Ok(false);
         };
@@ -255,6 +258,13 @@ impl Filter {
 }
 
 impl Filter {
+    /// Whether the host knows the encoding.
+    fn is_known(&self, view: &View<'_>) -> bool {
+        let name = self.encoding.to_ascii_lowercase();
+        matches!(name.as_str(), "utf-8" | "utf8" | "ascii")
+            || view.ask("iconv", &["-f", &name, "-t", "utf-8", "/dev/null"]).is_ok_and(|ran| ran.is_fine())
+    }
+
     /// `None` where the bytes are no text of the encoding; the host's iconv knows the rarer ones.
     fn decoded(&self, bytes: Vec<u8>, view: &View<'_>) -> Option<String> {
         let name = self.encoding.to_ascii_lowercase();

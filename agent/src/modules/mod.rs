@@ -21,6 +21,7 @@ mod debconf;
 mod dnf;
 mod dpkg;
 mod dpkg_selections;
+mod expect;
 mod extended;
 mod fetch;
 mod file;
@@ -120,6 +121,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "debconf" => &debconf::Debconf,
         "dnf" => &dnf::Dnf,
         "dpkg_selections" => &dpkg_selections::DpkgSelections,
+        "expect" => &expect::Expect,
         "fetch" => &fetch::Fetch,
         "file" => &Extended(file::File),
         "find" => &find::Find,

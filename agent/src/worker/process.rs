@@ -1,5 +1,9 @@
 //! Runs commands: each in a process group of its own, with a deadline, ended when the controller goes away.
 
+mod conversation;
+
+pub(crate) use conversation::converse;
+
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;

@@ -65,7 +65,9 @@ impl Tree<'_> {
                     .map_or_else(|_| Node::text(&span, number.as_str()), |v| Node::new(&span, Kind::Float(v)))
             }
             // Dates and times are what a plain word of that form is in YAML.
-            DeValue::Datetime(moment) => Node::text(&span, moment.to_string()),
+            DeValue::Datetime(moment) => {
+                Node { style: Style::Plain, ..Node::text(&span, moment.to_string()) }
+            }
             DeValue::Array(items) => Node::seq(&span, items.iter().map(|item| self.node(item)).collect()),
             DeValue::Table(entries) => {
                 let entries = entries.iter().map(|(key, value)| (self.key(key), self.node(value)));

@@ -55,11 +55,18 @@ pub(crate) fn rendered(
         merge(&mut args, &defaults);
     }
     if let Some(template) = &task.args.template {
-        let value = scope.render_node(template)?;
-        match (value.as_str().is_some(), spec.free_form) {
+        let value = scope.render_or_omit(&Data::of(template))?;
+        match (value, spec.free_form) {
+            (None, _) => {}
             // A template for the free text, not for all arguments.
-            (true, Some(name)) => set(&mut args, name, value),
-            _ => merge(&mut args, &value),
+            (Some(value), Some(name)) if value.as_str().is_some() => set(&mut args, name, value),
+            (Some(value), _) if value.kind() != minijinja::value::ValueKind::Map => {
+                let (module, kind) = (task.module.written(), crate::template::type_name(&value));
+                return Err(ArgumentsError::Refused(format!(
+                    "Finalization of task args for '{module}' failed: all arguments as one template are a mapping, not a {kind}"
+                )));
+            }
+            (Some(value), _) => merge(&mut args, &value),
         }
     }
     if let (Some(node), Some(name)) = (&task.args.free_form, spec.free_form) {

@@ -42,17 +42,35 @@ impl Engine {
 
     /// Renders a text. One lone expression keeps its type; `complete` it before it leaves the templates.
     pub(crate) fn render(&self, text: &Arc<str>, scope: &Scope) -> Result<Value, TemplateError> {
-        self.evaluate("t", text, scope)
+        let value = self.evaluate("t", text, scope)?;
+        // As Ansible does: text ends with at least as many newlines as its template.
+        let newlines = |text: &str| text.len() - text.trim_end_matches('\n').len();
+        match value.as_str() {
+            Some(rendered) if newlines(text) > newlines(rendered) => {
+                let lacking = newlines(text) - newlines(rendered);
+                Ok(Value::from(rendered.to_owned() + &"\n".repeat(lacking)))
+            }
+            _ => Ok(value),
+        }
     }
 
-    /// Evaluates an expression, as `when:` and `until:` have it.
+    /// Evaluates an expression, as `debug: var` has it.
     pub(crate) fn expression(&self, text: &Arc<str>, scope: &Scope) -> Result<Value, TemplateError> {
         self.evaluate("e", text, scope)
     }
 
+    /// Evaluates a condition, as `when:` and `until:` have it.
+    pub(crate) fn condition(&self, text: &Arc<str>, scope: &Scope) -> Result<Value, TemplateError> {
+        self.evaluate("c", text, scope)
+    }
+
     fn evaluate(&self, kind: &str, text: &Arc<str>, scope: &Scope) -> Result<Value, TemplateError> {
         let key = format!("{kind}{text}");
-        let prepare = || if kind == "e" { dialect::prepare_expression(text) } else { prepare_text(text) };
+        let prepare = || match kind {
+            "e" => dialect::prepare_expression(text),
+            "c" => dialect::prepare_condition(text),
+            _ => prepare_text(text),
+        };
         let prepared =
             self.texts.cache.get_or_prepare(&key, prepare).map_err(|err| TemplateError::syntax(text, err))?;
         self.texts.run(&key, &prepared, scope, Output::Native)

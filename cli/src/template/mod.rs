@@ -36,6 +36,7 @@ pub(crate) use engine::{Engine, check_expression, check_template};
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
 pub(crate) use failure::{from_error, read_failed};
 pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables};
+pub(crate) use filters::time::timestamp;
 pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use trace::reading;
 pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown};

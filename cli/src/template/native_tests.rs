@@ -54,6 +54,14 @@ fn backslashes_in_values_are_themselves_and_in_files_escape() {
     let scope = scope("{}");
     assert_eq!(shown(&scope, r"{{ 'abc' | regex_replace('(b)', '<\1>') }}"), "a<b>c");
     assert_eq!(shown(&scope, r"{{ 'a\nb' }}"), r"a\nb");
+    let condition = |text: &str| {
+        scope.condition(&crate::yaml::Node::text(&yaml("x").span, text)).expect("it holds or not")
+    };
+    assert!(
+        condition(r"'a1' is match('a\d')")
+            && condition(r"'a1' is match('a\\d')")
+            && condition(r"'\n' | length == 1")
+    );
     let file = super::TemplateFile {
         text: r#"{{ "a\tb" }}"#,
         path: std::path::Path::new("x.j2"),

@@ -1,5 +1,6 @@
 //! How Python writes values: what `{{ x }}` puts into text.
 
+use super::filters::arrange::is_group;
 use std::fmt::Write;
 
 use minijinja::Value;
@@ -29,7 +30,7 @@ fn write_repr(value: &Value, out: &mut String) {
         }
         ValueKind::Seq | ValueKind::Iterable => {
             let items: Vec<Value> = value.try_iter().into_iter().flatten().collect();
-            let (open, close) = match (value.is_tuple(), items.len()) {
+            let (open, close) = match (value.is_tuple() || is_group(value), items.len()) {
                 (true, 1) => ("(", ",)"),
                 (true, _) => ("(", ")"),
                 (false, _) => ("[", "]"),

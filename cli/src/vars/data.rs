@@ -10,7 +10,8 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::source::Span;
-use crate::yaml::{Kind, Mapping, Node, Tag, is_template};
+use crate::template::timestamp;
+use crate::yaml::{Kind, Mapping, Node, Style, Tag, is_template};
 
 /// A value that may hold templates. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,6 +38,9 @@ impl Data {
             Kind::Float(value) => Self::Plain(Value::from(*value)),
             Kind::Str(_) if node.tag == Tag::Vault => Self::Sealed(node.clone()),
             Kind::Str(text) if node.tag == Tag::None && is_template(text) => Self::Text(node.clone()),
+            Kind::Str(text) if node.tag == Tag::None && node.style == Style::Plain => {
+                Self::Plain(timestamp(text).unwrap_or_else(|| Value::from(text.clone())))
+            }
             Kind::Str(text) => Self::Plain(Value::from(text.clone())),
             Kind::Seq(items) => Self::list(items.iter().map(Self::of).collect()),
             Kind::Map(mapping) => Self::mapping(mapping),
@@ -45,6 +49,8 @@ impl Data {
 
     fn mapping(mapping: &Mapping) -> Self {
         let key = |node: &Node| match Self::of(node) {
+            // Names stay as they are written.
+            Self::Plain(_) if matches!(node.kind, Kind::Str(_)) => Value::from(node.key_text().as_ref()),
             Self::Plain(key) => key,
             _ => Value::from(node.key_text().as_ref()),
         };

@@ -252,7 +252,7 @@ impl Scope {
         let value = if (wrapped && text.matches("{{").count() == 1) || text.contains("{%") {
             self.0.engine.render(text, self)
         } else {
-            self.0.engine.expression(text, self)
+            self.0.engine.condition(text, self)
         };
         let value = value.map_err(|err| with_node(err, node))?;
         match value.kind() {

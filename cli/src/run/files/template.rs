@@ -1,6 +1,7 @@
 //! `template`: the file is rendered here with the host's variables; the host gets the text.
 
 use super::copy::{Part, preserve};
+use crate::encoding::Encoding;
 use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
@@ -31,7 +32,9 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
     let file = TemplateFile { text: text.text(), path: &path, options: options(args), search };
     let scope = request.scope.with(Level::LoopVars, own_variables(&path, dest, name));
     let rendered = scope.render_file(&file).map_err(RenderFailure::Template)?;
-    let content = contents.add_bytes(with_line_ends(args, &rendered).as_bytes());
+    let encoding = Encoding::named(text_or_empty(args, "output_encoding"));
+    let bytes = encoding.and_then(|encoding| encoding.encode(&with_line_ends(args, &rendered)));
+    let content = contents.add_bytes(&bytes.map_err(RenderFailure::File)?);
     let mut sent = args.clone();
     let of_the_controller = [
         "newline_sequence",
@@ -74,6 +77,10 @@ fn options(args: &Map<String, Json>) -> FileOptions {
         lstrip_blocks: truth(args, "lstrip_blocks"),
         ..default
     }
+}
+
+fn text_or_empty<'a>(args: &'a Map<String, Json>, name: &str) -> &'a str {
+    text(args, name).unwrap_or_default()
 }
 
 fn with_line_ends(args: &Map<String, Json>, rendered: &str) -> String {

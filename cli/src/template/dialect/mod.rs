@@ -185,12 +185,21 @@ fn prepare_text(
     Ok(printer.finish(shape(&template.children)))
 }
 
-/// Parses an expression, as `when:` has it, as the template that consists of it.
+/// Parses an expression, as `debug: var` has it, as the template that consists of it.
 pub(crate) fn prepare_expression(source: &str) -> Result<Prepared, SyntaxProblem> {
+    prepare_whole(source, true)
+}
+
+/// Parses a condition, as `when:` has it. Unlike in other expressions of YAML, a `\` in a text of it escapes.
+pub(crate) fn prepare_condition(source: &str) -> Result<Prepared, SyntaxProblem> {
+    prepare_whole(source, false)
+}
+
+fn prepare_whole(source: &str, raw_text: bool) -> Result<Prepared, SyntaxProblem> {
     let expr = machinery::parse_expr(source).map_err(|err| syntax_problem(source, &err))?;
     let mut printer = Printer::new(source);
     printer.nested = true;
-    printer.raw_text = true;
+    printer.raw_text = raw_text;
     printer.emit(&expr, 0..source.len());
     Ok(printer.finish(Shape::Expression))
 }
@@ -205,9 +214,8 @@ fn shape(children: &[ast::Stmt<'_>]) -> Shape {
 
 /// The name without the collection that Ansible ships it in.
 pub(crate) fn bare_name(name: &str) -> &str {
-    const COLLECTIONS: [&str; 7] = [
+    const COLLECTIONS: [&str; 6] = [
         "ansible.builtin.",
-        "ansible._protomatter.",
         "ansible.legacy.",
         "ansible.utils.",
         "ansible.netcommon.",

@@ -129,6 +129,11 @@ struct Group {
     parts: [Value; 2],
 }
 
+/// Whether a value is what `groupby` gives for one group: a tuple to Python.
+pub(crate) fn is_group(value: &Value) -> bool {
+    value.downcast_object_ref::<Group>().is_some()
+}
+
 fn group(key: Value, members: Vec<Value>) -> Value {
     Value::from_object(Group { parts: [key, Value::from(members)] })
 }

@@ -69,7 +69,7 @@ fn builtin(name: &str) -> Value {
 pub(super) const TABLE: Table = &[
     ("d", default),
     ("default", default),
-    ("finalize", finalize),
+    ("ansible._protomatter.finalize", finalize),
     ("indent", indent),
     ("pprint", pretty_print),
     ("replace", replace),

@@ -1,7 +1,7 @@
 //! The filters: Jinja's, those of Ansible, and one rule for all of them: an undefined operand or argument is passed
 //! on, and `default` and `mandatory` decide what it means.
 
-mod arrange;
+pub(crate) mod arrange;
 mod collections;
 pub(crate) mod encoding;
 mod jinja;

@@ -23,25 +23,15 @@ pub(super) const TABLE: Table = &[
     ("unvault", unvault),
 ];
 
-/// Without `default`, a variable that is not set is empty text; with `undef()` as its default it has to be set.
+/// Without `default`, a variable that is not set is empty text; with `undef()` as its default it is undefined.
 fn environment(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
     let default = args.named("default").unwrap_or_else(|| Value::from(""));
     let of = |term: &Value| {
         let name = python::text(term);
-        let name = name.split_whitespace().next().unwrap_or_default().to_owned();
-        match std::env::var(&name) {
-            Ok(text) => Ok(Value::from(text)),
-            Err(_) if default.is_undefined() || crate::template::value::complete(&default).is_err() => {
-                let why = format!("The environment variable '{name}' is not set.");
-                Err(carry(crate::template::error::TemplateError::new(
-                    crate::template::error::FailureKind::Undefined { name },
-                    why,
-                )))
-            }
-            Err(_) => Ok(default.clone()),
-        }
+        let name = name.split_whitespace().next().unwrap_or_default();
+        std::env::var(name).map_or_else(|_| default.clone(), Value::from)
     };
-    terms.iter().map(of).collect()
+    Ok(terms.iter().map(of).collect())
 }
 
 fn file_content(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
@@ -240,8 +230,10 @@ fn template(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
             true => crate::template::filters::serial::yaml_values(&rendered).ok(),
             false => None,
         };
-        // A template that says nothing at all is `None`; one whose expressions come to nothing is empty text.
-        let is_nothing = rendered.is_empty() && !text.contains(file.options.variable_start_string.as_str());
+        // A template of nothing but comments is `None`.
+        let bare = text.trim_end_matches('\n');
+        let is_nothing = rendered.trim_matches('\n').is_empty()
+            && (bare.is_empty() || bare.starts_with(file.options.comment_start_string.as_str()));
         let whole = || if is_nothing { Value::from(()) } else { Value::from(rendered) };
         found.push(parsed.and_then(|mut values| values.pop()).unwrap_or_else(whole));
     }

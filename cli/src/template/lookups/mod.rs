@@ -16,6 +16,7 @@ use super::error::{FailureKind, TemplateError, carried, carry};
 use super::python;
 use super::trace;
 use super::value::complete;
+use crate::encoding::Encoding;
 use crate::suggest::nearest;
 use crate::vars::Scope;
 
@@ -137,9 +138,13 @@ fn file(scope: &Scope, kind: &str, name: &str, args: &Args) -> Result<std::path:
 
 /// A file's text; that of a vaulted file is decrypted.
 fn read(scope: &Scope, path: &std::path::Path, args: &Args) -> Result<String, Error> {
+    read_in(Encoding::Utf8, scope, path, args)
+}
+
+/// The same of a file in another encoding.
+fn read_in(encoding: Encoding, scope: &Scope, path: &std::path::Path, args: &Args) -> Result<String, Error> {
     let bytes = std::fs::read(path).map_err(|err| args.refuse(format!("`{}`: {err}", path.display())))?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| args.refuse(format!("`{}` is not UTF-8 text", path.display())))?;
+    let text = encoding.decode(bytes).map_err(|why| args.refuse(format!("`{}`: {why}", path.display())))?;
     if !text.starts_with("$ANSIBLE_VAULT;") {
         return Ok(text);
     }

@@ -3,7 +3,8 @@
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
-use super::{Table, file, read};
+use super::{Table, file, read_in};
+use crate::encoding::Encoding;
 use crate::template::args::Args;
 use crate::template::filters::regex;
 use crate::template::python;
@@ -134,7 +135,7 @@ fn csv_file(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
             return Err(args.refuse(format!("'{name}' is not a valid option")));
         }
         let options = usual.with(more);
-        only_utf8(&options, args)?;
+        let encoding = encoding(&options, args)?;
         let path = file(scope, "files", options.get("file").unwrap_or("ansible.csv"), args)?;
         let delimiter = match options.get("delimiter") {
             None | Some("TAB" | "\\t" | "\t") => '\t',
@@ -147,7 +148,7 @@ fn csv_file(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
             }),
         };
         let (wanted, key_column) = (column("col", 1)?, column("keycol", 0)?);
-        let rows = csv_rows(&read(scope, &path, args)?, delimiter);
+        let rows = csv_rows(&read_in(encoding, scope, &path, args)?, delimiter);
         let row = rows.iter().find(|row| row.get(key_column) == Some(&key));
         match row {
             Some(row) => found.push(Value::from(
@@ -166,11 +167,8 @@ fn csv_file(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
     Ok(found)
 }
 
-fn only_utf8(options: &Options, args: &Args) -> Result<(), Error> {
-    match options.get("encoding").map(str::to_lowercase).as_deref() {
-        None | Some("utf-8" | "utf8" | "ascii") => Ok(()),
-        Some(other) => Err(args.refuse(format!("the encoding `{other}` is not supported; use utf-8"))),
-    }
+fn encoding(options: &Options, args: &Args) -> Result<Encoding, Error> {
+    Encoding::named(options.get("encoding").unwrap_or_default()).map_err(|err| args.refuse(err))
 }
 
 /// RFC 4180: fields may be quoted, quotes inside are doubled.
@@ -222,10 +220,10 @@ fn ini(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Er
             return Err(args.refuse("the key to look for is missing"));
         }
         let options = usual.with(more);
-        only_utf8(&options, args)?;
+        let encoding = encoding(&options, args)?;
         let name = options.get("file").unwrap_or("ansible.ini");
         let path = file(scope, "files", name, args)?;
-        let content = Ini::parse(&read(scope, &path, args)?, &options)
+        let content = Ini::parse(&read_in(encoding, scope, &path, args)?, &options)
             .map_err(|err| args.refuse(format!("`{}`: {err}", path.display())))?;
         found.extend(content.find(&key, &options).map_err(|err| args.refuse(format!("{err} in `{name}`")))?);
     }

@@ -16,8 +16,8 @@ fn variables(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Valu
     let default = args.named("default");
     let one = |term: &Value| {
         let Some(name) = term.as_str().map(str::to_owned) else {
-            let given = crate::template::repr(term);
-            return Err(args.refuse(format!("Invalid setting identifier, {given} is not a string")));
+            let kind = crate::template::type_name(term);
+            return Err(args.refuse(format!("Variable name must be 'str' not '{kind}'.")));
         };
         match (scope.get(&name), &default) {
             (Ok(Some(value)), _) => Ok(value),

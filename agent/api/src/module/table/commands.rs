@@ -1,7 +1,7 @@
 //! Modules that run commands. The free text of `command: text` becomes `_raw_params`; `cmd` and `argv` are the
 //! other two ways to say what runs, and exactly one of the three is given.
 
-use super::super::ArgKind::{Bool, ListOfStr, Path, Str};
+use super::super::ArgKind::{Bool, Dict, Int, ListOfStr, Path, Str};
 use super::super::{ArgSpec, ModuleSpec, Rule};
 use super::{NOTHING, arg};
 
@@ -89,6 +89,22 @@ pub(super) const SCRIPT: ModuleSpec = ModuleSpec {
     ],
     free_form: Some("_raw_params"),
     rules: &[Rule::RequiredOneOf(&["_raw_params", "cmd"]), Rule::MutuallyExclusive(&["_raw_params", "cmd"])],
+    ..NOTHING
+};
+
+pub(super) const EXPECT: ModuleSpec = ModuleSpec {
+    name: "expect",
+    summary: "Runs a program on a terminal, and answers what it asks there.",
+    args: &[
+        arg("command", Str, "What runs: the program and its arguments.").required(),
+        arg("responses", Dict, "Regular expressions, each with what is typed where it is printed: a text, or one after the other of a list.")
+            .required(),
+        CREATES,
+        REMOVES,
+        CHDIR,
+        arg("timeout", Int, "Seconds that the next expected text may take; null is no limit.").default("30"),
+        arg("echo", Bool, "Whether what is typed is in the output.").default("false"),
+    ],
     ..NOTHING
 };
 

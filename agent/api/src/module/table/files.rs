@@ -54,9 +54,7 @@ pub(super) const TEMPLATE: ModuleSpec = ModuleSpec {
         arg("comment_end_string", Str, "What ends a comment.").default("\"#}\""),
         arg("trim_blocks", Bool, "Whether the newline after a statement goes away.").default("true"),
         arg("lstrip_blocks", Bool, "Whether blanks before a statement go away.").default("false"),
-        arg("output_encoding", Str, "The encoding of the file.")
-            .one_of(&["utf-8", "utf8", "UTF-8"])
-            .default("utf-8"),
+        arg("output_encoding", Str, "The encoding of the file, as Python names it.").default("utf-8"),
         arg("validate", Str, VALIDATE),
     ],
     ..NOTHING

@@ -40,6 +40,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::DEBUG,
     &packages::DNF,
     &debian::DPKG_SELECTIONS,
+    &commands::EXPECT,
     &control::FAIL,
     &files::FETCH,
     &files::FILE,
