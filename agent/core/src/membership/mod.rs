@@ -13,7 +13,7 @@ use core::time::Duration;
 use muster_api::id::NodeId;
 use view::{Member, View, ViewId};
 
-/// A first view waits for all configured nodes for so long, and not longer than the token.
+/// A first view waits for all configured nodes for so long, and not longer than the token; for some it waits the token.
 const BOOT_WAIT_MAX: Duration = Duration::from_millis(1000);
 /// After a refusal, doubled for each further one.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
@@ -45,8 +45,18 @@ pub(crate) struct Membership {
     pub(crate) complete: Option<(u64, BTreeSet<NodeId>)>,
     pub(crate) retry_at: Instant,
     retries: u32,
-    /// Until then a first view waits for all nodes.
-    pub(crate) boot_until: Option<Instant>,
+    /// While there was no view yet.
+    first: Option<FirstView>,
+}
+
+/// How long a first view waits for whom.
+#[derive(Debug)]
+struct FirstView {
+    /// For all configured nodes.
+    all_until: Instant,
+    /// For nodes that may still count this one, or each other, as members: those of whom another heard, and everybody while
+    /// nobody was heard.
+    others_until: Instant,
 }
 
 /// What a node is doing about its membership.
@@ -101,7 +111,7 @@ impl Membership {
             complete: None,
             retry_at: now,
             retries: 0,
-            boot_until: Some(now + token.min(BOOT_WAIT_MAX)),
+            first: Some(FirstView { all_until: now + token.min(BOOT_WAIT_MAX), others_until: now + token }),
         }
     }
 
@@ -155,7 +165,14 @@ impl Membership {
         self.view = Some(view);
         self.retries = 0;
         self.retry_at = now;
-        self.boot_until = None;
+        self.first = None;
+    }
+
+    /// Whether a first view must still wait for those that are not in the set.
+    pub(crate) fn first_view_waits(&self, now: Instant, is_missed_by_others: impl FnOnce() -> bool) -> bool {
+        self.first
+            .as_ref()
+            .is_some_and(|first| now < first.all_until || now < first.others_until && is_missed_by_others())
     }
 
     pub(crate) fn deadline(&self, now: Instant, patience: Duration) -> Option<Instant> {
@@ -166,7 +183,8 @@ impl Membership {
             Phase::Operational => Some(self.activated_at + patience),
             Phase::Gone => None,
         };
-        let later = [phase, Some(self.retry_at), self.boot_until].into_iter().flatten();
+        let first = self.first.iter().flat_map(|first| [first.all_until, first.others_until]);
+        let later = [phase, Some(self.retry_at)].into_iter().flatten().chain(first);
         let limits = self.distrusted.values().chain(self.declined.values());
         later.chain(limits.copied()).filter(|at| *at > now).min()
     }

@@ -91,8 +91,8 @@ impl Node {
     fn seek(&mut self, now: Now) -> bool {
         let is_desperate = self.membership.is_homeless_for(now.at, self.patience() * 3);
         let wanted = if is_desperate { BTreeSet::from([self.me]) } else { self.best_set_now(now.at) };
-        let is_boot = self.membership.boot_until.is_some_and(|until| now.at < until);
-        if is_boot && wanted.len() < self.corosync.nodes.len() {
+        let is_whole = wanted.len() == self.corosync.nodes.len();
+        if !is_whole && self.membership.first_view_waits(now.at, || self.is_missed_by_others(&wanted)) {
             return false;
         }
         if self.fits(&wanted) && !self.must_reform(now) {
@@ -115,6 +115,13 @@ impl Node {
             self.propose(now, &wanted);
         }
         true
+    }
+
+    /// Nobody was heard, or one of the set reaches a node that is not in it: a link of this node may just be later than others.
+    fn is_missed_by_others(&self, set: &BTreeSet<NodeId>) -> bool {
+        let beats = set.iter().filter_map(|id| self.links.peer(*id).and_then(Peer::beat));
+        let mut reached = beats.flat_map(|beat| &beat.reach).filter(|reach| reach.is_linked);
+        set.len() == 1 || reached.any(|reach| !set.contains(&reach.node))
     }
 
     fn lose_patience(&mut self, now: Now, proposer: NodeId) -> bool {
