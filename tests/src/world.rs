@@ -367,6 +367,10 @@ impl World {
         if record.operation == "stop" && (record.status, record.rc) != (OpStatus::Done, Some(rc::OK)) {
             self.suspect(index, "a stop failed there");
         }
+        if record.status == OpStatus::TimedOut || record.rc == Some(rc::ERROR) {
+            // It was begun among the faults and shows only now: a person cleans up once more.
+            self.clients.is_cleaned = false;
+        }
         self.feed(index, Input::ActionEnded { order, resource, record });
     }
 
