@@ -3,8 +3,10 @@
 
 use crate::effect::Effect;
 use crate::input::OrderId;
+use crate::node::Node;
 use crate::replica::activity::may_be_active;
-use crate::replica::apply::{pending, put};
+use crate::replica::apply::{Contains, forget_all, forget_failures, pending, put};
+use crate::replica::command::Command;
 use crate::time::Now;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -124,7 +126,7 @@ impl Executor {
 
     /// The cluster forgets what it knows of those resources: so does this node, by the same rule for its own records. They need
     /// not be those of the cluster: an order that is on its way has replaced another record there.
-    pub(crate) fn forget(&mut self, is_meant: impl Fn(&ResourceId) -> bool, rule: fn(&mut Vec<OpRecord>)) {
+    fn forget(&mut self, is_meant: impl Fn(&ResourceId) -> bool, rule: fn(&mut Vec<OpRecord>)) {
         let meant = self.history.iter_mut().filter(|(resource, _)| is_meant(resource));
         meant.for_each(|(_, records)| rule(records));
         self.history.retain(|_, records| !records.is_empty());
@@ -139,6 +141,24 @@ impl Executor {
     pub(crate) fn is_idle(&self) -> bool {
         self.history.values().all(|records| !may_be_active(records))
             && self.orders.values().all(|order| order.has_ended)
+    }
+}
+
+impl Node {
+    /// What the cluster forgets, this node forgets of itself.
+    pub(crate) fn forget_as_told(&mut self, command: &Command) {
+        match command {
+            Command::Cleanup { resource: wanted } => {
+                let config = &self.replica.config;
+                let is_meant =
+                    |id: &ResourceId| wanted.as_ref().is_none_or(|wanted| config.is_in(id, wanted));
+                self.executor.forget(is_meant, forget_all);
+            }
+            Command::ForgetFailures { node, resource } if node == self.name_of(self.me) => {
+                self.executor.forget(|id| id == resource, forget_failures);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use crate::node::Node;
 use crate::planted::{Bug, planted};
 use crate::quorum::{last_standing, window};
 use crate::recovery::Recovery;
-use crate::replica::activity::active_on;
 use crate::replica::apply::{Calls, is_failure};
 use crate::replica::command::Command;
 use crate::replica::sequencer::Sequencer;
@@ -60,7 +59,6 @@ pub(crate) struct Lead {
     plans: u32,
     planned_at: Instant,
     pause_until: Option<Instant>,
-
     lower_votes_at: Option<Instant>,
 }
 
@@ -79,7 +77,6 @@ impl Lead {
             plans: 0,
             planned_at: Instant(0),
             pause_until: None,
-
             lower_votes_at: None,
         }
     }
@@ -89,7 +86,7 @@ impl Lead {
     }
 
     /// Nothing is under way or planned on that node, not even a look at what runs there, and the plan is up to date.
-    fn is_done_with(&self, node: &NodeName) -> bool {
+    pub(crate) fn is_done_with(&self, node: &NodeName) -> bool {
         let is_planned = self.runner.as_ref().is_none_or(|runner| runner.has_left_to_do_on(node));
         let is_under_way = self.in_flight.iter().any(|flight| flight.node == *node);
         !self.is_stale && self.sequencer.is_idle() && !is_planned && !is_under_way
@@ -411,44 +408,6 @@ impl Node {
             Some(index) => runner.end(index, true),
             None => lead.is_stale = true,
         }
-    }
-
-    /// Members that are asked to leave may go once nothing runs on them any more.
-    fn release_leavers(&mut self, now: Now) -> bool {
-        let leaving: Vec<NodeId> = self.replica.leaving.iter().copied().collect();
-        let mut has_acted = false;
-        for id in leaving {
-            let name = self.name_of(id).clone();
-            let may_go = self.lead.as_ref().is_some_and(|lead| lead.is_done_with(&name));
-            let is_free = may_go && active_on(&self.replica.history, &name).is_empty();
-            if !(is_free || planted(Bug::LeftWhileRunning)) || !self.is_member_name(&name) {
-                continue;
-            }
-            // Alone there is nobody to tell; else all who are there must know that it left and was not lost.
-            if self.membership.view.as_ref().is_some_and(|view| view.is_primary() || view.members.len() > 1) {
-                // It is not asked to leave any more once this is applied.
-                self.sequence(now, Command::Left { node: id }, alloc::vec![After::Released { node: id }]);
-                has_acted = true;
-            } else {
-                has_acted |= self.answer_leavers(id);
-            }
-        }
-        has_acted
-    }
-
-    fn answer_leavers(&mut self, node: NodeId) -> bool {
-        let Some(lead) = self.lead.as_mut() else { return false };
-        let (done, rest): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut lead.leavers).into_iter().partition(|(_, _, id)| *id == node);
-        lead.leavers = rest;
-        if done.is_empty() {
-            return false;
-        }
-        let generation = self.replica.config.generation;
-        for (origin, ticket, _) in done {
-            self.send(origin, Message::Answer { ticket, answer: Answer::Done { generation, note: None } });
-        }
-        true
     }
 
     /// `last_man_standing`: after the window the expected votes are those that are present.

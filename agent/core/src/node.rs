@@ -11,14 +11,13 @@ use crate::fencing::drive::Attempts;
 use crate::input::Input;
 use crate::lead::Lead;
 use crate::link::{Heard, Links};
-use crate::membership::view::{Member, ViewId};
+use crate::membership::view::ViewId;
 use crate::membership::{Membership, Phase};
 use crate::message::{Beat, Message, Speaks};
 use crate::planted::{Bug, planted};
 use crate::reconfiguration::{Pending, digest};
-use crate::replica::apply::{Contains, forget_all, forget_failures};
 use crate::replica::command::Command;
-use crate::replica::state::{FenceEntry, Position, State};
+use crate::replica::state::{Position, State};
 use crate::time::{Instant, Now};
 use crate::unmerged::Unmerged;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,11 +25,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use muster_api::cluster::Corosync;
-use muster_api::fencing::FenceAction;
 use muster_api::history::OpRecord;
 use muster_api::id::{NodeId, NodeName, ResourceId};
-use muster_api::status::Fact;
 use serde::{Deserialize, Serialize};
+
+pub use crate::inspection::Inspection;
 
 /// A step that is later by this part of the token than it was asked for is late; pings are due four times in a token.
 const LATE_PART: u32 = 4;
@@ -60,33 +59,6 @@ pub enum BootError {
     /// What was persisted cannot be read.
     #[error("the saved state cannot be read: {0}")]
     Durable(#[from] DurableError),
-}
-
-/// What a test looks at: more than users are told, cheaper than the status.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspection {
-    /// The activated view.
-    pub view: Option<ViewId>,
-    /// Its members.
-    pub members: Vec<Member>,
-    /// Whether it is primary.
-    pub is_primary: bool,
-    /// Whether it is quorate.
-    pub is_quorate: bool,
-    /// How much of the log it holds.
-    pub position: Position,
-    /// The highest epoch that it promised.
-    pub promised: u64,
-    /// The generation of the configuration.
-    pub generation: u64,
-    /// The fencings by number: target, the life that it ends, whether it is confirmed, and the reason.
-    pub fencings: Vec<(u64, NodeName, u64, bool, String)>,
-    /// One of them is neither confirmed nor withdrawn.
-    pub has_open_fencing: bool,
-    /// The facts.
-    pub facts: BTreeMap<NodeId, Fact>,
-    /// Nothing is under way; always false where this node is not the coordinator.
-    pub is_idle: bool,
 }
 
 /// The state machine of one node.
@@ -444,21 +416,6 @@ impl Node {
         self.is_dirty |= command.is_durable() && !planted(Bug::AckBeforeDisk);
     }
 
-    fn forget_as_told(&mut self, command: &Command) {
-        match command {
-            Command::Cleanup { resource: wanted } => {
-                let config = &self.replica.config;
-                let is_meant =
-                    |id: &ResourceId| wanted.as_ref().is_none_or(|wanted| config.is_in(id, wanted));
-                self.executor.forget(is_meant, forget_all);
-            }
-            Command::ForgetFailures { node, resource } if node == self.name_of(self.me) => {
-                self.executor.forget(|id| id == resource, forget_failures);
-            }
-            _ => {}
-        }
-    }
-
     /// A view is activated: whoever coordinates takes the lead, and each says what was not known of it when it promised.
     pub(crate) fn begin_view(&mut self, now: Now) {
         let Some(id) = self.membership.view.as_ref().map(|view| view.id) else { return };
@@ -536,32 +493,5 @@ impl Node {
         self.effects.extend(bye);
         self.effects.push(Effect::Exit { reason: String::from(reason) });
         self.membership.phase = Phase::Gone;
-    }
-
-    /// What a test looks at.
-    pub fn inspect(&self) -> Inspection {
-        let view = self.membership.view.as_ref();
-        let ends_life = |entry: &&FenceEntry| entry.record.action != FenceAction::On;
-        let fencings = self.replica.fencing.iter().filter(ends_life).map(|entry| {
-            let record = &entry.record;
-            (record.number, record.target.clone(), entry.session, entry.is_confirmed(), record.reason.clone())
-        });
-        Inspection {
-            view: view.map(|view| view.id),
-            members: view.map(|view| view.members.clone()).unwrap_or_default(),
-            is_primary: view.is_some_and(crate::membership::view::View::is_primary),
-            is_quorate: view.is_some_and(|view| view.standing.is_quorate()),
-            position: self.position,
-            promised: self.membership.promised,
-            generation: self.replica.config.generation,
-            fencings: fencings.collect(),
-            has_open_fencing: self
-                .replica
-                .fencing
-                .iter()
-                .any(|entry| entry.is_open() || entry.is_switching_on()),
-            facts: self.replica.facts.iter().map(|(id, fact)| (*id, fact.fact)).collect(),
-            is_idle: self.lead.as_ref().is_some_and(Lead::is_idle),
-        }
     }
 }

@@ -114,8 +114,10 @@ impl Oracle {
             votes >= quorum || self.breaks_tie(set, book.quorate_with, votes, expected, quorum)
         };
         let absent = !set & ((1 << self.books.len()) - 1);
-        let sure = quorate
-            && (!self.fencing || 2 * self.weight(set) > self.weight(Bits::MAX) || absent & self.up == 0);
+        // Those who are off come back: together they must not be enough.
+        let are_few = 2 * self.weight(absent) <= self.all_votes() || self.rules.wait || self.rules.downscale;
+        let is_alone = absent & self.up == 0 && are_few;
+        let sure = quorate && (!self.fencing || 2 * self.weight(set) > self.weight(Bits::MAX) || is_alone);
         (votes, expected, quorum, quorate, sure)
     }
 
