@@ -203,12 +203,14 @@ impl Cursor {
     /// The host does nothing more of the innermost role that it is in.
     pub(crate) fn end_role(&mut self) {
         while let Some(frame) = self.frames.last() {
-            let is_role = matches!(&frame.kind, FrameKind::Block { block, .. } if is_role(block));
-            if matches!(frame.kind, FrameKind::Root) {
-                return;
-            }
+            let role = match &frame.kind {
+                FrameKind::Root => return,
+                FrameKind::Block { block, .. } if is_role(block) => block.scope.role.clone(),
+                _ => None,
+            };
             self.frames.pop();
-            if is_role {
+            if let Some(role) = role {
+                self.done_roles.insert(role.identity.clone());
                 return self.step();
             }
         }

@@ -34,8 +34,15 @@ pub(crate) struct Included {
     pub(crate) role: Option<Arc<Role>>,
 }
 
-const ROLE_FILES: [&str; 6] =
-    ["tasks_from", "vars_from", "defaults_from", "handlers_from", "rolespec_validate", "public"];
+const ROLE_FILES: [&str; 7] = [
+    "tasks_from",
+    "vars_from",
+    "defaults_from",
+    "handlers_from",
+    "rolespec_validate",
+    "public",
+    "allow_duplicates",
+];
 
 impl Wanted {
     /// What a task asks for on one host.
@@ -106,6 +113,7 @@ impl Wanted {
                 "defaults_from" => call.defaults_from = node,
                 "rolespec_validate" => call.rolespec_validate = node,
                 "public" => call.public = node,
+                "allow_duplicates" => call.allow_duplicates = crate::yaml::boolean(name),
                 _ => call.handlers_from = node,
             }
         }
