@@ -95,7 +95,7 @@ fn outcome(own: &OwnModule, ran: &Ran) -> Outcome {
     };
     let failed = match result.remove("failed") {
         Some(failed) => truth(&failed),
-        None => result.get("rc").is_some_and(|rc| *rc != Value::from(0)),
+        None => result.get("rc").and_then(Value::as_i64).is_some_and(|rc| rc != 0),
     };
     Outcome {
         changed: flag(result.remove("changed")),
