@@ -92,6 +92,15 @@ impl Lead {
         !self.is_stale && self.sequencer.is_idle() && !is_planned && !is_under_way
     }
 
+    /// That action is not under way any more.
+    fn land(&mut self, node: &NodeName, resource: &ResourceId, operation: &str, interval_ms: u64) {
+        self.in_flight.retain(|flight| {
+            !flight.is_about(node, resource)
+                || flight.operation != operation
+                || flight.interval_ms != interval_ms
+        });
+    }
+
     /// Every command that was given is committed.
     pub(crate) fn is_settled(&self) -> bool {
         self.sequencer.is_idle()
@@ -308,6 +317,10 @@ impl Node {
             ActionKind::CancelMonitor { node, resource, interval_ms } => {
                 runner.end(index, true);
                 let Some(id) = self.id_of(&node) else { return true };
+                // Where it was ordered and has not answered yet it never will.
+                if let Some(lead) = self.lead.as_mut() {
+                    lead.land(&node, &resource, "monitor", interval_ms);
+                }
                 let after = After::Cancel { node: id, resource: resource.clone(), interval_ms };
                 self.sequence(now, Command::Cancelled { node, resource, interval_ms }, alloc::vec![after]);
                 true
@@ -374,12 +387,7 @@ impl Node {
         if let Some(recovery) = lead.recovery.as_mut().filter(|_| is_started) {
             recovery.note_started(now.at, &resource, &node);
         }
-        let is_it = |flight: &InFlight| {
-            flight.is_about(&node, &resource)
-                && flight.operation == record.operation
-                && flight.interval_ms == record.interval_ms
-        };
-        lead.in_flight.retain(|flight| !is_it(flight));
+        lead.land(&node, &resource, &record.operation, record.interval_ms);
         let place = lead
             .runner
             .as_ref()
