@@ -28,6 +28,8 @@ pub(crate) struct Path {
     flaps: u32,
     next_ping: Instant,
     last_ping: Option<Instant>,
+    /// There is news that no ping has told yet; what a proof says about the next ping does not put it off.
+    news_due: Option<Instant>,
     rtt: Option<Duration>,
 }
 
@@ -43,6 +45,7 @@ impl Path {
             flaps: 0,
             next_ping: now,
             last_ping: None,
+            news_due: None,
             rtt: None,
         }
     }
@@ -100,7 +103,7 @@ impl Path {
     /// What a heartbeat says has changed: ping soon.
     pub(crate) fn hurry_news(&mut self, now: Instant) {
         let soon = self.last_ping.map_or(now, |last| now.max(last + NEWS_GAP));
-        self.next_ping = self.next_ping.min(soon);
+        self.news_due = Some(self.news_due.map_or(soon, |due| due.min(soon)));
     }
 
     pub(crate) fn reset(&mut self, now: Instant) {
@@ -134,9 +137,10 @@ impl Path {
 
     /// Whether a ping is due now; the next one is due an interval later, or sooner where the last was not answered.
     pub(crate) fn take_ping(&mut self, now: Instant) -> bool {
-        if now < self.next_ping {
+        if now < self.next_due() {
             return false;
         }
+        self.news_due = None;
         self.last_ping = Some(now);
         let is_overdue =
             self.is_up && self.last_proof.is_some_and(|proof| now >= proof + self.timing.interval);
@@ -146,9 +150,13 @@ impl Path {
 
     pub(crate) fn deadline(&self) -> Instant {
         match self.down_at() {
-            Some(at) if self.is_up => self.next_ping.min(at),
-            _ => self.next_ping,
+            Some(at) if self.is_up => self.next_due().min(at),
+            _ => self.next_due(),
         }
+    }
+
+    fn next_due(&self) -> Instant {
+        self.news_due.map_or(self.next_ping, |due| due.min(self.next_ping))
     }
 
     fn down_at(&self) -> Option<Instant> {
@@ -177,6 +185,18 @@ mod tests {
             }
         }
         panic!("it never came up")
+    }
+
+    #[test]
+    fn news_are_told_soon_also_where_a_proof_comes_in_between() {
+        let mut path = path();
+        assert!(path.take_ping(Instant(0)));
+        path.hurry_news(Instant(1));
+        path.prove(Instant(2), None, true);
+        path.prove(Instant(3), None, true);
+        assert_eq!(path.deadline(), Instant(0) + NEWS_GAP);
+        assert!(!path.take_ping(Instant(4)) && path.take_ping(Instant(0) + NEWS_GAP));
+        assert!(path.deadline() > Instant(0) + NEWS_GAP);
     }
 
     fn let_expire(path: &mut Path, now: &mut Instant) {

@@ -300,12 +300,23 @@ mod tests {
 
     #[test]
     fn a_smaller_half_is_primary_only_where_the_others_cannot_come_back_as_a_majority() {
-        let options =
-            |wait_for_all| QuorumOptions { auto_tie_breaker: true, wait_for_all, ..QuorumOptions::default() };
-        let (plain, waiting) = (corosync(5, options(false)), corosync(5, options(true)));
-        let alone = standing(&plain, &[1, 2], &[3, 4, 5], true);
-        assert!(alone.is_quorate() && !alone.is_primary());
-        assert!(standing(&waiting, &[1, 2], &[3, 4, 5], true).is_primary());
+        let alone = |wait_for_all| {
+            let options = QuorumOptions { auto_tie_breaker: true, wait_for_all, ..QuorumOptions::default() };
+            // n4 and n5 were lost before n3.
+            let memory = Memory { quorate_members: set(&[1, 2, 3]), ..Memory::default() };
+            let question = Question {
+                corosync: &corosync(5, options),
+                members: &set(&[1, 2]),
+                is_unblocked: true,
+                has_device_vote: false,
+                ignores_quorum: false,
+                is_fencing_enabled: true,
+                known_off: &set(&[3, 4, 5]),
+            };
+            judge(&memory, &question)
+        };
+        assert!(alone(false).is_quorate() && !alone(false).is_primary());
+        assert!(alone(true).is_primary());
     }
 
     #[test]
