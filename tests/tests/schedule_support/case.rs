@@ -225,8 +225,11 @@ fn read_constraint(words: &[&str], number: usize) -> Option<Constraint> {
 }
 
 fn read_records(config: &ClusterConfig, id: &ResourceId, words: &[&str]) -> Option<Vec<OpRecord>> {
-    let agent = AgentName::parse("ocf:muster:Dummy").ok()?;
+    let dummy = AgentName::parse("ocf:muster:Dummy").ok()?;
+    let agent = config.primitive(id).map_or(dummy, |primitive| primitive.agent.clone());
     let is_old = words.contains(&"old");
+    // Of what a bundle or a guest node implies it is not known what it runs with.
+    let is_implied = config.primitive(id).is_none() && !is_old;
     let configured = config.primitive(id).filter(|_| !is_old).map(|primitive| primitive.params.clone());
     let params = configured.unwrap_or_else(|| BTreeMap::from([("state".to_string(), "old".to_string())]));
     let mut records = Vec::new();
@@ -247,7 +250,7 @@ fn read_records(config: &ClusterConfig, id: &ResourceId, words: &[&str]) -> Opti
             reason: String::new(),
             at_ms: NOW_MS - 10_000,
             took_ms: 1,
-            digest: definition_digest(&agent, &params),
+            digest: if is_implied { 0 } else { definition_digest(&agent, &params) },
             peer: None,
             agent: agent.clone(),
             params: params.clone(),

@@ -9,15 +9,19 @@
 //! | `until web 60s n1 100` | a location on a node that ends then (`since` begins then) |
 //! | `ticket east granted` | a ticket: `granted`, `standby` or `revoked` |
 //! | `needs web east fence` | a resource needs a ticket, with its `loss-policy` |
+//! | `remote r1` | the connection to a remote node |
+//! | `bundle web replicas=2 control-port=3121` | containers with the primitive above inside |
+//! | `unfencing scsi` | a fence device that lets nodes in |
 //! | `capacity n1 cpu=4` / `uses web cpu=2` | what a node has and what a resource needs |
 
 use muster_api::cluster::{Capacity, ClusterConfig, Ticket};
 use muster_api::constraint::{Constraint, Discovery, LossPolicy, Nodes, OrderKind, ResourceSet, Subject};
 use muster_api::duration::parse_ms;
-use muster_api::resource::Score;
+use muster_api::resource::{AgentClass, AgentName, Bundle, Primitive, Resource, Score};
 use muster_api::rule::{
     AttributeCondition, Comparison, Condition, DateCondition, Join, Rule, RuleScore, ScoredRule, ValueSource,
 };
+use std::collections::BTreeMap;
 
 /// Reads a line; `None` where it is not one of these.
 pub(crate) fn read_line(config: &mut ClusterConfig, words: &[&str], now_ms: u64) -> Option<()> {
@@ -62,6 +66,20 @@ pub(crate) fn read_line(config: &mut ClusterConfig, words: &[&str], now_ms: u64)
                 _ => return None,
             },
         }),
+        ["remote", id, ref meta @ ..] => {
+            let agent = AgentName::parse("ocf:pacemaker:remote").ok()?;
+            config.resources.push(Resource::Primitive(primitive(id, agent, meta)?));
+        }
+        ["unfencing", id] => {
+            let agent = AgentName { class: AgentClass::Stonith, provider: None, name: "fence_scsi".into() };
+            let device = primitive(id, agent, &["provides=unfencing"])?;
+            config.resources.push(Resource::Primitive(device));
+        }
+        ["bundle", id, ref attributes @ ..] => {
+            let Resource::Primitive(inside) = config.resources.pop()? else { return None };
+            let bundle = bundle(id, attributes, inside)?;
+            config.resources.push(Resource::Bundle(bundle));
+        }
         ["capacity", node, ref amounts @ ..] => {
             config.node_utilization.insert(node.into(), read_amounts(amounts)?);
         }
@@ -71,6 +89,27 @@ pub(crate) fn read_line(config: &mut ClusterConfig, words: &[&str], now_ms: u64)
         _ => return None,
     }
     Some(())
+}
+
+fn read_pairs(words: &[&str]) -> Option<BTreeMap<String, String>> {
+    let pair = |word: &&str| word.split_once('=').map(|(name, value)| (name.to_string(), value.to_string()));
+    words.iter().map(pair).collect()
+}
+
+fn primitive(id: &str, agent: AgentName, meta: &[&str]) -> Option<Primitive> {
+    let meta = read_pairs(meta)?;
+    Some(Primitive { id: id.into(), agent, params: BTreeMap::new(), meta, operations: Vec::new() })
+}
+
+fn bundle(id: &str, attributes: &[&str], inside: Primitive) -> Option<Bundle> {
+    let all = read_pairs(attributes)?;
+    let is_of_network = |name: &String| name == "control-port" || name == "ip-range-start";
+    let (network, rest) = all.into_iter().partition(|(name, _)| is_of_network(name));
+    let rest: BTreeMap<String, String> = rest;
+    let is_of_container = |name: &String| name.starts_with("replicas") || name == "promoted-max";
+    let (container, meta) = rest.into_iter().partition(|(name, _)| is_of_container(name));
+    let (technology, mappings, primitive) = ("podman".to_string(), Vec::new(), Some(inside));
+    Some(Bundle { id: id.into(), technology, container, network, mappings, primitive, meta })
 }
 
 fn read_amounts(words: &[&str]) -> Option<Capacity> {

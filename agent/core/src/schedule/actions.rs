@@ -60,6 +60,7 @@ fn planned(rsc: RscIx, task: Task, node: Option<NodeIx>) -> Planned {
 /// is only done where something asks for it; then on to what it shall be.
 fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     set_next_role(world, rsc);
+    demote_without_quorum(world, rsc);
     let (current, place) = (world.current_node(rsc), world[rsc].placed_on);
     let is_moving =
         current.is_some() && place.is_some() && current != place && world[rsc].next_role.is_active();
@@ -87,6 +88,7 @@ fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
             Some("it was handed over, and is not needed there any more".to_string()),
         );
     }
+    reload(world, graph, rsc);
     if is_moving && migration::is_possible(world, rsc) {
         migration::add(world, graph, rsc);
     }
@@ -208,6 +210,15 @@ fn set_next_role(world: &mut World<'_>, rsc: RscIx) {
         let is_placed = world[rsc].placed_on.is_some();
         let active = if world.is_promotable(rsc) { Role::Unpromoted } else { Role::Started };
         world[rsc].next_role = if is_placed { active } else { Role::Stopped };
+    }
+}
+
+/// `no-quorum-policy` = `demote`.
+fn demote_without_quorum(world: &mut World<'_>, rsc: RscIx) {
+    let policy = world.settings.quorum_policy_in_force();
+    let counts = requires(world, rsc) != Requires::Nothing && world[rsc].is_managed;
+    if policy == QuorumPolicy::Demote && counts && has_role(world, rsc) {
+        world[rsc].limit_next_role(Role::Unpromoted);
     }
 }
 
@@ -362,11 +373,28 @@ fn obstacle_to_start(world: &World<'_>, rsc: RscIx, node: NodeIx) -> Option<Stri
     }
     let is_new = world[rsc].running_on.is_empty() || world[rsc].next_role > world[rsc].role;
     match world.settings.quorum_policy_in_force() {
-        QuorumPolicy::Stop => Some("there is no quorum".to_string()),
+        QuorumPolicy::Demote if has_role(world, rsc) => None,
+        QuorumPolicy::Stop | QuorumPolicy::Demote => Some("there is no quorum".to_string()),
         QuorumPolicy::Freeze if is_new => {
             Some("there is no quorum, and `no-quorum-policy` is `freeze`".to_string())
         }
         _ => None,
+    }
+}
+
+/// Whether it runs in a role that can be taken from it.
+fn has_role(world: &World<'_>, rsc: RscIx) -> bool {
+    world[rsc].role >= Role::Unpromoted
+}
+
+/// What runs on with changed parameters; a stop that is due makes that needless.
+fn reload(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
+    let one = &world[rsc];
+    let Some(node) = one.reloads_on.filter(|node| one.placed_on == Some(*node)) else { return };
+    if one.is_managed && !one.is_failed && !one.is_changed {
+        let reload = action(graph, rsc, Task::Reload, node);
+        graph[reload].is_optional = false;
+        graph[reload].why = Some("its parameters changed, and its agent takes them over".to_string());
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn add<'a>(
         ignores_failures: false,
         restarts_because: None,
         is_changed: false,
+        reloads_on: None,
         is_removed: false,
         stops_unexpected: false,
         role: Role::Stopped,

@@ -47,6 +47,8 @@ pub enum ChangeKind {
     Recover,
     /// It is stopped here and started there.
     Move,
+    /// Its agent takes over changed parameters while it runs.
+    Reload,
     /// It is handed over from here to there while it runs.
     Migrate,
     /// It is promoted, and started before where it does not run.
@@ -65,6 +67,7 @@ impl ChangeKind {
             Self::Stop => "stop",
             Self::Restart => "restart",
             Self::Recover => "recover",
+            Self::Reload => "reload",
             Self::Move => "move",
             Self::Migrate => "migrate",
             Self::Promote => "promote",
@@ -188,6 +191,14 @@ impl Changing<'_, '_> {
         if handed_over.is_some() {
             return alloc::vec![self.both(ChangeKind::Migrate)];
         }
+        if self.is_reloaded() {
+            return alloc::vec![self.change(
+                ChangeKind::Reload,
+                self.current,
+                self.next,
+                self.at_place(Task::Reload)
+            )];
+        }
         let is_left = |start: ActionIx| graph[start].is_optional && !is_due_elsewhere(self);
         match self.start {
             None => self.promote_again(),
@@ -197,6 +208,12 @@ impl Changing<'_, '_> {
             Some(_) if is_moving => alloc::vec![self.both(ChangeKind::Move)],
             Some(_) => alloc::vec![self.both(ChangeKind::Restart)],
         }
+    }
+
+    /// A stop or a demotion makes a reload needless.
+    fn is_reloaded(&self) -> bool {
+        let is_down = |task| self.graph.doing(self.rsc, task).any(|action| !self.graph[action].is_optional);
+        self.at_place(Task::Reload).is_some() && !is_down(Task::Stop) && !is_down(Task::Demote)
     }
 
     fn promote_again(&self) -> Vec<ResourceChange> {
@@ -274,10 +291,11 @@ pub(crate) fn fencings(world: &World<'_>, graph: &Graph) -> Vec<(usize, NodeName
         .collect()
 }
 
-/// The nodes that are unfenced.
-pub(crate) fn unfencings(world: &World<'_>, graph: &Graph) -> Vec<NodeName> {
+/// The nodes that are unfenced, with the reason.
+pub(crate) fn unfencings(world: &World<'_>, graph: &Graph) -> BTreeMap<NodeName, String> {
     let due = graph.actions.iter().filter(|action| action.task == Task::Unfence && action.is_due());
-    due.filter_map(|action| action.node).map(|node| world[node].name.clone()).collect()
+    let named = due.filter_map(|action| Some((world[action.node?].name.clone(), action.why.clone()?)));
+    named.collect()
 }
 
 /// Where each primitive is active once every due action has succeeded.

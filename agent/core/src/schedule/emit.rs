@@ -109,7 +109,8 @@ impl Draft<'_, '_> {
             Task::Fence => {
                 return Some(ActionKind::Fence { node: name, off: self.world.settings.fences_with_off });
             }
-            Task::Start | Task::Promote | Task::MigrateFrom => {
+            Task::Reload if self.ends(planned.rsc?) => return None,
+            Task::Start | Task::Promote | Task::MigrateFrom | Task::Reload => {
                 configured_action(self.world, planned.rsc?, planned.task.name(), 0)?
             }
             Task::Stop | Task::Demote | Task::MigrateTo => {
@@ -121,6 +122,12 @@ impl Draft<'_, '_> {
         };
         let action = self.with_ends(action, planned);
         Some(ActionKind::Resource { node: name, action, is_probe: false })
+    }
+
+    /// Whether a resource is stopped or demoted: then it comes up with what is configured.
+    fn ends(&self, rsc: RscIx) -> bool {
+        let is_due = |task| self.graph.doing(rsc, task).any(|action| self.graph[action].is_due());
+        is_due(Task::Stop) || is_due(Task::Demote)
     }
 
     /// Both halves of a migration know where from and where to.

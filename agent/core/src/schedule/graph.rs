@@ -31,6 +31,8 @@ pub(crate) enum Task {
     Demoted,
     /// Enough of what comes before can be done: a point, not an action.
     Enough,
+    /// Changed parameters are taken over while it runs.
+    Reload,
     Fence,
     /// A node that was fenced is let in again.
     Unfence,
@@ -77,6 +79,7 @@ impl Task {
             Self::Demote => "demote",
             Self::MigrateTo => "migrate_to",
             Self::MigrateFrom => "migrate_from",
+            Self::Reload => "reload-agent",
             Self::Fence => "fence",
             Self::Unfence => "unfence",
             _ => "wait",

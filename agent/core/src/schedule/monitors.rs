@@ -49,6 +49,13 @@ fn can_be_found(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
         _ if has_container || is_hidden => false,
         None => !is_inside_of_bundle,
         Some(_) if world[rsc].is_connection() => false,
+        // What is a guest node is in no other.
+        Some(_)
+            if world[node].container.is_some()
+                && world.nodes.iter().any(|one| one.container == Some(rsc)) =>
+        {
+            false
+        }
         Some(_) if world[node].is_bundled => is_inside_of_bundle && is_own_node && is_up(world, node),
         Some(_) => !is_inside_of_bundle && is_up(world, node),
     }

@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use muster_api::cluster::{Capacity, ClusterConfig};
-use muster_api::id::NodeName;
+use muster_api::id::{NodeName, ResourceId};
 use muster_api::status::Fact;
 
 /// Place of a node in [`super::world::World::nodes`].
@@ -33,6 +33,9 @@ pub struct NodeState {
     /// It is no member: it is reached through a connection, which is a resource. Where that is known to be up it is
     /// online, and that it is fenced says that it was since it was last reached.
     pub is_remote: bool,
+    /// Resources that run there with other parameters than are configured now, where the agent there can take those over
+    /// without a restart.
+    pub can_reload: BTreeSet<ResourceId>,
     /// It was unfenced with other devices than are configured now, and this is how they differ.
     pub unfenced_otherwise: Option<String>,
     /// It has never been seen.
@@ -87,6 +90,8 @@ pub(crate) struct Node {
     pub(crate) is_unseen: bool,
     /// Why it must be unfenced again although it was.
     pub(crate) unfenced_because: Option<String>,
+    /// What it can run on with changed parameters.
+    pub(crate) can_reload: BTreeSet<ResourceId>,
     /// It asked to leave itself.
     pub(crate) wants_to_leave: bool,
     pub(crate) is_standby: bool,
@@ -127,6 +132,7 @@ impl Node {
             was_fenced: state.is_fenced,
             is_unseen: state.is_unseen,
             unfenced_because: state.unfenced_otherwise.clone(),
+            can_reload: state.can_reload.clone(),
             wants_to_leave: state.is_leaving,
             is_standby: state.is_standby || state.is_pending || attribute("standby"),
             standby_by_failure: None,

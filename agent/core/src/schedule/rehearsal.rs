@@ -53,6 +53,7 @@ impl Rehearsal {
         let mut decisions = Vec::new();
         while decisions.len() < MOST_ROUNDS {
             let decision = self.decide();
+            self.unfence(&decision);
             let is_silent = decision.transition.actions.is_empty();
             self.carry_out(&decision.transition);
             decisions.push(decision);
@@ -79,6 +80,9 @@ impl Rehearsal {
 
     fn carry_out_one(&mut self, action: &Action) {
         match &action.kind {
+            ActionKind::Resource { node, action, .. } if action.operation == "reload-agent" => {
+                self.reloaded(node, action);
+            }
             ActionKind::Resource { node, action, is_probe } => {
                 let code = if *is_probe { rc::NOT_RUNNING } else { rc::OK };
                 self.record(node, action, code);
@@ -95,6 +99,23 @@ impl Rehearsal {
                     failures.remove(resource);
                 }
             }
+        }
+    }
+
+    /// What is unfenced with the devices that are configured now stays so.
+    fn unfence(&mut self, decision: &Decision) {
+        for node in &decision.unfenced {
+            let state = self.states.entry(node.clone()).or_default();
+            state.attributes.insert("#node-unfenced".to_string(), (self.now_ms / 1000).to_string());
+            state.unfenced_otherwise = None;
+        }
+    }
+
+    /// From now on it runs with what is configured.
+    fn reloaded(&mut self, node: &NodeName, action: &ResourceAction) {
+        for record in self.records(node, &action.resource).into_iter().flatten() {
+            record.digest = definition_digest(&action.agent, &action.params);
+            record.params.clone_from(&action.params);
         }
     }
 

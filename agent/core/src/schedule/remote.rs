@@ -15,23 +15,29 @@ use alloc::vec::Vec;
 /// Tells every node which resource is its connection, and keeps away from such nodes what cannot run there.
 pub(crate) fn connect(world: &mut World<'_>) {
     for connection in world.runnables() {
-        let is_connection = world[connection].is_connection();
-        let node = world.find_node(&world[connection].id.as_str().into()).filter(|_| is_connection);
-        let Some(node) = node else { continue };
-        world[node].connection = Some(connection);
-        world[node].container = world.container_of(connection);
-        if world[node].container.is_none() {
-            let fences_unseen = world.settings.fences_unseen;
-            world[node].is_unclean_if_unseen(fences_unseen);
-        }
+        link(world, connection);
     }
     let connected: Vec<NodeIx> =
-        world.node_indexes().filter(|node| world[*node].connection.is_some()).collect();
+        // The inside of a bundle is closed to all others anyway.
+        world.node_indexes().filter(|node| world[*node].connection.is_some() && !world[*node].is_bundled).collect();
     for rsc in world.runnables() {
         if let Some(why) = cannot_run_remotely(world, rsc) {
             connected.iter().for_each(|node| unpack::ban(world, rsc, *node, why.to_string()));
         }
         stay_inside(world, rsc);
+    }
+}
+
+/// Tells a node that a resource is its connection, if it is one.
+pub(crate) fn link(world: &mut World<'_>, connection: RscIx) {
+    let is_connection = world[connection].is_connection();
+    let node = world.find_node(&world[connection].id.as_str().into()).filter(|_| is_connection);
+    let Some(node) = node else { return };
+    world[node].connection = Some(connection);
+    world[node].container = world.container_of(connection);
+    if world[node].container.is_none() {
+        let fences_unseen = world.settings.fences_unseen;
+        world[node].is_unclean_if_unseen(fences_unseen);
     }
 }
 
@@ -127,7 +133,11 @@ pub(crate) fn fence(world: &mut World<'_>, node: NodeIx, reason: String) {
         return;
     }
     if let Some(connection) = world[node].connection {
-        world[node].must_be_reset |= world[connection].is_managed;
+        let is_managed = world[connection].is_managed;
+        if !core::mem::replace(&mut world[node].must_be_reset, is_managed) {
+            // That nobody had reached it yet is no reason any more.
+            world[node].unclean = None;
+        }
     }
     world[node].must_be_fenced(reason);
 }

@@ -176,6 +176,10 @@ fn placed(world: &World<'_>, graph: &Graph, rsc: RscIx, node: NodeIx) -> String 
 
 /// Why this node and no other.
 fn attraction(world: &World<'_>, rsc: RscIx, node: NodeIx) -> String {
+    if world[node].is_bundled {
+        let container = world[node].container.map_or("", |container| world[container].id.as_str());
+        return format!("it belongs inside of {container}");
+    }
     let is_usable =
         |other: &NodeIx| world[rsc].scores.get(other).is_some_and(|score| world.is_usable(*other, *score));
     let others: Vec<NodeIx> =
@@ -218,7 +222,7 @@ fn nowhere(world: &World<'_>, asked: RscIx, rsc: RscIx) -> String {
 
 /// Node by node why the resource cannot be there.
 fn obstacles(world: &World<'_>, rsc: RscIx, except: Option<NodeIx>) -> String {
-    let others = world.node_indexes().filter(|node| Some(*node) != except);
+    let others = world.node_indexes().filter(|node| Some(*node) != except && !world[*node].is_bundled);
     let lines: Vec<String> =
         others.map(|node| format!("{}: {}", world[node].name, obstacle(world, rsc, node))).collect();
     lines.join("; ")
@@ -242,13 +246,15 @@ fn obstacle(world: &World<'_>, rsc: RscIx, node: NodeIx) -> String {
 pub(crate) fn decision(world: &World<'_>, graph: &Graph) -> Decision {
     let changes = super::decision::changes(world, graph);
     let fencings = super::decision::fencings(world, graph);
-    let consequences = super::decision::consequences(&changes, &fencings);
+    let unfenced = decision::unfencings(world, graph);
+    let mut consequences = decision::consequences(&changes, &fencings);
+    consequences.extend(unfenced.iter().map(|(node, why)| format!("unfence {node} ({why})")));
     Decision {
         transition: super::emit::transition(world, graph),
         report: report(world, graph, consequences),
         changes: changes.into_iter().map(|(_, change)| change).collect(),
         fenced: fencings.into_iter().map(|(_, node, why)| (node, why)).collect(),
-        unfenced: decision::unfencings(world, graph),
+        unfenced: unfenced.into_keys().collect(),
         active_after: super::decision::active_after(world, graph),
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum QuorumPolicy {
     Stop,
     /// Leave what runs, start nothing new.
     Freeze,
+    /// Demote what is promoted, leave the other copies of it, stop everything else.
+    Demote,
     /// Go on.
     Ignore,
     /// Fence the members of this partition.
@@ -99,8 +101,8 @@ fn quorum_policy(text: Option<&str>, is_fencing_enabled: bool) -> QuorumPolicy {
     match text {
         Some("freeze") => QuorumPolicy::Freeze,
         Some("ignore") => QuorumPolicy::Ignore,
+        Some("demote") => QuorumPolicy::Demote,
         Some("suicide" | "fence") if is_fencing_enabled => QuorumPolicy::Suicide,
-        // `demote` differs only for promotable clones.
         _ => QuorumPolicy::Stop,
     }
 }

@@ -177,6 +177,7 @@ fn add_orphan(world: &mut World<'_>, id: &ResourceId, observed: &Observed) -> Rs
     let defaults = &world.situation.config.resource_defaults;
     let meta = Meta::read(&Layers { own: Vec::new(), defaults, is_copied: false });
     let orphan = configured::add(world, id.clone(), Kind::Orphan(definition), None, meta);
+    remote::link(world, orphan);
     world[orphan].is_removed = true;
     world.by_id.insert(id.clone(), orphan);
     if world.settings.stops_orphans {
@@ -318,7 +319,12 @@ fn note_definition(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &O
     let is_known = definition.digest != 0;
     let is_changed = is_known && definition.digest != definition_digest(&primitive.agent, &primitive.params);
     let has_other_agent = definition.agent != primitive.agent;
-    world[rsc].is_changed |= is_changed && world[node].is_available();
+    if is_changed && world[node].is_available() {
+        match world[node].can_reload.contains(&world[rsc].id) && !observed.is_start_pending {
+            true => world[rsc].reloads_on = Some(node),
+            false => world[rsc].is_changed = true,
+        }
+    }
     if is_changed && world[rsc].is_fence_device() {
         unfence_anew(world, rsc, Some(node).filter(|_| has_other_agent));
     }

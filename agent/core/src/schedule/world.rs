@@ -106,6 +106,8 @@ pub(crate) struct Rsc<'a> {
     pub(crate) restarts_because: Option<String>,
     /// It runs with other parameters than it should.
     pub(crate) is_changed: bool,
+    /// It runs there with other parameters than it should, and its agent can take them over.
+    pub(crate) reloads_on: Option<NodeIx>,
     /// It is no longer configured, or an instance that there is no room for.
     pub(crate) is_removed: bool,
     /// It is active on several nodes, and stays on one of them (`stop_unexpected`).

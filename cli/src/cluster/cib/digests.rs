@@ -24,6 +24,19 @@ pub(super) fn differ(op: Element<'_>, agent: &AgentName, params: &BTreeMap<Strin
         && is_different("op-secure-digest", &without_secrets(op, agent, params)) != Some(false)
 }
 
+/// Whether the agent can take over changed parameters while the resource runs: those that it cannot, which the record
+/// names, are as they were.
+pub(super) fn can_reload(op: Element<'_>, params: &BTreeMap<String, String>) -> bool {
+    let (Some(recorded), Some(names)) = (op.attribute("op-restart-digest"), op.attribute("op-force-restart"))
+    else {
+        return false;
+    };
+    let names: Vec<&str> = names.split_whitespace().collect();
+    let mut decisive = params.clone();
+    decisive.retain(|name, _| names.contains(&name.as_str()));
+    recorded == digest(&decisive)
+}
+
 /// Whether the last failure that a resource has on record was one of other parameters than these: it says nothing of them.
 pub(super) fn failed_with_others(op: Element<'_>, params: &BTreeMap<String, String>) -> bool {
     let is_last_failure = op.attribute("id").is_some_and(|id| id.contains("_last_failure"));

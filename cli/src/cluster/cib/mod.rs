@@ -11,7 +11,7 @@ mod xml;
 
 use muster_api::cluster::ClusterConfig;
 use muster_api::history::History;
-use muster_api::id::NodeName;
+use muster_api::id::{NodeName, ResourceId};
 use muster_core::schedule::NodeState;
 use std::collections::BTreeMap;
 
@@ -50,10 +50,19 @@ pub(crate) struct Imported {
     pub(crate) states: BTreeMap<NodeName, NodeState>,
     /// What was seen.
     pub(crate) history: History,
+    /// Parameters of single operations, by resource and operation: only the digests of records know them.
+    pub(crate) operation_params: BTreeMap<(ResourceId, String), BTreeMap<String, String>>,
     /// `have-quorum`.
     pub(crate) is_quorate: bool,
     /// What was passed over because it decides nothing.
     pub(crate) notes: Vec<String>,
+}
+
+impl Imported {
+    /// The parameters that an operation that is run once has beside those of its resource.
+    fn parameters_of(&self, resource: &ResourceId, operation: &str) -> Option<&BTreeMap<String, String>> {
+        self.operation_params.get(&(resource.clone(), operation.to_string()))
+    }
 }
 
 /// Reads a CIB.

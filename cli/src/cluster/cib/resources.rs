@@ -283,6 +283,11 @@ fn read_operation(
             .map(|text| parse_ms(text).ok_or_else(|| xml::bad_value(op, name, "a duration")))
             .transpose()
     };
+    let params = xml::values(&[op], "instance_attributes")?.plain;
+    if !params.is_empty() && duration("interval")?.unwrap_or(0) == 0 {
+        let key = (resource.clone(), xml::required(op, "name")?.to_string());
+        imported.operation_params.insert(key, params);
+    }
     Ok(Operation {
         name: xml::required(op, "name")?.to_string(),
         interval_ms: duration("interval")?.unwrap_or(0),

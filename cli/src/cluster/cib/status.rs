@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
     read_tickets(cib, imported);
     let names = names_by_id(cib);
+    add_removed_connections(cib, imported);
     let states = xml::child(cib, "status").into_iter().flat_map(xml::children);
     for (order, state) in states.filter(|state| state.has_tag_name("node_state")).enumerate() {
         let named = state.attribute("uname").or_else(|| names.get(state.attribute("id")?).copied());
@@ -39,6 +40,23 @@ pub(super) fn read(cib: Element<'_>, imported: &mut Imported) -> Result<(), CibE
         read_history(state, &name, imported)?;
     }
     Ok(())
+}
+
+/// A connection that is no longer configured may still lead to a node.
+fn add_removed_connections(cib: Element<'_>, imported: &mut Imported) {
+    let status = xml::child(cib, "status");
+    let is_connection = |one: &Element<'_>| {
+        let is = |name: &str, value: &str| one.attribute(name) == Some(value);
+        one.has_tag_name("lrm_resource")
+            && is("class", "ocf")
+            && is("provider", "pacemaker")
+            && is("type", "remote")
+    };
+    let connections = status.into_iter().flat_map(|status| status.descendants()).filter(is_connection);
+    for name in connections.filter_map(|connection| connection.attribute("id")) {
+        let unseen = NodeState { is_unseen: true, is_remote: true, ..NodeState::default() };
+        imported.states.entry(name.into()).or_insert(unseen);
+    }
 }
 
 fn read_tickets(cib: Element<'_>, imported: &mut Imported) {
@@ -206,7 +224,7 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
         let agent = resources::read_agent(resource)?;
         let mut records = Vec::new();
         for op in xml::children(resource).filter(|child| child.has_tag_name("lrm_rsc_op")) {
-            records.extend(read_record(op, &id, &agent, imported)?);
+            records.extend(read_record(op, &id, &agent, (node, imported))?);
             forget_failures_of_others(op, &id, node, imported);
         }
         records.sort_by_key(|record: &OpRecord| (record.call, record.at_ms));
@@ -246,7 +264,7 @@ fn read_record(
     op: Element<'_>,
     id: &ResourceId,
     agent: &AgentName,
-    imported: &Imported,
+    (node, imported): (&NodeName, &mut Imported),
 ) -> Result<Option<OpRecord>, CibError> {
     let number = |name: &str| op.attribute(name).and_then(|text| text.parse::<i64>().ok());
     let (status, code) = match number("op-status").unwrap_or(0) {
@@ -274,7 +292,15 @@ fn read_record(
     let digest = definition_digest(agent, &params);
     let is_conditional =
         configured.is_some_and(|primitive| has_conditional_params(&imported.config, &primitive.id));
-    let is_changed = configured.is_some() && !is_conditional && digests::differ(op, agent, &params);
+    let extra = configured.and_then(|primitive| imported.parameters_of(&primitive.id, operation));
+    let mut all = params.clone();
+    for (name, value) in extra.into_iter().flatten() {
+        all.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    let is_changed = configured.is_some() && !is_conditional && digests::differ(op, agent, &all);
+    if is_changed && extra.is_none() && digests::can_reload(op, &params) {
+        imported.states.entry(node.clone()).or_default().can_reload.insert(id.clone());
+    }
     Ok(Some(OpRecord {
         operation: operation.to_string(),
         interval_ms: number("interval").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),

@@ -43,15 +43,26 @@ fn what_the_model_has_not_is_named_with_its_line() {
         Err(error) => error.to_string(),
     };
     assert_eq!(
-        error(r#"<resources><bundle id="b"/></resources>"#),
-        "`<bundle>` is not supported (line 4); nothing was decided"
+        error(r#"<resources><bundle id="b"><lxc image="i"/></bundle></resources>"#),
+        "`<lxc>` in a bundle is not supported (line 4); nothing was decided"
     );
-    let remote = r#"<resources><primitive id="d" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
-        <nvpair id="x" name="remote-node" value="r"/></meta_attributes></primitive></resources>"#;
     assert_eq!(
-        error(remote),
-        "the meta attribute `remote-node` = `r` is not supported (line 4); nothing was decided"
+        error(r#"<resources><flock id="f"/></resources>"#),
+        "`<flock>` is not supported (line 4); nothing was decided"
     );
+}
+
+#[test]
+fn guests_and_the_insides_of_bundles_are_nodes() {
+    let configuration = r#"<resources>
+        <primitive id="vm" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">
+        <nvpair id="x" name="remote-node" value="guest"/></meta_attributes></primitive>
+        <bundle id="web"><podman image="i" replicas="2"/><network control-port="9999"/>
+        <primitive id="app" class="ocf" provider="pacemaker" type="Dummy"/></bundle></resources>"#;
+    let imported = read(&cib(configuration, "")).unwrap();
+    let connected: Vec<&str> =
+        imported.states.iter().filter(|(_, state)| state.is_remote).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(connected, ["guest", "web-0", "web-1"]);
 }
 
 #[test]
