@@ -132,7 +132,9 @@ fn hash(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let text = args.operand_text()?;
     let name = args.text("hashtype")?.unwrap_or_else(|| "sha1".into());
     digest(&name, text.as_bytes()).map(Value::from).ok_or_else(|| {
-        args.refuse(format!("`{name}` is not one of md5, sha1, sha224, sha256, sha384, sha512"))
+        args.refuse(format!(
+            "unsupported hash type {name}: there are md5, sha1, sha224, sha256, sha384, sha512"
+        ))
     })
 }
 

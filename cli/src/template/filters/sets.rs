@@ -82,7 +82,7 @@ fn unique(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
         };
         if is_strict && matches!(key.kind(), ValueKind::Map | ValueKind::Seq) {
             return Err(
-                args.refuse("`case_sensitive` and `attribute` need texts or numbers, not collections")
+                args.refuse("collections have no case, and we cannot fall back to comparing them whole: `case_sensitive` and `attribute` need texts or numbers")
             );
         }
         let key = match key.as_str() {
