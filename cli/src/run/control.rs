@@ -11,7 +11,7 @@ use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::source::Span;
 use crate::template::{FailureKind, TemplateError, Value, from_json, text_of, to_json, unknown};
-use crate::vars::Vars;
+use crate::vars::{Data, Vars};
 use crate::yaml::{Kind, Node, Tag};
 use minijinja::value::ValueKind;
 use serde_json::{Map, Value as Json};
@@ -87,7 +87,10 @@ impl Control<'_> {
             return Ok(skipped);
         }
         let mut result = TaskResult { is_talk: true, ..TaskResult::default() };
-        if let Some(node) = written(&request.task, "var") {
+        let is_omitted = |node: &&Node| {
+            node.has_template() && matches!(request.scope.render_or_omit(&Data::of(node)), Ok(None))
+        };
+        if let Some(node) = written(&request.task, "var").filter(|node| !is_omitted(node)) {
             if node.tag == Tag::Unsafe {
                 return Ok(TaskResult::failed(
                     "`var` is an untrusted template or expression: it is marked `!unsafe`",
@@ -220,7 +223,7 @@ impl Control<'_> {
                     false => name.key_text().into_owned(),
                 };
                 // `omit` leaves the variable out.
-                match request.scope.render_or_omit(&crate::vars::Data::of(node)) {
+                match request.scope.render_or_omit(&Data::of(node)) {
                     Ok(Some(value)) => given.push((name, Ok(value))),
                     Ok(None) => {}
                     Err(err) => given.push((name, Err(err))),
@@ -256,7 +259,7 @@ impl Control<'_> {
         }
         if let Some(name) = text(args, "name") {
             let entries = vars.iter().map(|(name, var)| (Value::from(name), var.data.clone()));
-            let whole = crate::vars::Data::map(entries.collect::<Vec<_>>());
+            let whole = Data::map(entries.collect::<Vec<_>>());
             vars = Vars::new();
             vars.set(name, whole);
             facts = Map::from_iter([(name.to_owned(), Json::Object(facts))]);
@@ -448,7 +451,7 @@ fn is_variable_name(name: &str) -> bool {
 /// Variables, their mappings joined with those that are known under the same names.
 fn over_known(vars: &Vars, scope: &crate::vars::Scope) -> Vars {
     let joined = |(name, var): (&str, &crate::vars::Var)| match scope.get(name) {
-        Ok(Some(known)) => (name.to_owned(), crate::vars::Data::Plain(known).joined(&var.data)),
+        Ok(Some(known)) => (name.to_owned(), Data::Plain(known).joined(&var.data)),
         _ => (name.to_owned(), var.data.clone()),
     };
     vars.iter().map(joined).collect()
