@@ -1,31 +1,16 @@
-//! What the node must remember over a crash: the core's durable state, in two generations.
-//!
-//! Each generation is a file of its own (`state.0`, `state.1`, written in turn), complete before it gets its name:
-//! written beside, fsynced, renamed, and the folder fsynced. A crash at any point therefore leaves the last complete
-//! generation, and one that is not complete was never answered for.
-//!
-//! A file that has its name and does not match its checksum was damaged later. The other generation may stand in
-//! for it only where it is known to be newer; an older one may lack a promise that others rely on, and
-//! then the agent does not start.
-//!
-//! Format: magic, generation (u64), length (u64), first 8 bytes of the SHA-256 of those, the state, first 8 bytes
-//! of its SHA-256. Numbers are little endian.
+//! What the node must remember over a crash, as real files. Which of them counts is decided by `muster_core::store`, which the
+//! simulator tries with disks that lose and reorder writes; here is what a folder does, and what a person is told.
 
+use muster_core::store::{self, Folder, Unusable};
 use ring::digest::{SHA256, digest};
 use rustix::fs::{self, Mode, OFlags};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-
-const MAGIC: &[u8; 8] = b"MUSTERD1";
-const HEADER: usize = 8 + 8 + 8 + 8;
 
 /// The folder with the two generations.
 #[derive(Debug)]
-pub(crate) struct Store {
-    folder: PathBuf,
-    generation: u64,
-}
+pub(crate) struct Store(store::Store<Files>);
 
 /// Why the state cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +27,7 @@ pub(crate) enum StoreError {
     #[error(
         "the agent's state {file} is damaged, and what was lost with it may be a promise that other nodes rely on: \
          restore the file; or, while the other nodes are up and quorate, stop this agent, remove {folder} and \
-         start it, so that this node joins as a new one"
+         reboot this node, so that it joins as a new one on which nothing is left running"
     )]
     Damaged {
         /// The file.
@@ -50,14 +35,23 @@ pub(crate) enum StoreError {
         /// The folder.
         folder: PathBuf,
     },
-}
-
-/// What one file holds.
-enum Slot {
-    Absent,
-    /// The generation is known where the header is whole.
-    Damaged(Option<u64>),
-    Whole(u64, Vec<u8>),
+    /// Written in a format that this version does not know.
+    #[error(
+        "the agent's state {file} has format {found}, and this version reads format {known}: a newer agent wrote it, and \
+         what it promised cannot be read here; install that version again; or, while the other nodes are up and \
+         quorate, stop this agent, remove {folder} and reboot this node, so that it joins as a new one on which nothing is \
+         left running"
+    )]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Of the file.
+        found: char,
+        /// The newest that is known here.
+        known: char,
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 impl Store {
@@ -65,100 +59,73 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> Result<(Self, Option<Vec<u8>>), StoreError> {
         let unreadable = |source| StoreError::Unreadable { folder: folder.to_path_buf(), source };
         std::fs::create_dir_all(folder).map_err(unreadable)?;
-        let slots = [0, 1].map(|slot| read_slot(&slot_path(folder, slot)));
-        let [first, second] = slots;
-        let newest = newest(folder, first.map_err(unreadable)?, second.map_err(unreadable)?)?;
-        let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
-        Ok((Self { folder: folder.to_path_buf(), generation }, newest.map(|(_, state)| state)))
+        let opened = store::Store::open(Files { folder: folder.to_path_buf() });
+        let (store, state) = opened.map_err(|why| StoreError::of(why, folder))?;
+        Ok((Self(store), state))
     }
 
-    /// Replaces the state. It is on disk when this returns; after an error the one before still counts.
+    /// Replaces the state. It is on disk when this returns; after an error the one before may still count.
     pub(crate) fn write(&mut self, state: &[u8]) -> io::Result<()> {
-        let generation = self.generation + 1;
-        let beside = self.folder.join("state.new");
+        self.0.write(state)
+    }
+}
+
+impl StoreError {
+    fn of(why: Unusable<io::Error>, folder: &Path) -> Self {
+        let folder = folder.to_path_buf();
+        match why {
+            Unusable::Folder(source) => Self::Unreadable { folder, source },
+            Unusable::Damaged { file } => Self::Damaged { file: folder.join(file), folder },
+            Unusable::Newer { file, found, known } => {
+                Self::Newer { file: folder.join(file), found, known, folder }
+            }
+        }
+    }
+}
+
+/// A folder of the host.
+#[derive(Debug)]
+struct Files {
+    folder: PathBuf,
+}
+
+impl Folder for Files {
+    type Error = io::Error;
+
+    fn read(&self, file: &str) -> io::Result<Option<Vec<u8>>> {
+        match std::fs::read(self.folder.join(file)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&mut self, file: &str, bytes: &[u8]) -> io::Result<()> {
         let mut file = File::from(fs::open(
-            &beside,
+            self.folder.join(file),
             OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC,
             Mode::from_raw_mode(0o600),
         )?);
-        file.write_all(&encode(generation, state))?;
-        file.sync_all()?;
-        std::fs::rename(&beside, slot_path(&self.folder, generation % 2))?;
-        File::open(&self.folder)?.sync_all()?;
-        self.generation = generation;
-        Ok(())
+        file.write_all(bytes)
     }
-}
 
-fn slot_path(folder: &Path, slot: u64) -> PathBuf {
-    folder.join(format!("state.{slot}"))
-}
-
-fn newest(folder: &Path, first: Slot, second: Slot) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-    let damaged = |slot| StoreError::Damaged { file: slot_path(folder, slot), folder: folder.to_path_buf() };
-    match (first, second) {
-        (Slot::Absent, Slot::Absent) => Ok(None),
-        (Slot::Whole(generation, state), Slot::Absent) | (Slot::Absent, Slot::Whole(generation, state)) => {
-            Ok(Some((generation, state)))
-        }
-        (Slot::Whole(left, state), Slot::Whole(right, _)) if left > right => Ok(Some((left, state))),
-        (Slot::Whole(..), Slot::Whole(right, state)) => Ok(Some((right, state))),
-        // The damaged one is known to be the older one: nothing that counts was in it.
-        (Slot::Damaged(Some(lost)), Slot::Whole(kept, state))
-        | (Slot::Whole(kept, state), Slot::Damaged(Some(lost)))
-            if lost < kept =>
-        {
-            Ok(Some((kept, state)))
-        }
-        (Slot::Damaged(_), _) => Err(damaged(0)),
-        (_, Slot::Damaged(_)) => Err(damaged(1)),
+    fn keep_content(&mut self, file: &str) -> io::Result<()> {
+        File::open(self.folder.join(file))?.sync_all()
     }
-}
 
-fn read_slot(path: &Path) -> io::Result<Slot> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(mut file) => file.read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Slot::Absent),
-        Err(error) => return Err(error),
-    };
-    Ok(decode(&bytes))
-}
-
-fn encode(generation: u64, state: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + state.len() + 8);
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&generation.to_le_bytes());
-    bytes.extend_from_slice(&(state.len() as u64).to_le_bytes());
-    let header_sum = checksum(&bytes);
-    bytes.extend_from_slice(&header_sum);
-    bytes.extend_from_slice(state);
-    bytes.extend_from_slice(&checksum(state));
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Slot {
-    let Some((header, rest)) = bytes.split_at_checked(HEADER) else { return Slot::Damaged(None) };
-    let (fields, header_sum) = header.split_at(HEADER - 8);
-    if !fields.starts_with(MAGIC) || checksum(fields) != header_sum {
-        return Slot::Damaged(None);
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.folder.join(from), self.folder.join(to))
     }
-    let generation = number(&fields[8..16]);
-    let length = usize::try_from(number(&fields[16..24])).unwrap_or(usize::MAX);
-    match rest.split_at_checked(length) {
-        Some((state, sum)) if checksum(state) == sum => Slot::Whole(generation, state.to_vec()),
-        _ => Slot::Damaged(Some(generation)),
+
+    fn keep_names(&mut self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
     }
-}
 
-fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
-}
-
-fn checksum(bytes: &[u8]) -> [u8; 8] {
-    let mut sum = [0; 8];
-    sum.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..8]);
-    sum
+    fn checksum(bytes: &[u8]) -> [u8; 8] {
+        let mut sum = [0; 8];
+        sum.copy_from_slice(&digest(&SHA256, bytes).as_ref()[..8]);
+        sum
+    }
 }
 
 #[cfg(test)]
@@ -178,10 +145,16 @@ mod tests {
         folder
     }
 
-    fn damage(file: &Path, place: usize) {
-        let mut bytes = std::fs::read(file).expect("the file is there");
-        bytes[place] ^= 0x55;
-        std::fs::write(file, bytes).expect("the file is writable");
+    /// What is said once the newest file has this content.
+    fn said_of(content: &[u8]) -> String {
+        let folder = written(&[b"one", b"two"]);
+        std::fs::write(folder.path().join("state.0"), content).expect("the file is writable");
+        reopen(folder.path()).expect_err("the lost promise counts").to_string()
+    }
+
+    fn newest() -> Vec<u8> {
+        let folder = written(&[b"one", b"two"]);
+        std::fs::read(folder.path().join("state.0")).expect("the second generation")
     }
 
     #[test]
@@ -193,39 +166,81 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_while_writing_leaves_the_generation_before() {
+    fn a_file_that_was_torn_anywhere_before_it_had_its_name_leaves_the_generation_before() {
         let folder = written(&[b"one", b"two"]);
-        std::fs::write(folder.path().join("state.new"), b"MUSTERD1 torn").expect("writes");
-        assert_eq!(reopen(folder.path()).expect("opens").as_deref(), Some(&b"two"[..]));
+        let next = newest();
+        for length in 0..=next.len() {
+            std::fs::write(folder.path().join(store::BESIDE), &next[..length]).expect("writes");
+            assert_eq!(reopen(folder.path()).expect("opens").as_deref(), Some(&b"two"[..]), "{length}");
+        }
+        let (mut store, _) = Store::open(folder.path()).expect("opens");
+        store.write(b"three").expect("what is in the way is replaced");
+        assert_eq!(reopen(folder.path()).expect("opens").as_deref(), Some(&b"three"[..]));
+    }
+
+    #[test]
+    fn a_newest_generation_that_is_cut_short_anywhere_is_refused_and_named() {
+        let whole = newest();
+        for length in 0..whole.len() {
+            let said = said_of(&whole[..length]);
+            assert!(
+                said.contains("state.0 is damaged") && said.contains("restore the file"),
+                "{length}: {said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bit_that_flips_anywhere_in_the_newest_generation_is_noticed() {
+        let whole = newest();
+        for place in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[place / 8] ^= 1 << (place % 8);
+            let said = said_of(&bytes);
+            assert!(said.contains("state.0"), "{place}: {said}");
+        }
     }
 
     #[test]
     fn a_damaged_older_generation_does_no_harm() {
         let folder = written(&[b"one", b"two"]);
-        damage(&folder.path().join("state.1"), HEADER);
+        let file = folder.path().join("state.1");
+        let mut bytes = std::fs::read(&file).expect("the first generation");
+        *bytes.last_mut().expect("it is not empty") ^= 0x55;
+        std::fs::write(&file, bytes).expect("the file is writable");
         assert_eq!(reopen(folder.path()).expect("opens").as_deref(), Some(&b"two"[..]));
     }
 
     #[test]
-    fn a_damaged_newest_generation_is_refused_and_named() {
-        let folder = written(&[b"one", b"two"]);
-        damage(&folder.path().join("state.0"), HEADER);
-        let error = reopen(folder.path()).expect_err("the lost promise counts").to_string();
-        assert!(error.contains("state.0 is damaged"), "{error}");
+    fn a_newer_format_is_refused_with_what_to_do() {
+        let said = said_of(b"MUSTERD2 and more");
+        assert!(said.contains("state.0 has format 2, and this version reads format 1"), "{said}");
+        assert!(said.contains("install that version again"), "{said}");
     }
 
     #[test]
-    fn a_damaged_header_is_refused_because_it_may_be_the_newest() {
-        let folder = written(&[b"one", b"two"]);
-        damage(&folder.path().join("state.1"), 9);
-        assert!(reopen(folder.path()).is_err());
+    fn the_files_of_the_first_release_are_read() {
+        // Magic, generation 1, length 3, checksum, `one`, checksum: SHA-256 cut to 8 bytes.
+        let hex = "4d5553544552443101000000000000000300000000000000";
+        let mut bytes: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
+            .collect();
+        let sum = Files::checksum(&bytes);
+        bytes.extend_from_slice(&sum);
+        bytes.extend_from_slice(b"one\x76\x92\xc3\xad\x35\x40\xbb\x80");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("state.1"), bytes).expect("writes");
+        assert_eq!(reopen(folder.path()).expect("opens").as_deref(), Some(&b"one"[..]));
     }
 
     #[test]
-    fn a_file_cut_short_at_any_place_is_never_taken_for_whole() {
-        let bytes = encode(7, b"a promise");
-        for length in 0..bytes.len() {
-            assert!(matches!(decode(&bytes[..length]), Slot::Damaged(_)), "{length}");
-        }
+    fn a_folder_that_cannot_be_written_is_an_error_and_the_state_stays() {
+        let folder = written(&[b"one"]);
+        let (mut store, _) = Store::open(folder.path()).expect("opens");
+        // A folder is in the way of the file.
+        std::fs::create_dir(folder.path().join(store::BESIDE)).expect("makes a folder");
+        store.write(b"two").expect_err("there is no place for it");
+        assert_eq!(reopen(folder.path()).expect("opens").as_deref(), Some(&b"one"[..]));
     }
 }

@@ -22,7 +22,7 @@ impl World {
         let is_in = |machine: &crate::machine::Machine| {
             machine.is_on
                 && machine.is_awake()
-                && !machine.disk.is_full
+                && !(machine.disk.is_full || machine.disk.is_read_only)
                 && machine.seen().is_some_and(|seen| seen.view == first.view)
         };
         first.view.is_some()
@@ -71,11 +71,13 @@ impl World {
             self.trace.note(self.at, "--", "all faults end");
         }
         self.network.heal();
+        self.note_who_is_apart();
         for index in 0..self.machines.len() {
             let machine = &mut self.machines[index];
             machine.executor.trouble = Trouble::default();
             machine.disk.is_slow = false;
             machine.disk.is_full = false;
+            machine.disk.is_read_only = false;
             machine.is_held_off = false;
             self.suspect(index, "there were faults");
             if self.machines[index].agent.as_ref().is_some_and(|agent| agent.frozen_until.is_some()) {

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub enum Deed {
     /// Two sides do not reach each other, or only the right one is not reached; on one link or on all.
     Cut { left: Vec<usize>, right: Vec<usize>, is_one_way: bool, link: Option<u8>, lasts: Option<Duration> },
+    /// Large packets are lost between two sides, or only from the left one to the right one.
+    Narrow { left: Vec<usize>, right: Vec<usize>, is_one_way: bool, lasts: Option<Duration> },
     /// All cuts end.
     Mend,
     /// A link's own address is gone.
@@ -37,6 +39,10 @@ pub enum Deed {
     End { machine: usize, resource: ResourceId },
     /// Nothing more can be written.
     FillDisk { machine: usize, lasts: Duration },
+    /// The disk has become read-only.
+    LockDisk { machine: usize, lasts: Duration },
+    /// A byte of what the agent saved last is another one now.
+    DamageDisk { machine: usize },
     /// A client of that machine's agent asks for something.
     Ask { machine: usize, ask: Ask },
 }
@@ -107,7 +113,17 @@ impl World {
                     self.queue.plan(self.at + lasts, Happening::Mend(paths));
                 }
             }
-            Deed::Mend => self.network.mend_all(),
+            Deed::Narrow { left, right, is_one_way, lasts } => {
+                let paths = self.paths(&left, &right, is_one_way, None);
+                self.narrow(&paths);
+                if let Some(lasts) = lasts {
+                    self.queue.plan(self.at + lasts, Happening::Widen(paths));
+                }
+            }
+            Deed::Mend => {
+                self.network.mend_all();
+                self.note_who_is_apart();
+            }
             Deed::LoseAddress { machine, link, lasts } => self.lose_address(machine, link, lasts),
             Deed::Crash { machine, off } => self.crash(machine, off),
             Deed::PowerOn { machine } => self.power_returns(machine),
@@ -136,6 +152,18 @@ impl World {
                 self.machines[machine].disk.is_full = true;
                 self.suspect(machine, "its disk was full");
                 self.queue.plan(self.at + lasts, Happening::DiskHasRoom { machine });
+            }
+            Deed::LockDisk { machine, lasts } => {
+                self.say(machine, "disk read-only");
+                self.machines[machine].disk.is_read_only = true;
+                self.suspect(machine, "its disk was read-only");
+                self.queue.plan(self.at + lasts, Happening::DiskIsWritable { machine });
+            }
+            Deed::DamageDisk { machine } => {
+                self.say(machine, "a byte of what was saved is damaged");
+                let Self { machines, random, tally, .. } = self;
+                machines[machine].disk.damage(random, tally);
+                self.suspect(machine, "its disk is damaged");
             }
             Deed::Ask { machine, ask } => self.ask_for(machine, ask),
         }

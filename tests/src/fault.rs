@@ -37,9 +37,19 @@ pub enum FaultKind {
     Vanishing,
     /// The disk is full for a while.
     FullDisk,
+    /// Large packets are lost between two nodes.
+    Narrow,
+    /// The disk is read-only for a while.
+    ReadOnlyDisk,
+    /// What was saved is damaged when the agent starts.
+    DamagedDisk,
 }
 
-/// All of them.
+/// Those that are drawn after everything else of a plan, so that the plans of older seeds stay as they are.
+pub const LATE_FAULT_KINDS: &[FaultKind] =
+    &[FaultKind::Narrow, FaultKind::ReadOnlyDisk, FaultKind::DamagedDisk];
+
+/// The others.
 pub const FAULT_KINDS: &[FaultKind] = &[
     FaultKind::LinkCut,
     FaultKind::OneWayCut,
@@ -99,7 +109,20 @@ impl World {
                 let lasts = self.chaos.ms(100, 20_000);
                 self.carry(Deed::FillDisk { machine, lasts });
             }
+            (FaultKind::ReadOnlyDisk, _) => {
+                let lasts = self.chaos.ms(100, 20_000);
+                self.carry(Deed::LockDisk { machine, lasts });
+            }
+            (FaultKind::DamagedDisk, _) => {
+                self.carry(Deed::DamageDisk { machine });
+                self.draw_agent_death(machine);
+            }
             (_, None) => {}
+            (FaultKind::Narrow, Some(other)) => {
+                let lasts = Some(self.chaos.ms(1000, 40_000));
+                let is_one_way = self.chaos.chance(500);
+                self.carry(Deed::Narrow { left: vec![machine], right: vec![other], is_one_way, lasts });
+            }
             (FaultKind::LinkCut, Some(other)) => {
                 self.draw_cut("link cut", (vec![machine], vec![other]), false, Some(link));
             }
@@ -114,7 +137,11 @@ impl World {
                 self.draw_cut("node cut off", (vec![machine], others), false, None);
             }
             (FaultKind::Partition, Some(_)) => {
-                let sides = split(self.machines.len(), &mut self.chaos);
+                let sides = if self.plan.corosync.quorum.auto_tie_breaker && self.chaos.chance(500) {
+                    halves(self.machines.len(), &mut self.chaos)
+                } else {
+                    split(self.machines.len(), &mut self.chaos)
+                };
                 self.draw_cut("partition", sides, false, None);
             }
             (FaultKind::Flapping, Some(other)) => self.draw_flapping(machine, other, link),
@@ -183,21 +210,35 @@ impl World {
         if self.trace.is_kept() {
             self.trace.note(self.at, "net", &format!("cut {}", describe(paths)));
         }
+        self.note_who_is_apart();
         for (one, other) in self.pairs_apart() {
             self.suspect(one, "it was cut off");
             self.suspect(other, "it was cut off");
         }
     }
 
+    /// Paths lose large packets until they are wide again.
+    pub(crate) fn narrow(&mut self, paths: &[Path]) {
+        self.network.narrow(paths);
+        self.calm_since = None;
+        if self.trace.is_kept() {
+            self.trace.note(self.at, "net", &format!("narrow {}", describe(paths)));
+        }
+        for machine in paths.iter().flat_map(|(from, to, _)| [*from, *to]) {
+            self.suspect(machine, "large packets to or from it were lost");
+        }
+    }
+
     pub(crate) fn mend(&mut self, paths: &[Path]) {
         self.network.mend(paths);
+        self.note_who_is_apart();
         if self.trace.is_kept() {
             self.trace.note(self.at, "net", &format!("mended {}", describe(paths)));
         }
     }
 
     /// Pairs without a link that works in both directions.
-    fn pairs_apart(&self) -> Vec<(usize, usize)> {
+    pub(crate) fn pairs_apart(&self) -> Vec<(usize, usize)> {
         let works = |one, other, link| {
             !self.network.is_cut((one, other, link)) && !self.network.is_cut((other, one, link))
         };
@@ -219,6 +260,13 @@ impl World {
 
 fn split(count: usize, random: &mut Random) -> (Vec<usize>, Vec<usize>) {
     (0..count).partition(|_| random.chance(500))
+}
+
+/// Two sides of the same size, or nearly.
+fn halves(count: usize, random: &mut Random) -> (Vec<usize>, Vec<usize>) {
+    let first = random.index(count);
+    let place = |machine: &usize| (machine + count - first) % count;
+    (0..count).partition(|machine| place(machine) < count / 2)
 }
 
 fn describe(paths: &[Path]) -> String {

@@ -6,7 +6,7 @@ use crate::world::{Happening, World};
 use muster_api::cluster::ClusterConfig;
 use muster_api::control::Request;
 use muster_api::fencing::FenceAction;
-use muster_api::id::{NodeName, ResourceId};
+use muster_api::id::{NodeId, NodeName, ResourceId};
 use muster_api::status::Fact;
 use muster_core::effect::Effect;
 use muster_core::node::{Boot, Inspection, Node};
@@ -75,6 +75,7 @@ pub const SENTENCES: &[(&str, &str)] = &[
          run runs",
     ),
     ("L2", "after a single crash, recovery starts within token + consensus + fencing time"),
+    ("L3", "two nodes that do not reach each other do not stay in one view"),
     ("panic", "the core does not panic"),
 ];
 
@@ -89,6 +90,10 @@ pub struct Ledger {
     last_view: BTreeMap<usize, ViewId>,
     /// What was committed: in which epoch at most, with which generation and marker.
     commits: Vec<(u64, u64, Option<String>)>,
+    /// Who shall be in which view, by those who propose them.
+    proposals: BTreeMap<ViewId, Vec<Member>>,
+    /// Since when two machines do not reach each other.
+    apart_since: BTreeMap<(usize, usize), Duration>,
     /// When a device last switched a machine off.
     pub(crate) fenced_at: BTreeMap<usize, Duration>,
     /// Nodes that a person asked to fence.
@@ -101,6 +106,16 @@ pub struct Ledger {
     pub(crate) was_in_maintenance: bool,
     /// A crash whose recovery is timed.
     pub(crate) watch: Option<Watch>,
+}
+
+impl Ledger {
+    /// A machine's state was given up: it is a new node, which may count its epochs from the beginning.
+    pub(crate) fn forget_life(&mut self, index: usize, id: NodeId) {
+        self.last_view.remove(&index);
+        self.views.retain(|view, _| view.coordinator != id);
+        self.proposals.retain(|view, _| view.coordinator != id);
+        self.activated.retain(|(view, _)| view.coordinator != id);
+    }
 }
 
 /// A single crash.
@@ -116,16 +131,21 @@ pub(crate) struct Watch {
 pub(crate) fn after_step(world: &mut World, index: usize, before: &Inspection, effects: &[Effect]) {
     let Some(seen) = world.machines[index].seen() else { return };
     let is_of_interest = |effect: &Effect| matches!(effect, Effect::Run { .. } | Effect::Fence { .. });
-    let of = |seen: &Inspection| (seen.view, seen.is_primary, seen.generation);
-    if of(seen) == of(before) && !effects.iter().any(is_of_interest) {
+    let of =
+        |seen: &Inspection| (seen.view, seen.is_primary, seen.is_quorate, seen.generation, seen.promised);
+    let is_forming = seen.proposes.is_some() || seen.promised_to.is_some();
+    if of(seen) == of(before) && !is_forming && !effects.iter().any(is_of_interest) {
         return;
     }
     let seen = seen.clone();
+    note_proposal(world, &seen);
+    s3_whoever_promised_is_not_off(world, index, &seen);
+    s5_nothing_is_obeyed_beside_a_promise(world, index, &seen);
     if seen.view != before.view {
         note_view(world, index, before, &seen);
         s3_no_two_primary_views(world);
         s4_commits_are_held(world, index, &seen);
-    } else if seen.is_primary != before.is_primary {
+    } else if (seen.is_primary, seen.is_quorate) != (before.is_primary, before.is_quorate) {
         s3_no_two_primary_views(world);
     }
     if seen.is_primary && before.is_primary && seen.view == before.view && seen.generation < before.generation
@@ -183,25 +203,70 @@ fn s2_no_start_beside_a_lost_node(world: &mut World, seen: &Inspection, resource
 }
 
 /// S3: two activated primary views never share a moment, unless no node of one is still powered. A view counts while
-/// every member has activated it and left it for no other: only then can it commit anything.
+/// every member has activated it and left it for no other: only then can it commit anything. Nor are two of them quorate: one
+/// vote more than half is in one place only. Under `two_node` both are, and fencing decides.
 fn s3_no_two_primary_views(world: &mut World) {
-    let primary: BTreeSet<(ViewId, Vec<Member>)> = world
-        .machines
-        .iter()
-        .filter_map(|machine| machine.seen())
-        .filter(|seen| seen.is_primary)
-        .filter_map(|seen| Some((seen.view?, seen.members.clone())))
-        .collect();
+    let whole = |world: &World, counts: fn(&Inspection) -> bool| -> Vec<ViewId> {
+        let seen = world.machines.iter().filter_map(|machine| machine.seen()).filter(|seen| counts(seen));
+        let views: BTreeSet<(ViewId, Vec<Member>)> =
+            seen.filter_map(|seen| Some((seen.view?, seen.members.clone()))).collect();
+        let whole = views.into_iter().filter(|(view, members)| is_whole(world, *view, members));
+        whole.map(|(view, _)| view).collect()
+    };
     let is_fenced = world.plan.config.is_fencing_enabled();
-    let whole: Vec<ViewId> = primary
-        .into_iter()
-        .filter(|(view, members)| is_whole(world, *view, members))
-        .map(|(view, _)| view)
-        .collect();
-    if let [one, other, ..] = whole.as_slice()
+    if let [one, other, ..] = whole(world, |seen| seen.is_primary).as_slice()
         && is_fenced
     {
-        world.violate("S3", format!("{one:?} and {other:?} are both primary"));
+        return world.violate("S3", format!("{one:?} and {other:?} are both primary"));
+    }
+    if let [one, other, ..] = whole(world, |seen| seen.is_quorate).as_slice()
+        && !world.plan.corosync.quorum.two_node
+    {
+        world.violate("S3", format!("{one:?} and {other:?} are both quorate"));
+    }
+}
+
+/// S3: a node that promised a view knows none of its members to be off: from then on they may go on without it.
+fn s3_whoever_promised_is_not_off(world: &mut World, index: usize, seen: &Inspection) {
+    let Some(members) = seen.promised_to.and_then(|view| world.ledger.proposals.get(&view)) else { return };
+    let me = world.machines[index].id;
+    let is_off = |id: &NodeId| matches!(seen.facts.get(id), Some(Fact::Fenced | Fact::Left));
+    let off = members.iter().map(|member| member.id).filter(|id| *id != me).find(is_off);
+    if let Some(off) = off {
+        let name = world.machines[index].name.clone();
+        world.violate("S3", format!("{name} promised a view with n{off} and counts it as off"));
+    }
+}
+
+/// S5: a node that promised a view is in no earlier one: it obeys nothing of it.
+fn s5_nothing_is_obeyed_beside_a_promise(world: &mut World, index: usize, seen: &Inspection) {
+    if let Some(view) = seen.view.filter(|view| view.epoch < seen.promised) {
+        let name = world.machines[index].name.clone();
+        world.violate("S5", format!("{name} promised epoch {} and is still in {view:?}", seen.promised));
+    }
+}
+
+/// S5 and S7: a node that was not scheduled for much longer than the token time is not in its former view any more, because the
+/// others may have gone on without it; and it does not take them for lost, because it was itself that was away. Called after
+/// each of the inputs that it is told late.
+pub(crate) fn after_an_absence(world: &mut World, index: usize, former: Option<&Inspection>) {
+    let (Some(former), Some(seen)) = (former, world.machines[index].seen()) else { return };
+    let name = world.machines[index].name.clone();
+    if seen.view == former.view {
+        return world.violate("S5", format!("{name} was away for long and is still in {:?}", former.view));
+    }
+    let proposed = seen.proposes.as_ref().map(|(_, members)| members);
+    let next = proposed.or_else(|| seen.view.is_some().then_some(&seen.members));
+    let is_left_out = |member: &&Member| next.is_some_and(|next| next.iter().all(|one| one.id != member.id));
+    if let Some(lost) = former.members.iter().find(is_left_out) {
+        world.violate("S7", format!("{name} was away for long and takes n{} for lost", lost.id));
+    }
+}
+
+fn note_proposal(world: &mut World, seen: &Inspection) {
+    if let Some((view, members)) = &seen.proposes {
+        // Not the first one: a number that nobody has heard of may be taken again after a restart.
+        world.ledger.proposals.insert(*view, members.clone());
     }
 }
 
@@ -272,20 +337,25 @@ impl World {
             let boot = Boot {
                 me: machine.id,
                 corosync: self.plan.corosync.clone(),
-                durable: machine.disk.content.clone(),
+                durable: None,
                 incarnation: 1,
                 version: String::new(),
             };
-            let node =
-                Node::new(machine.clock.now(self.at), boot).expect("what a node saved, a node can read");
+            if machine.disk.is_damaged() {
+                continue;
+            }
+            let name = machine.name.clone();
+            let durable = match machine.disk.read_after_the_worst() {
+                Ok(durable) => durable,
+                Err(why) => return self.violate("S9", format!("{name} could not read its disk: {why:?}")),
+            };
+            let boot = Boot { durable, ..boot };
+            let now = machine.clock.now(self.at);
+            let node = Node::new(now, boot).expect("what a node saved, a node can read");
             let held = node.inspect().generation;
             if held < generation {
-                let name = machine.name.clone();
-                self.violate(
-                    "S9",
-                    format!("generation {generation} is committed, {name} has {held} on its disk"),
-                );
-                return;
+                let what = format!("generation {generation} is committed, {name} has {held} on its disk");
+                return self.violate("S9", what);
             }
         }
     }
@@ -296,6 +366,8 @@ impl World {
         if is_regular {
             self.queue.plan(self.at + Duration::from_secs(1), Happening::Audit);
             self.forget_suspicions_when_calm();
+            self.repair_disks();
+            self.l3_no_view_of_nodes_apart();
             self.s6_without_quorum_everything_stops();
             self.l2_recovery_starts_in_time();
         } else if let Some(index) = self.some_primary() {
@@ -362,6 +434,31 @@ impl World {
             had_resources: self.plan.request_every.is_none()
                 && !self.machines[index].executor.active.is_empty(),
         });
+    }
+
+    /// L3: two nodes that do not reach each other do not stay in one view: within the time to notice it and to agree, twice.
+    fn l3_no_view_of_nodes_apart(&mut self) {
+        let bound = (self.plan.token() + self.plan.consensus()) * 3 + Duration::from_secs(10);
+        for ((one, other), since) in self.ledger.apart_since.clone() {
+            let machines = [&self.machines[one], &self.machines[other]];
+            let views = machines.map(|machine| {
+                let seen = machine.seen().filter(|_| machine.is_awake());
+                seen.and_then(|seen| seen.view.filter(|_| seen.members.len() > 1))
+            });
+            if self.at - since > bound && views[0].is_some() && views[0] == views[1] {
+                let names = machines.map(|machine| machine.name.to_string()).join(" and ");
+                return self.violate("L3", format!("{names} are both in {:?} since {since:?}", views[0]));
+            }
+        }
+    }
+
+    /// Paths were cut or mended.
+    pub(crate) fn note_who_is_apart(&mut self) {
+        let apart: BTreeSet<(usize, usize)> = self.pairs_apart().into_iter().collect();
+        self.ledger.apart_since.retain(|pair, _| apart.contains(pair));
+        for pair in apart {
+            self.ledger.apart_since.entry(pair).or_insert(self.at);
+        }
     }
 
     /// L2: after a single crash, recovery starts within token + consensus + fencing time.

@@ -44,6 +44,8 @@ pub struct Machine {
     pub was_released: bool,
     /// After which time an operator starts the agent again once it has left.
     pub returns_after: Option<Duration>,
+    /// Since when its agent does not start because it cannot read what it saved.
+    pub refused_at: Option<Duration>,
     /// How often a device switched it off.
     pub fencings: u64,
     /// Why it would be right to fence it, where there is a reason.
@@ -67,6 +69,8 @@ pub struct Agent {
     pub is_writing: bool,
     /// It is not scheduled until then.
     pub frozen_until: Option<Duration>,
+    /// Since when, or since when it was the last time.
+    pub frozen_since: Duration,
     /// What came in meanwhile.
     pub inbox: VecDeque<Input>,
     /// When it is called next.
@@ -93,6 +97,7 @@ impl Machine {
             has_left: false,
             was_released: false,
             returns_after: None,
+            refused_at: None,
             fencings: 0,
             suspicion: None,
         }
@@ -121,6 +126,7 @@ impl Agent {
             unheard: VecDeque::new(),
             is_writing: false,
             frozen_until: None,
+            frozen_since: Duration::ZERO,
             inbox: VecDeque::new(),
             wake_at: None,
             inquorate_since: None,

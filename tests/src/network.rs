@@ -9,6 +9,9 @@ use std::time::Duration;
 /// From which node to which, by index, on which link.
 pub type Path = (usize, usize, u8);
 
+/// What a narrow path carries at most: every heartbeat, and no state of a cluster.
+const NARROW: usize = 400;
+
 /// How bad every path is. Chances are per mille.
 #[derive(Debug, Clone)]
 pub struct Quality {
@@ -47,6 +50,8 @@ pub struct Network {
     pub quality: Quality,
     /// How many faults cut a path at the moment.
     cuts: BTreeMap<Path, u32>,
+    /// On how many faults' account a path carries small packets only.
+    narrow: BTreeMap<Path, u32>,
     /// The latest arrival planned on a path: what arrives before it was overtaken.
     latest: BTreeMap<Path, Duration>,
 }
@@ -54,24 +59,32 @@ pub struct Network {
 impl Network {
     /// A network without faults.
     pub fn good() -> Self {
-        Self { quality: Quality::good(), cuts: BTreeMap::new(), latest: BTreeMap::new() }
+        Self {
+            quality: Quality::good(),
+            cuts: BTreeMap::new(),
+            narrow: BTreeMap::new(),
+            latest: BTreeMap::new(),
+        }
     }
 
     /// Cuts paths; each cut lasts until it is mended.
     pub fn cut(&mut self, paths: &[Path]) {
-        for path in paths {
-            *self.cuts.entry(*path).or_insert(0) += 1;
-        }
+        add(&mut self.cuts, paths);
+    }
+
+    /// From now on those paths lose every packet that is larger than what a path with a wrong MTU carries.
+    pub fn narrow(&mut self, paths: &[Path]) {
+        add(&mut self.narrow, paths);
+    }
+
+    /// Takes back one `narrow` of the same paths.
+    pub fn widen(&mut self, paths: &[Path]) {
+        take(&mut self.narrow, paths);
     }
 
     /// Takes back one `cut` of the same paths.
     pub fn mend(&mut self, paths: &[Path]) {
-        for path in paths {
-            if let Some(count) = self.cuts.get_mut(path) {
-                *count -= 1;
-            }
-        }
-        self.cuts.retain(|_, count| *count > 0);
+        take(&mut self.cuts, paths);
     }
 
     /// No faults any more.
@@ -83,6 +96,7 @@ impl Network {
     /// Takes back every cut.
     pub fn mend_all(&mut self) {
         self.cuts.clear();
+        self.narrow.clear();
     }
 
     /// Whether a path is cut.
@@ -90,9 +104,9 @@ impl Network {
         self.cuts.contains_key(&path)
     }
 
-    /// Whether no path is cut.
+    /// Whether no path is cut or narrow.
     pub fn is_whole(&self) -> bool {
-        self.cuts.is_empty()
+        self.cuts.is_empty() && self.narrow.is_empty()
     }
 
     /// Sends a packet: when which bytes arrive.
@@ -105,6 +119,10 @@ impl Network {
         tally: &mut Tally,
     ) -> Vec<(Duration, Vec<u8>)> {
         if self.cuts.contains_key(&path) {
+            return Vec::new();
+        }
+        if bytes.len() > NARROW && self.narrow.contains_key(&path) {
+            tally.count("large packet lost");
             return Vec::new();
         }
         if random.chance(self.quality.loss) {
@@ -143,6 +161,21 @@ impl Network {
             random.between(least, most)
         }
     }
+}
+
+fn add(faults: &mut BTreeMap<Path, u32>, paths: &[Path]) {
+    for path in paths {
+        *faults.entry(*path).or_insert(0) += 1;
+    }
+}
+
+fn take(faults: &mut BTreeMap<Path, u32>, paths: &[Path]) {
+    for path in paths {
+        if let Some(count) = faults.get_mut(path) {
+            *count -= 1;
+        }
+    }
+    faults.retain(|_, count| *count > 0);
 }
 
 /// What is left of a packet. Most of the time the seal (AES-GCM) does not open and the agent drops it; what a node

@@ -3,7 +3,7 @@
 //! time hides what a single fault does.
 
 use crate::executor::Trouble;
-use crate::fault::{FAULT_KINDS, FaultKind};
+use crate::fault::{FAULT_KINDS, FaultKind, LATE_FAULT_KINDS};
 use crate::network::Quality;
 use crate::random::Random;
 use muster_api::cluster::{
@@ -141,6 +141,12 @@ impl Plan {
         };
         if random.chance(60) {
             plan.only_crash(random);
+        } else if !is_calm {
+            plan.faults.extend(LATE_FAULT_KINDS.iter().copied().filter(|_| random.chance(80)));
+            // A tie is broken only where there is one.
+            if plan.corosync.quorum.auto_tie_breaker && !plan.faults.contains(&FaultKind::Partition) {
+                plan.faults.push(FaultKind::Partition);
+            }
         }
         plan
     }

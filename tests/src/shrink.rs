@@ -239,12 +239,13 @@ fn round(step: &mut Step, unit_ms: u64) {
 
 fn lasts_of(deed: &mut Deed) -> Option<&mut Duration> {
     match deed {
-        Deed::Cut { lasts, .. } => lasts.as_mut(),
+        Deed::Cut { lasts, .. } | Deed::Narrow { lasts, .. } => lasts.as_mut(),
         Deed::Crash { off, .. } => off.as_mut(),
         Deed::KillAgent { outage, .. } => outage.as_mut(),
-        Deed::LoseAddress { lasts, .. } | Deed::Freeze { lasts, .. } | Deed::FillDisk { lasts, .. } => {
-            Some(lasts)
-        }
+        Deed::LoseAddress { lasts, .. }
+        | Deed::Freeze { lasts, .. }
+        | Deed::FillDisk { lasts, .. }
+        | Deed::LockDisk { lasts, .. } => Some(lasts),
         Deed::Ask { ask: Ask::Leave { back }, .. } => back.as_mut(),
         _ => None,
     }
@@ -283,7 +284,7 @@ fn without(step: &Step, renamed: &impl Fn(usize) -> Option<usize>) -> Option<Ste
     let Step::Deed(at, deed) = step else { return Some(step.clone()) };
     let mut deed = deed.clone();
     match &mut deed {
-        Deed::Cut { left, right, .. } => {
+        Deed::Cut { left, right, .. } | Deed::Narrow { left, right, .. } => {
             for side in [left, right] {
                 *side = side.iter().filter_map(|machine| renamed(*machine)).collect();
                 if side.is_empty() {
@@ -301,7 +302,9 @@ fn without(step: &Step, renamed: &impl Fn(usize) -> Option<usize>) -> Option<Ste
         | Deed::Jump { machine, .. }
         | Deed::Drift { machine, .. }
         | Deed::End { machine, .. }
-        | Deed::FillDisk { machine, .. } => *machine = renamed(*machine)?,
+        | Deed::FillDisk { machine, .. }
+        | Deed::LockDisk { machine, .. }
+        | Deed::DamageDisk { machine } => *machine = renamed(*machine)?,
         Deed::Ask { machine, ask } => {
             *machine = renamed(*machine)?;
             match ask {

@@ -44,9 +44,11 @@ pub(crate) enum Happening {
     Fault,
     Deed(Deed),
     Mend(Vec<Path>),
+    Widen(Vec<Path>),
     Returns { machine: usize, power_life: u64 },
     AddressReturns { machine: usize, link: u8 },
     DiskHasRoom { machine: usize },
+    DiskIsWritable { machine: usize },
     Request,
     SetUp,
     Audit,
@@ -192,10 +194,12 @@ impl World {
             Happening::Deed(_) => {}
             Happening::Returns { machine, power_life } => self.return_agent(machine, power_life),
             Happening::Mend(paths) => self.mend(&paths),
+            Happening::Widen(paths) => self.network.widen(&paths),
             Happening::AddressReturns { machine, link } => {
                 self.feed(machine, Input::LinkState { link, is_usable: true });
             }
             Happening::DiskHasRoom { machine } => self.machines[machine].disk.is_full = false,
+            Happening::DiskIsWritable { machine } => self.machines[machine].disk.is_read_only = false,
             Happening::Request => self.next_request(),
             Happening::SetUp => self.set_up(),
             Happening::Audit => self.audit(),

@@ -1,6 +1,7 @@
 //! What the simulator looks at after every step of a node, to check what can never happen.
 
 use crate::lead::Lead;
+use crate::membership::Phase;
 use crate::membership::view::{Member, ViewId};
 use crate::node::Node;
 use crate::replica::state::{FenceEntry, Position};
@@ -26,6 +27,10 @@ pub struct Inspection {
     pub position: Position,
     /// The highest epoch that it promised.
     pub promised: u64,
+    /// What it proposes: the view, and who shall be in it.
+    pub proposes: Option<(ViewId, Vec<Member>)>,
+    /// The view that it promised and that is not activated yet.
+    pub promised_to: Option<ViewId>,
     /// The generation of the configuration.
     pub generation: u64,
     /// The fencings by number: target, the life that it ends, whether it is confirmed, and the reason.
@@ -54,6 +59,14 @@ impl Node {
             is_quorate: view.is_some_and(|view| view.standing.is_quorate()),
             position: self.position,
             promised: self.membership.promised,
+            proposes: match &self.membership.phase {
+                Phase::Proposing(proposal) => Some((proposal.view, proposal.members.clone())),
+                _ => None,
+            },
+            promised_to: match self.membership.phase {
+                Phase::Promised { view, .. } => Some(view),
+                _ => None,
+            },
             generation: self.replica.config.generation,
             fencings: fencings.collect(),
             has_open_fencing: self

@@ -213,10 +213,13 @@ impl Node {
     }
 
     fn plan(&mut self, now: Now) -> bool {
+        let is_walked_on = |lead: &Lead| {
+            planted(Bug::StalePlanWalked) && lead.runner.as_ref().is_some_and(|runner| !runner.is_over())
+        };
         let is_due = |lead: &Lead| {
             let is_paused = lead.pause_until.is_some_and(|until| now.at < until);
             let is_checked = lead.next_check_ms.is_none_or(|at| now.wall_ms < at);
-            !is_paused && (lead.is_stale || !is_checked)
+            !is_paused && (lead.is_stale && !is_walked_on(lead) || !is_checked)
         };
         if !self.lead.as_ref().is_some_and(is_due) {
             return false;

@@ -29,6 +29,7 @@ mod replica;
 mod request;
 pub mod schedule;
 mod status;
+pub mod store;
 mod story;
 pub mod time;
 mod transition;

@@ -2,6 +2,7 @@
 //! their calls, each exit code against what that operation should have returned; a failure stays until something
 //! that clears it succeeds or until it has aged out.
 
+use crate::planted::{Bug, planted};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -210,6 +211,10 @@ impl Observed {
             Verdict::Fine(code) => self.read_success(record, code, rules),
             Verdict::Failed(_) if rules.is_expired(record) => self.read_expired(record, rules),
             Verdict::Failed(hardness) => self.read_failure(record, hardness, rules),
+        }
+        let has_known_end = record.status == OpStatus::Done;
+        if planted(Bug::UnknownIsStopped) && record.operation == "start" && !has_known_end {
+            self.state = Sighting::Stopped;
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cut n1 | n2,n3 [link 0] [for 3s]      both directions; `>` instead of `|`: only from left to right
-//! mend                                  all cuts end
+//! narrow n1 | n2,n3 [for 3s]            large packets are lost; `>` as above
+//! mend                                  all cuts end, all paths are wide
 //! address n1 link 0 for 3s              the address of that link is gone
 //! crash n1 [for 20s]                    power off; power-on n1
 //! freeze n1 for 5s                      the agent is not scheduled
@@ -11,6 +12,8 @@
 //! drift n1 by 300                       the monotonic clock, in parts per million
 //! end vip on n1                         the process of a resource ends
 //! fill-disk n1 for 3s
+//! lock-disk n1 for 3s                   the disk is read-only
+//! damage-disk n1                        a byte of what the agent saved last is another one now
 //! ask n1 standby n2                     a client of n1's agent asks: standby, unstandby, move web [to n2] [for 10s],
 //!                                       clear web, cleanup [web], enable web, disable web, mark, parameter 2,
 //!                                       maintenance on, fence n2 [off], confirm n2, leave [for 20s], wait, status
@@ -25,6 +28,10 @@ use std::time::Duration;
 pub(super) fn read(word: &str, words: &mut Words<'_>) -> Result<Deed, String> {
     Ok(match word {
         "cut" => read_cut(words)?,
+        "narrow" => {
+            let (left, right, is_one_way) = read_sides(words)?;
+            Deed::Narrow { left, right, is_one_way, lasts: words.lasts()? }
+        }
         "mend" => Deed::Mend,
         "address" => {
             let machine = words.machine()?;
@@ -45,19 +52,26 @@ pub(super) fn read(word: &str, words: &mut Words<'_>) -> Result<Deed, String> {
             Deed::End { machine: words.machine()?, resource }
         }
         "fill-disk" => Deed::FillDisk { machine: words.machine()?, lasts: read_lasts(words)? },
+        "lock-disk" => Deed::LockDisk { machine: words.machine()?, lasts: read_lasts(words)? },
+        "damage-disk" => Deed::DamageDisk { machine: words.machine()? },
         "ask" => Deed::Ask { machine: words.machine()?, ask: read_ask(words)? },
         _ => return Err(format!("no deed is called `{word}`")),
     })
 }
 
-fn read_cut(words: &mut Words<'_>) -> Result<Deed, String> {
+/// Two sides, and whether only the way from the left one to the right one is meant.
+fn read_sides(words: &mut Words<'_>) -> Result<(Vec<usize>, Vec<usize>, bool), String> {
     let left = words.machines()?;
     let is_one_way = match words.next("`|` or `>`")? {
         "|" => false,
         ">" => true,
         other => return Err(format!("`|` or `>` was expected, not `{other}`")),
     };
-    let right = words.machines()?;
+    Ok((left, words.machines()?, is_one_way))
+}
+
+fn read_cut(words: &mut Words<'_>) -> Result<Deed, String> {
+    let (left, right, is_one_way) = read_sides(words)?;
     let link = if words.take("link") { Some(words.number()?) } else { None };
     Ok(Deed::Cut { left, right, is_one_way, link, lasts: words.lasts()? })
 }
@@ -131,6 +145,10 @@ impl fmt::Display for Deed {
                 }
                 write!(to, "{}", Lasts(*lasts))
             }
+            Self::Narrow { left, right, is_one_way, lasts } => {
+                let sign = if *is_one_way { '>' } else { '|' };
+                write!(to, "narrow {} {sign} {}{}", names_of(left), names_of(right), Lasts(*lasts))
+            }
             Self::Mend => write!(to, "mend"),
             Self::LoseAddress { machine, link, lasts } => {
                 write!(to, "address {} link {link}{}", Name(*machine), Lasts(Some(*lasts)))
@@ -148,6 +166,10 @@ impl fmt::Display for Deed {
             Self::FillDisk { machine, lasts } => {
                 write!(to, "fill-disk {}{}", Name(*machine), Lasts(Some(*lasts)))
             }
+            Self::LockDisk { machine, lasts } => {
+                write!(to, "lock-disk {}{}", Name(*machine), Lasts(Some(*lasts)))
+            }
+            Self::DamageDisk { machine } => write!(to, "damage-disk {}", Name(*machine)),
             Self::Ask { machine, ask } => write!(to, "ask {} {ask}", Name(*machine)),
         }
     }

@@ -1,7 +1,6 @@
 //! What runs where, as far as the records tell. The scheduler judges failures as well; this is for those who only ask
 //! how important a node is, and whether anything is left on it.
 
-use crate::planted::{Bug, planted};
 use alloc::vec::Vec;
 use muster_api::cluster::ClusterConfig;
 use muster_api::history::{History, OpRecord, OpStatus, rc};
@@ -16,10 +15,7 @@ pub(crate) fn may_be_active(records: &[OpRecord]) -> bool {
             ("stop", OpStatus::Done, Some(rc::OK)) | ("monitor", OpStatus::Done, Some(rc::NOT_RUNNING)) => {
                 false
             }
-            ("start", OpStatus::Pending | OpStatus::TimedOut | OpStatus::Error, _) => {
-                !planted(Bug::UnknownIsStopped)
-            }
-            ("start", OpStatus::Done, _) => true,
+            ("start", _, _) => true,
             ("monitor", OpStatus::Done, Some(rc::INSTALLED)) if record.interval_ms == 0 => false,
             ("monitor", OpStatus::Done, _) => true,
             ("stop", OpStatus::Done | OpStatus::TimedOut | OpStatus::Error, _) => true,
