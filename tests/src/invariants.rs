@@ -204,7 +204,7 @@ fn s2_no_start_beside_a_lost_node(world: &mut World, seen: &Inspection, resource
 
 /// S3: two activated primary views never share a moment, unless no node of one is still powered. A view counts while
 /// every member has activated it and left it for no other: only then can it commit anything. Nor are two of them quorate: one
-/// vote more than half is in one place only. Under `two_node` both are, and fencing decides.
+/// vote more than half is in one place only.
 fn s3_no_two_primary_views(world: &mut World) {
     let whole = |world: &World, counts: fn(&Inspection) -> bool| -> Vec<ViewId> {
         let seen = world.machines.iter().filter_map(|machine| machine.seen()).filter(|seen| counts(seen));
@@ -220,10 +220,19 @@ fn s3_no_two_primary_views(world: &mut World) {
         return world.violate("S3", format!("{one:?} and {other:?} are both primary"));
     }
     if let [one, other, ..] = whole(world, |seen| seen.is_quorate).as_slice()
-        && !world.plan.corosync.quorum.two_node
+        && !may_be_quorate_twice(world)
     {
         world.violate("S3", format!("{one:?} and {other:?} are both quorate"));
     }
+}
+
+/// Under `two_node` each of the two is quorate alone. Under `last_man_standing` the last ones are, and half of an odd number of
+/// votes, rounded down, under `auto_tie_breaker`, while those that were fenced may come back as a majority of the configured
+/// votes: fencing decides.
+fn may_be_quorate_twice(world: &World) -> bool {
+    let quorum = &world.plan.corosync.quorum;
+    let votes: u32 = world.plan.corosync.nodes.iter().map(|node| node.votes).sum();
+    quorum.two_node || quorum.last_man_standing || quorum.auto_tie_breaker && !votes.is_multiple_of(2)
 }
 
 /// S3: a node that promised a view knows none of its members to be off: from then on they may go on without it.
