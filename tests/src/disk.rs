@@ -27,6 +27,8 @@ pub struct Disk {
     pub is_full: bool,
     /// Nothing can be written.
     pub is_read_only: bool,
+    /// A person has removed what was saved, and nothing was saved since.
+    is_wiped: bool,
 }
 
 /// Why an agent finds no state that it may use.
@@ -47,6 +49,7 @@ impl Default for Disk {
             is_slow: false,
             is_full: false,
             is_read_only: false,
+            is_wiped: false,
         }
     }
 }
@@ -72,6 +75,7 @@ impl Disk {
             self.write(&bytes, u64::MAX);
             self.complete = Some(bytes);
             self.cut_off = None;
+            self.is_wiped = false;
         }
     }
 
@@ -141,7 +145,12 @@ impl Disk {
     /// A person removes all that was saved.
     pub fn wipe(&mut self) {
         let Self { is_slow, is_full, is_read_only, .. } = *self;
-        *self = Self { is_slow, is_full, is_read_only, ..Self::default() };
+        *self = Self { is_slow, is_full, is_read_only, is_wiped: true, ..Self::default() };
+    }
+
+    /// Whether a person has removed what was saved, and nothing was saved since.
+    pub fn is_wiped(&self) -> bool {
+        self.is_wiped
     }
 
     /// The power goes after so many acts.

@@ -266,8 +266,13 @@ pub(crate) fn after_an_absence(world: &mut World, index: usize, former: Option<&
     }
     let proposed = seen.proposes.as_ref().map(|(_, members)| members);
     let next = proposed.or_else(|| seen.view.is_some().then_some(&seen.members));
+    // A life that left or died meanwhile may have been heard to go.
+    let is_there = |member: &&Member| {
+        let is_it = |seen: &Inspection| seen.session == member.session;
+        world.machines.iter().any(|machine| machine.id == member.id && machine.seen().is_some_and(is_it))
+    };
     let is_left_out = |member: &&Member| next.is_some_and(|next| next.iter().all(|one| one.id != member.id));
-    if let Some(lost) = former.members.iter().find(is_left_out) {
+    if let Some(lost) = former.members.iter().filter(is_there).find(is_left_out) {
         world.violate("S7", format!("{name} was away for long and takes n{} for lost", lost.id));
     }
 }
@@ -350,7 +355,7 @@ impl World {
                 incarnation: 1,
                 version: String::new(),
             };
-            if machine.disk.is_damaged() {
+            if machine.disk.is_damaged() || machine.disk.is_wiped() {
                 continue;
             }
             let name = machine.name.clone();

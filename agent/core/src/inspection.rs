@@ -15,6 +15,8 @@ use muster_api::status::Fact;
 /// What a test looks at: more than users are told, cheaper than the status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
+    /// Which life of the node this is.
+    pub session: u64,
     /// The activated view.
     pub view: Option<ViewId>,
     /// Its members.
@@ -53,6 +55,7 @@ impl Node {
             (record.number, record.target.clone(), entry.session, entry.is_confirmed(), record.reason.clone())
         });
         Inspection {
+            session: self.links.session(),
             view: view.map(|view| view.id),
             members: view.map(|view| view.members.clone()).unwrap_or_default(),
             is_primary: view.is_some_and(crate::membership::view::View::is_primary),
