@@ -420,12 +420,14 @@ impl World {
         }
     }
 
-    /// Whether all others that run know that this node has left. One that is cut off cannot tell them.
+    /// Whether all others that run know that this node has left, and will not forget it. One that is cut off cannot tell them;
+    /// what a view that is not primary knows may give way to another state, after which the node is one that was not seen yet.
     fn is_known_to_leave(&self, index: usize) -> bool {
         let id = self.machines[index].id;
         let others = self.machines.iter().filter(|machine| machine.id != id);
-        let facts: Vec<_> = others.filter_map(|machine| machine.seen()?.facts.get(&id)).collect();
-        !facts.is_empty() && facts.iter().all(|fact| **fact == Fact::Left)
+        let seen: Vec<_> = others.filter_map(|machine| machine.seen()).collect();
+        let knows = |seen: &&Inspection| seen.facts.get(&id) == Some(&Fact::Left);
+        seen.iter().any(|seen| seen.is_primary) && seen.iter().all(knows)
     }
 
     fn wake(&mut self, index: usize, life: u64) {
