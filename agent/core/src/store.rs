@@ -88,6 +88,9 @@ pub struct Store<F> {
     generation: u64,
 }
 
+/// A store, and the newest state that is in it.
+pub type Opened<F> = (Store<F>, Option<Vec<u8>>);
+
 /// What one file holds.
 enum Slot {
     Absent,
@@ -103,7 +106,7 @@ impl<F: Folder> Store<F> {
     /// # Errors
     ///
     /// The folder cannot be read, or what is in it must not be used. Nothing was changed.
-    pub fn open(folder: F) -> Result<(Self, Option<Vec<u8>>), Unusable<F::Error>> {
+    pub fn open(folder: F) -> Result<Opened<F>, Unusable<F::Error>> {
         let slots = [read::<F>(&folder, SLOTS[0])?, read::<F>(&folder, SLOTS[1])?];
         let newest = newest(slots)?;
         let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
