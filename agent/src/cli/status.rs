@@ -306,7 +306,7 @@ mod tests {
     fn the_page_starts_with_what_is_wrong_and_says_why() {
         let page = render(&status(), Paint::plain());
         let expected = "\
-web, seen by web1 (musterd 0.1.0)
+web, seen by web1 (musterd 0.1.0, protocol 1)
 ! stonith-enabled is false: a lost node is trusted to be off
 
 Quorum    yes: 1 of 2 votes, 1 needed (two_node)

@@ -90,7 +90,11 @@ mod tests {
         let mut random = Random::new(1);
         for _ in 0..300 {
             let made = change(br#"{"a":[1,{"b":"c"}]}"#, br#"{"x":2}"#, &mut random).expect("it was JSON");
-            assert!(serde_json::from_slice::<Value>(&made).is_ok(), "{}", String::from_utf8_lossy(&made));
+            // It may be deeper than a parser goes.
+            let read = serde_json::from_slice::<Value>(&made);
+            let is_json =
+                read.as_ref().map_or_else(|error| error.to_string().contains("recursion"), |_| true);
+            assert!(is_json, "{}", String::from_utf8_lossy(&made));
         }
     }
 }
