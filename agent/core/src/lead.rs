@@ -410,7 +410,7 @@ impl Node {
     pub(crate) fn fencing_confirmed(&mut self, now: Now, target: &NodeName) {
         self.last_fenced = Some((now.at, target.clone()));
         let Some(lead) = self.lead.as_mut() else { return };
-        lead.in_flight.retain(|flight| flight.node != *target);
+        // What is under way on a member is kept: it may be the node's next life. Where it is not, its view ends.
         if let Some(recovery) = &mut lead.recovery {
             recovery.note_fenced(now.at, target);
         }
