@@ -163,6 +163,8 @@ pub(crate) struct Promise {
     pub(crate) is_restored: bool,
     /// It has been in a quorate view since it started (wait_for_all).
     pub(crate) is_unblocked: bool,
+    /// What it knows of the last quorate view.
+    pub(crate) quorate: crate::quorum::LastQuorate,
     /// Its state, where that may be better than the proposer's.
     pub(crate) state: Option<State>,
     /// What ran here since the agent started, and is under way.

@@ -5,7 +5,7 @@ use super::{Phase, Proposal};
 use crate::message::{Install, Message, Promise};
 use crate::node::Node;
 use crate::planted::{Bug, planted};
-use crate::quorum::{Memory, Question, Standing, judge};
+use crate::quorum::{LastQuorate, Memory, Question, Standing, judge};
 use crate::replica::state::{Cause, NodeFact, Position, State};
 use crate::time::Now;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,7 @@ impl Node {
             position: self.position,
             is_restored: self.is_restored,
             is_unblocked: self.is_unblocked,
+            quorate: self.replica.votes.quorate.clone(),
             state: with_state.then(|| self.replica.clone()),
             history: if planted(Bug::HistoryForgotten) { Vec::new() } else { self.executor.report() },
             provisional: entries.cloned().collect(),
@@ -180,8 +181,10 @@ impl Node {
         self.lose_track_of_attempts(&mut state, proposal);
         state.leaving = leaving(proposal);
         let is_unblocked = proposal.promises.values().any(|promise| promise.is_unblocked);
+        state.votes.quorate =
+            LastQuorate::together(proposal.promises.values().map(|promise| &promise.quorate));
         let standing = self.ask_quorum(&state.clone(), &present, is_unblocked, |question, left| {
-            state.votes.open_view(question, left)
+            state.votes.open_view(question, proposal.view.epoch, left)
         });
         let is_primary = standing.is_primary();
         Install {
@@ -296,7 +299,7 @@ impl Node {
 
     /// How members would stand by that corosync.conf, from the votes that it configures.
     pub(crate) fn judge_by(&self, corosync: &Corosync, members: &BTreeSet<NodeId>) -> Standing {
-        let votes = Memory { votes_expected: None, ..self.replica.votes.clone() };
+        let votes = Memory { votes_expected: None, voters: None, ..self.replica.votes.clone() };
         let judge = |question: &Question<'_>, _: &BTreeSet<NodeId>| judge(&votes, question);
         self.ask_by(corosync, &self.replica, members, self.is_unblocked, judge)
     }
@@ -408,6 +411,7 @@ impl Node {
     fn activate(&mut self, now: Now, id: ViewId, install: Install) {
         let view = View { id, members: install.members, standing: install.standing };
         self.tell_view(now, &view);
+        self.replica.votes.activate_view(id.epoch);
         self.last_primary = view.is_primary().then_some(id).or(self.last_primary);
         self.membership.note_activated(now.at, view);
         self.view_seq = 0;

@@ -14,7 +14,7 @@ mod oracle;
 pub mod rehearsal;
 mod script;
 
-pub(crate) use memory::{Memory, last_standing, window};
+pub(crate) use memory::{LastQuorate, Memory, last_standing, window};
 
 use crate::planted::{Bug, planted};
 use alloc::collections::BTreeSet;
@@ -120,19 +120,26 @@ impl Standing {
 /// Judges a set of members by what they remember.
 pub(crate) fn judge(memory: &Memory, question: &Question<'_>) -> Standing {
     let corosync = question.corosync;
+    let needed_of = |expected: u32| if corosync.quorum.two_node { 1 } else { expected / 2 + 1 };
     let present = votes_present(question) + u32::from(planted(Bug::VoteCountedTwice));
-    let expected = memory.votes_in_force(corosync).max(present);
-    let needed = if corosync.quorum.two_node { 1 } else { expected / 2 + 1 };
+    let newcomers = votes_of(corosync, &newcomers(memory, question));
+    let (counting, in_force) = (present - newcomers, memory.votes_in_force(corosync));
+    let is_enough = counting >= needed_of(in_force) || wins_tie(memory, question, counting, in_force);
+    // Where those who may vote are enough, the others vote from now on.
+    let present = if is_enough { present } else { counting };
+    let expected = in_force.max(present);
+    let needed = needed_of(expected);
     let inquorate = if corosync.quorum.wait_for_all
         && !planted(Bug::WaitForAllSkipped)
         && !question.is_unblocked
         && present < expected
     {
         Some(waiting(question))
-    } else if present >= needed || wins_tie(memory, question, present, expected) {
+    } else if is_enough {
         None
     } else {
-        Some(format!("{present} of {expected} expected votes, {needed} needed"))
+        let of_whom = if newcomers > 0 { " of those who stood last" } else { "" };
+        Some(format!("{present} of {expected} expected votes{of_whom}, {needed} needed"))
     };
     let rivals =
         if planted(Bug::RivalsIgnored) || has_majority_of_nodes(question) || !question.is_fencing_enabled {
@@ -167,13 +174,22 @@ fn may_return_as_majority(question: &Question<'_>) -> bool {
     let absent: u32 = absent(question).map(|node| node.votes).sum();
     let all = nodes.iter().map(|node| node.votes).sum::<u32>();
     let all = all + quorum.device.as_ref().map_or(0, |device| device.votes);
-    let is_accepted = quorum.wait_for_all || quorum.allow_downscale || question.ignores_quorum;
+    // Fewer votes than there are: one that waited for all joins others, and with them it waits no more.
+    let are_all_expected = question.corosync.votes_configured() >= all;
+    let is_accepted =
+        quorum.wait_for_all && are_all_expected || quorum.allow_downscale || question.ignores_quorum;
     absent * 2 > all && !is_accepted
 }
 
 fn votes_present(question: &Question<'_>) -> u32 {
     let device = question.corosync.quorum.device.as_ref().filter(|_| question.has_device_vote);
     votes_of(question.corosync, question.members) + device.map_or(0, |device| device.votes)
+}
+
+/// The members whose votes do not count yet: `last_man_standing` lowered the votes without them.
+fn newcomers(memory: &Memory, question: &Question<'_>) -> BTreeSet<NodeId> {
+    let voters = memory.voters.as_ref().filter(|_| !planted(Bug::NewcomersVote));
+    voters.map(|voters| question.members.difference(voters).copied().collect()).unwrap_or_default()
 }
 
 fn votes_of(corosync: &Corosync, set: &BTreeSet<NodeId>) -> u32 {
@@ -196,10 +212,14 @@ fn waiting(question: &Question<'_>) -> String {
 /// makes nothing quorate that was not.
 fn wins_tie(memory: &Memory, question: &Question<'_>, present: u32, expected: u32) -> bool {
     let options = &question.corosync.quorum;
-    if !options.auto_tie_breaker || present != expected / 2 {
-        return false;
-    }
-    let former = &memory.quorate_members;
+    options.auto_tie_breaker
+        && present == expected / 2
+        && memory.quorate.all(|former| holds_tie_breaker(former, question, expected))
+}
+
+/// Whether the members hold it, where those were in the last quorate view.
+fn holds_tie_breaker(former: &BTreeSet<NodeId>, question: &Question<'_>, expected: u32) -> bool {
+    let options = &question.corosync.quorum;
     let others: BTreeSet<NodeId> = former.difference(question.members).copied().collect();
     if votes_of(question.corosync, &others) > expected / 2 {
         return false;
@@ -261,8 +281,7 @@ mod tests {
     }
 
     fn standing(corosync: &Corosync, members: &[u32], off: &[u32], is_unblocked: bool) -> Standing {
-        let quorate_members = corosync.nodes.iter().map(|node| node.id).collect();
-        let memory = Memory { quorate_members, ..Memory::default() };
+        let memory = Memory::after(corosync.nodes.iter().map(|node| node.id).collect());
         let question = Question {
             corosync,
             members: &set(members),
@@ -303,7 +322,7 @@ mod tests {
         let alone = |wait_for_all| {
             let options = QuorumOptions { auto_tie_breaker: true, wait_for_all, ..QuorumOptions::default() };
             // n4 and n5 were lost before n3.
-            let memory = Memory { quorate_members: set(&[1, 2, 3]), ..Memory::default() };
+            let memory = Memory::after(set(&[1, 2, 3]));
             let question = Question {
                 corosync: &corosync(5, options),
                 members: &set(&[1, 2]),

@@ -36,6 +36,10 @@ struct Book {
     most: u32,
     seen_all: bool,
     quorate_with: Bits,
+    /// When that was.
+    quorate_at: u64,
+    /// Whose votes are left, after the window of last_man_standing.
+    voters: Option<Bits>,
     /// The number of the last sure part that it was in.
     sure: u64,
 }
@@ -100,22 +104,40 @@ impl Oracle {
         best
     }
 
+    /// What the best of them has written, with the latest quorate part that any of them was in.
+    fn book(&self, set: Bits) -> Book {
+        let members = (0..self.books.len()).filter(|at| set & 1 << at != 0);
+        let latest = members.max_by_key(|at| self.books[*at].quorate_at).unwrap_or(0);
+        let Book { quorate_with, quorate_at, .. } = self.books[latest];
+        Book { quorate_with, quorate_at, ..self.books[self.writer(set)].clone() }
+    }
+
     /// Votes, expected votes, quorum, quorate, sure.
     fn weigh(&self, set: Bits, book: &Book) -> (u32, u32, u32, bool, bool) {
         let device = if set & self.device != 0 { self.rules.device.unwrap_or(0) } else { 0 };
         let votes = self.weight(set) + device;
         let start = if self.rules.tracking { self.configured().max(book.most) } else { self.configured() };
-        let expected = book.expected.unwrap_or(start).max(votes);
+        let before = book.expected.unwrap_or(start);
+        // Who has no vote can add to nothing: what counts is enough without them, or it is not.
+        let barred = self.weight(set & !book.voters.unwrap_or(Bits::MAX));
+        let is_barred = barred > 0
+            && 2 * (votes - barred) <= before
+            && !self.breaks_tie(set, book.quorate_with, votes - barred, before, before / 2 + 1);
+        let votes = if is_barred { votes - barred } else { votes };
+        let expected = before.max(votes);
         let quorum = if self.rules.two_node { 1 } else { (expected + 2) / 2 };
         let has_started = (0..self.books.len()).any(|at| set & 1 << at != 0 && self.books[at].seen_all);
         let quorate = if self.rules.wait && !has_started && votes != expected {
             false
+        } else if barred > 0 {
+            !is_barred
         } else {
             votes >= quorum || self.breaks_tie(set, book.quorate_with, votes, expected, quorum)
         };
         let absent = !set & ((1 << self.books.len()) - 1);
         // Those who are off come back: together they must not be enough.
-        let are_few = 2 * self.weight(absent) <= self.all_votes() || self.rules.wait || self.rules.downscale;
+        let all_wait = self.rules.wait && self.configured() >= self.all_votes();
+        let are_few = 2 * self.weight(absent) <= self.all_votes() || all_wait || self.rules.downscale;
         let is_alone = absent & self.up == 0 && are_few;
         let sure = quorate && (!self.fencing || 2 * self.weight(set) > self.weight(Bits::MAX) || is_alone);
         (votes, expected, quorum, quorate, sure)
@@ -148,7 +170,7 @@ impl Oracle {
                 continue;
             }
             let same = old.iter().find(|part| part.0 == set).copied();
-            let (.., quorate, sure) = self.weigh(set, &self.books[self.writer(set)]);
+            let (.., quorate, sure) = self.weigh(set, &self.book(set));
             match same.filter(|part| (quorate || !part.3) && (part.2 || !sure)) {
                 Some(part) => self.parts.push(part),
                 None => self.assemble(set),
@@ -158,7 +180,7 @@ impl Oracle {
     }
 
     fn assemble(&mut self, set: Bits) {
-        let mut book = self.books[self.writer(set)].clone();
+        let mut book = self.book(set);
         if self.rules.downscale {
             let gone = book.quorate_with & self.left & !set;
             if let Some(expected) = book.expected {
@@ -168,10 +190,21 @@ impl Oracle {
             book.quorate_with &= !gone;
         }
         let (_, expected, _, quorate, sure) = self.weigh(set, &book);
-        book.expected = Some(expected);
+        if book.voters.is_none() || sure {
+            book.expected = Some(expected);
+        }
         book.most = if self.rules.tracking { book.most.max(expected) } else { book.most };
-        book.quorate_with = if quorate { set } else { book.quorate_with };
         self.sures += 1;
+        if quorate {
+            (book.quorate_with, book.quorate_at) = (set, self.sures);
+        }
+        if sure {
+            book.voters = match book.voters {
+                Some(_) if expected >= self.all_votes() => None,
+                Some(voters) if set & !voters != 0 => Some(set),
+                same => same,
+            };
+        }
         for at in (0..self.books.len()).filter(|at| set & 1 << at != 0) {
             let (seen_all, was_sure) = (self.books[at].seen_all || quorate, self.books[at].sure);
             self.books[at] =
@@ -200,7 +233,10 @@ impl Oracle {
                 if sure && (votes >= 2 || self.rules.tie.is_some()) {
                     for member in (0..self.books.len()).filter(|at| set & 1 << at != 0) {
                         let expected = self.books[member].expected.unwrap_or(votes);
-                        self.books[member].expected = Some(expected.min(votes));
+                        if votes < expected {
+                            self.books[member].expected = Some(votes);
+                            self.books[member].voters = Some(set);
+                        }
                     }
                 }
             }
@@ -211,8 +247,7 @@ impl Oracle {
 
     fn line(&self) -> Line {
         let parts = self.parts.iter().map(|part| {
-            let (votes, expected, quorum, quorate, sure) =
-                self.weigh(part.0, &self.books[self.writer(part.0)]);
+            let (votes, expected, quorum, quorate, sure) = self.weigh(part.0, &self.book(part.0));
             (part.0, votes, expected, quorum, quorate, sure)
         });
         parts.collect()

@@ -5,7 +5,7 @@
 //! said so.
 
 use super::script::{Happening, Line, Script, read};
-use super::{Memory, Question, Standing, judge, last_standing, window};
+use super::{LastQuorate, Memory, Question, Standing, judge, last_standing, window};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -112,6 +112,8 @@ struct World {
     hosts: BTreeMap<NodeId, Host>,
     views: Vec<View>,
     parts: usize,
+    /// How many views there were.
+    formed: u64,
     at_ms: u64,
     is_fencing_enabled: bool,
 }
@@ -119,7 +121,7 @@ struct World {
 impl World {
     fn new(corosync: Corosync) -> Self {
         let hosts = corosync.nodes.iter().map(|node| (node.id, Host::default())).collect();
-        Self { corosync, hosts, views: Vec::new(), parts: 0, at_ms: 0, is_fencing_enabled: true }
+        Self { corosync, hosts, views: Vec::new(), parts: 0, formed: 0, at_ms: 0, is_fencing_enabled: true }
     }
 
     fn play(&mut self, line: Line) -> Answer {
@@ -213,7 +215,7 @@ impl World {
         }
         if let Some(votes) = last_standing(&self.corosync, &view.standing) {
             let members = view.members.clone();
-            self.each(&members, |host| host.memory.votes_expected = Some(votes));
+            self.each(&members, |host| host.memory.lower(votes));
         }
     }
 
@@ -243,7 +245,10 @@ impl World {
     fn form_view(&mut self, members: BTreeSet<NodeId>) -> View {
         let mut memory = self.memory(&members);
         let left = self.absent(|host| host.has_left);
-        let standing = self.ask(&members, |question| memory.open_view(question, &left));
+        self.formed += 1;
+        let epoch = self.formed;
+        let standing = self.ask(&members, |question| memory.open_view(question, epoch, &left));
+        memory.activate_view(epoch);
         let next = self.hosts.values().map(|host| host.position).max().unwrap_or(0) + 1;
         self.each(&members, |host| {
             host.memory = memory.clone();
@@ -255,13 +260,15 @@ impl World {
         View { members, standing, window_at_ms: window_ms.map(|ms| self.at_ms.saturating_add(ms)) }
     }
 
-    /// What the member knows that was in the last primary view.
+    /// What the member knows that was in the last primary view, and who were in the last quorate one.
     fn memory(&self, members: &BTreeSet<NodeId>) -> Memory {
         let hosts = self.hosts.iter().filter(|(id, _)| members.contains(id));
+        let quorate = LastQuorate::together(hosts.clone().map(|(_, host)| &host.memory.quorate));
         let best = hosts.max_by_key(|(id, host)| {
             (host.position, host.memory.votes_expected.is_some(), core::cmp::Reverse(**id))
         });
-        best.map(|(_, host)| host.memory.clone()).unwrap_or_default()
+        let memory = best.map(|(_, host)| host.memory.clone()).unwrap_or_default();
+        Memory { quorate, ..memory }
     }
 
     fn judge(&self, members: &BTreeSet<NodeId>) -> Standing {

@@ -44,7 +44,7 @@ impl State {
             }
             // It is no part of the replicated state: each node has it from its own disk.
             Command::TakeConfiguration { .. } => {}
-            Command::ExpectVotes(votes) => self.votes.votes_expected = Some(*votes),
+            Command::ExpectVotes(votes) => self.votes.lower(*votes),
         }
     }
 
