@@ -406,10 +406,16 @@ impl Node {
         lead.is_stale |= !is_success || (is_probe && record.rc != Some(rc::NOT_RUNNING));
     }
 
-    /// A fencing that the transition waited for is confirmed.
-    pub(crate) fn fencing_confirmed(&mut self, now: Now, target: &NodeName) {
+    /// A fencing is confirmed. Where it is of the life that the transition knows, that goes on; the end of an earlier one says
+    /// nothing of what happened since.
+    pub(crate) fn fencing_confirmed(&mut self, now: Now, target: &NodeName, session: u64) {
         self.last_fenced = Some((now.at, target.clone()));
+        let is_present_life = self.id_of(target).is_some_and(|id| self.replica.fact(id).session == session);
         let Some(lead) = self.lead.as_mut() else { return };
+        if !is_present_life && !planted(Bug::EarlierLifeConfirmed) {
+            lead.is_stale = true;
+            return;
+        }
         // What is under way on a member is kept: it may be the node's next life. Where it is not, its view ends.
         if let Some(recovery) = &mut lead.recovery {
             recovery.note_fenced(now.at, target);

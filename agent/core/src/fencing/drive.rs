@@ -446,7 +446,7 @@ impl Node {
         if let Some(id) = self.id_of(&target) {
             self.links.bury(now.at, id, session);
         }
-        self.fencing_confirmed(now, &target);
+        self.fencing_confirmed(now, &target, session);
     }
 
     /// The next moment at which an open fencing goes on.
