@@ -30,6 +30,7 @@ pub mod cluster;
 pub mod cluster_diff;
 pub mod constraint;
 pub mod control;
+pub mod copies;
 pub mod corosync_conf;
 pub mod diff;
 pub mod duration;

@@ -121,11 +121,11 @@ pub(crate) fn add_clone<'a>(
     let can_differ = clone.content.primitives().iter().all(can_differ);
     let nodes = world.nodes.iter().filter(|node| !node.is_bundled).count();
     let copies = Copies::read(&meta, nodes, can_differ);
-    let max = copies.max;
+    // Inside of a bundle each replica has its own.
+    let known = if parent.is_some() { copies.max.max(1) } else { copies.known_at_first(nodes) };
     let ix = add(world, clone.id.clone(), Kind::Clone(copies), parent, Meta::read(&meta));
     world.by_id.insert(clone.id.clone(), ix);
-    // Even where there may be none, what runs has to belong to something.
-    for _ in 0..max.max(1) {
+    for _ in 0..known {
         add_instance(world, ix);
     }
     ix

@@ -4,6 +4,7 @@ use super::implied::BundleParts;
 use super::meta::Layers;
 use super::world::RscIx;
 use alloc::vec::Vec;
+use muster_api::copies::COPIES_MAX;
 
 /// The instances of a clone.
 #[derive(Debug)]
@@ -37,10 +38,11 @@ impl Copies {
         let is_unique = can_differ && meta.flag("globally-unique", false);
         let is_promotable = meta.flag("promotable", false);
         let max_on_node = meta.count("clone-node-max").unwrap_or(1);
+        let max = meta.count("clone-max").unwrap_or(nodes.max(1));
         let of_promoted = |new: &str, old: &str| meta.count(new).or_else(|| meta.count(old)).unwrap_or(1);
         Self {
             instances: Vec::new(),
-            max: meta.count("clone-max").unwrap_or(nodes.max(1)),
+            max: if is_unique { max.min(COPIES_MAX) } else { max },
             max_on_node: if is_unique { max_on_node } else { max_on_node.min(1) },
             min: meta.count("clone-min").unwrap_or(0),
             is_promotable,
@@ -52,6 +54,19 @@ impl Copies {
             is_ranked: false,
             has_promotion_scores: false,
         }
+    }
+
+    /// How many instances there are before the history is read. Those of an anonymous clone that found no node could not be told
+    /// from each other: there are as many as nodes have room for, and one more where a record needs it.
+    pub(crate) fn known_at_first(&self, nodes: usize) -> usize {
+        let bound = if self.is_unique { self.max } else { nodes.saturating_mul(self.max_on_node) };
+        // Even where there may be none, what runs has to belong to something.
+        self.max.min(bound).max(1)
+    }
+
+    /// Whether one more instance may be there, of those that could not be told from each other.
+    pub(crate) fn has_spare(&self) -> bool {
+        !self.is_unique && self.instances.len() < self.max
     }
 
     /// The containers of a bundle: each has a name of its own, and none has a role.

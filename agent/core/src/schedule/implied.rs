@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use muster_api::cluster::ClusterConfig;
+use muster_api::copies::REPLICAS_MAX;
 use muster_api::duration::parse_ms;
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{
@@ -128,7 +129,7 @@ fn parts(bundle: &Bundle) -> Option<BundleParts> {
         return None;
     }
     let promoted_max = count(bundle, "promoted-max").or_else(|| count(bundle, "masters")).unwrap_or(0);
-    let replicas = count(bundle, "replicas").unwrap_or(promoted_max).max(1);
+    let replicas = count(bundle, "replicas").unwrap_or(promoted_max).clamp(1, REPLICAS_MAX);
     // Several on one host could not share a port.
     let is_one_per_host = bundle.primitive.is_some() && !has_range;
     let max_on_node =
@@ -181,12 +182,19 @@ fn replica(bundle: &Bundle, number: usize) -> ReplicaParts {
     ReplicaParts { container, address, connection }
 }
 
-/// The addresses of replicas follow each other in the last byte.
+/// The addresses of replicas follow each other; those that end in 0 or 255 are left out.
 fn address(bundle: &Bundle, number: usize) -> Option<Ipv4Addr> {
     let start: Ipv4Addr = bundle.network.get("ip-range-start")?.trim().parse().ok()?;
-    let [a, b, c, last] = start.octets();
-    let last = last.checked_add(u8::try_from(number).ok()?)?;
-    Some(Ipv4Addr::new(a, b, c, last))
+    (0..number).try_fold(start, |address, _| next_address(address))
+}
+
+fn next_address(address: Ipv4Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, last] = address.octets();
+    match (c < 254, last < 254) {
+        (_, true) => Some(Ipv4Addr::new(a, b, c, last + 1)),
+        (true, false) => Some(Ipv4Addr::new(a, b, c + 1, 1)),
+        (false, false) => None,
+    }
 }
 
 fn address_resource(bundle: &Bundle, address: Ipv4Addr) -> Primitive {
@@ -237,7 +245,7 @@ mod tests {
         assert_eq!(ids, ["web-podman-0", "web-podman-1"]);
         let addresses: Vec<&str> =
             parts.replicas[1].address.iter().map(|address| address.id.as_str()).collect();
-        assert_eq!(addresses, ["web-ip-10.0.0.255"]);
+        assert_eq!(addresses, ["web-ip-10.0.1.1"]);
         assert_eq!(parts.replicas[0].connection.as_ref().unwrap().params["port"], "3121");
     }
 

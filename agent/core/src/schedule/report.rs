@@ -8,6 +8,7 @@ use super::{Report, monitors};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use muster_api::copies::too_many;
 use muster_api::resource::Score;
 use muster_api::status::{ResourceState, ResourceStatus};
 
@@ -33,6 +34,7 @@ fn alarms(world: &World<'_>) -> Vec<String> {
     if world.settings.is_maintenance {
         alarms.push("`maintenance-mode` is on: no resource is touched".to_string());
     }
+    alarms.extend(too_many(world.situation.config).iter().map(|count| format!("not all are made: {count}")));
     for node in &world.nodes {
         let Some(why) = &node.unclean else { continue };
         if world.settings.is_fencing_enabled && !world.settings.can_fence(node.is_online) {

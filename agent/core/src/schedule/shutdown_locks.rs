@@ -27,7 +27,7 @@ pub(crate) fn apply(world: &mut World<'_>) {
         if ends_ms.is_some_and(|ends_ms| world.situation.now_ms > ends_ms) {
             continue;
         }
-        ends_ms.into_iter().for_each(|ends_ms| world.check_again_at(ends_ms + 1));
+        ends_ms.into_iter().for_each(|ends_ms| world.check_again_at(ends_ms.saturating_add(1)));
         let why = format!("waits for {}, which was shut down (`shutdown-lock`)", world[lock.node].name);
         for other in world.node_indexes().filter(|node| *node != lock.node) {
             ban(world, rsc, other, why.clone());

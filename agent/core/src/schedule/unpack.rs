@@ -2,6 +2,7 @@
 //! know their numbers: what runs on a node is the instance that belongs there already, else the first that is free.
 
 use super::actions::requires;
+use super::copies::Copies;
 use super::meta::{Layers, Meta, MultipleActive};
 use super::nodes::NodeIx;
 use super::world::{Kind, Note, Role, RscIx, World};
@@ -147,6 +148,7 @@ fn find_instance(world: &mut World<'_>, clone: RscIx, node: NodeIx, name: &Resou
             free = free.or(Some(part));
         }
     }
+    let free = free.or_else(|| spare(world, clone, name));
     // What does not wait for fencing may start elsewhere: an instance on a lost node must not take a number away.
     let is_for_all =
         world[clone].copies().is_some_and(|copies| copies.max >= world.nodes.len() * copies.max_on_node);
@@ -159,12 +161,26 @@ fn is_pending_elsewhere(world: &World<'_>, part: RscIx, node: NodeIx) -> bool {
     world[part].observed.iter().any(|(on, observed)| *on != node && observed.is_start_pending)
 }
 
+/// One more instance, where there may be one.
+fn spare(world: &mut World<'_>, clone: RscIx, name: &ResourceId) -> Option<RscIx> {
+    let may_be = world[clone].copies().is_some_and(Copies::has_spare);
+    may_be.then(|| {
+        let instance = configured::add_instance(world, clone);
+        part_of(world, instance, name)
+    })
+}
+
 /// One more instance than there may be.
 fn surplus(world: &mut World<'_>, clone: RscIx, name: &ResourceId) -> RscIx {
     let instance = configured::add_instance(world, clone);
     for part in world.leaves(instance).into_iter().chain([instance]) {
         world[part].is_removed = true;
     }
+    part_of(world, instance, name)
+}
+
+/// The part of an instance that is called so.
+fn part_of(world: &World<'_>, instance: RscIx, name: &ResourceId) -> RscIx {
     let part = world.leaves(instance).into_iter().find(|leaf| world[*leaf].id == *name);
     part.unwrap_or(instance)
 }

@@ -10,6 +10,7 @@ mod status;
 mod xml;
 
 use muster_api::cluster::ClusterConfig;
+use muster_api::copies::{TooMany, too_many};
 use muster_api::history::History;
 use muster_api::id::{NodeName, ResourceId};
 use muster_core::schedule::NodeState;
@@ -31,6 +32,9 @@ pub(crate) enum CibError {
         /// Where.
         line: u32,
     },
+    /// A number that nothing can be made of.
+    #[error("{0} (line {1}); nothing was decided")]
+    TooMany(TooMany, u32),
     /// muster does not have that yet.
     #[error("{what} is not supported (line {line}); nothing was decided")]
     Unsupported {
@@ -101,6 +105,10 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
     }
     if let Some(section) = xml::child(configuration, "constraints") {
         constraints::read(section, imported)?;
+    }
+    if let Some(count) = too_many(&imported.config).into_iter().next() {
+        let line = xml::line_of(configuration, count.resource.as_str());
+        return Err(CibError::TooMany(count, line));
     }
     nodes::add_connected(imported);
     nodes::add_base_scores(configuration, imported);

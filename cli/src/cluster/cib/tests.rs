@@ -53,6 +53,26 @@ fn what_the_model_has_not_is_named_with_its_line() {
 }
 
 #[test]
+fn more_copies_than_can_be_looked_at_are_refused_with_the_line() {
+    let clone = |meta: &str| {
+        let resources = format!(
+            r#"<resources><clone id="many"><meta_attributes id="m">{meta}
+            <nvpair id="c" name="clone-max" value="4294967295"/></meta_attributes>
+            <primitive id="d" class="ocf" provider="pacemaker" type="Dummy"/></clone></resources>"#
+        );
+        read(&cib(&resources, ""))
+    };
+    assert!(clone("").is_ok(), "copies that are alike are as many as there are nodes");
+    let refused =
+        clone(r#"<nvpair id="u" name="globally-unique" value="true"/>"#).expect_err("it is refused");
+    assert_eq!(
+        refused.to_string(),
+        "`clone-max` of `many` is `4294967295`, and a clone whose copies are told apart (`globally-unique`) has at \
+         most 1000; lower it (line 4); nothing was decided"
+    );
+}
+
+#[test]
 fn guests_and_the_insides_of_bundles_are_nodes() {
     let configuration = r#"<resources>
         <primitive id="vm" class="ocf" provider="pacemaker" type="Dummy"><meta_attributes id="m">

@@ -20,6 +20,12 @@ pub(super) fn line(element: Element<'_>) -> u32 {
     element.document().text_pos_at(element.range().start).row
 }
 
+/// Where the element stands that has that id.
+pub(super) fn line_of(section: Element<'_>, id: &str) -> u32 {
+    let found = section.descendants().find(|one| one.attribute("id") == Some(id));
+    line(found.unwrap_or(section))
+}
+
 pub(super) fn unsupported(element: Element<'_>, what: impl Into<String>) -> CibError {
     CibError::Unsupported { what: what.into(), line: line(element) }
 }

@@ -5,6 +5,7 @@ use super::resources::clone_id;
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::ClusterConfig;
+use muster_api::copies::too_many;
 use muster_api::id::NodeName;
 use muster_api::resource::{Constraint, OrderKind, Resource};
 use serde_json::{Map, Value};
@@ -17,6 +18,7 @@ pub(super) fn all(
     args: &Map<String, Value>,
 ) {
     check_ids(reader, args);
+    check_counts(reader, config, args);
     check_fencing(reader, config);
     if let Some(nodes) = nodes {
         check_nodes(reader, config, nodes);
@@ -34,9 +36,7 @@ fn check_ids(reader: &mut Reader, args: &Map<String, Value>) {
     for section in ["resources", "groups", "clones", "fence_devices"] {
         let items = args.get(section).and_then(Value::as_array);
         for (index, item) in items.into_iter().flatten().enumerate() {
-            let written = item.get("id").and_then(Value::as_str).map(str::to_string);
-            let usual = || item.get("resource").and_then(Value::as_str).map(clone_id);
-            let Some(id) = written.or_else(usual).filter(|id| !id.contains("{{")) else {
+            let Some(id) = id_of(item).filter(|id| !id.contains("{{")) else {
                 continue;
             };
             if !seen.insert(id.clone()) {
@@ -47,6 +47,29 @@ fn check_ids(reader: &mut Reader, args: &Map<String, Value>) {
             }
         }
     }
+}
+
+/// Of copies that are told apart there must not be more than can be looked at.
+fn check_counts(reader: &mut Reader, config: &ClusterConfig, args: &Map<String, Value>) {
+    for count in too_many(config) {
+        let written = args.get("clones").and_then(Value::as_array).into_iter().flatten();
+        let Some(index) = written.map(id_of).position(|id| id.as_deref() == Some(count.resource.as_str()))
+        else {
+            continue;
+        };
+        let sentence = count.to_string();
+        reader.within("clones", |reader| {
+            reader.at(index, |reader| {
+                reader.within("meta", |reader| reader.within(&count.count, |reader| reader.problem(sentence)))
+            })
+        });
+    }
+}
+
+/// The id that something was given, or that it gets where it was given none.
+fn id_of(item: &Value) -> Option<String> {
+    let written = item.get("id").and_then(Value::as_str).map(str::to_string);
+    written.or_else(|| item.get("resource").and_then(Value::as_str).map(clone_id))
 }
 
 fn check_fencing(reader: &mut Reader, config: &ClusterConfig) {

@@ -115,6 +115,23 @@ fn what_cannot_be_cloned_and_what_belongs_to_a_clone_is_said() {
 }
 
 #[test]
+fn more_copies_than_can_be_looked_at_are_refused() {
+    let found = problems(|value| {
+        value["clones"] = json!([
+            {"resource": "web", "meta": {"clone-max": 4_000_000_000_u32}},
+            {"resource": "other", "meta": {"clone-max": 4_000_000_000_u32, "globally-unique": true}},
+        ]);
+    });
+    assert_eq!(
+        found,
+        [
+            "clones[1].meta.clone-max: `clone-max` of `other-clone` is `4000000000`, and a clone whose copies are told \
+          apart (`globally-unique`) has at most 1000; lower it"
+        ]
+    );
+}
+
+#[test]
 fn wrong_values_name_what_was_expected() {
     let found = problems(|value| {
         value["properties"]["no-quorum-policy"] = json!("freze");
