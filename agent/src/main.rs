@@ -2,6 +2,7 @@
 //! applies steps on this host (`worker`), and for a person on the node it asks the running agent (`status`, `node`,
 //! `resource`, `fence`, …).
 
+mod attribute;
 mod cli;
 mod clock;
 mod control;
@@ -27,5 +28,5 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run(cli::Cli::parse())
+    attribute::run_as_called().unwrap_or_else(|| cli::run(cli::Cli::parse()))
 }

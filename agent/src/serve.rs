@@ -22,7 +22,7 @@ use crate::resource::Executor;
 use crate::seal::Seal;
 use crate::store::Store;
 use crate::watchdog::Watchdog;
-use crate::{host, log};
+use crate::{attribute, host, log};
 use muster_api::cluster::{Cipher, Corosync};
 use muster_api::control::Response;
 use muster_api::corosync_conf;
@@ -111,6 +111,7 @@ pub(crate) fn run(places: Places) -> ExitCode {
 async fn serve(places: Places) -> Result<ExitCode, StartError> {
     let corosync = read_config(&places.config)?;
     let listener = open_socket(&places.socket)?;
+    attribute::offer();
     let (inputs, queue) = unbounded_channel();
     let (effects, orders) = unbounded_channel();
     let address_changes = host::watch_addresses()

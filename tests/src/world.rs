@@ -232,6 +232,9 @@ impl World {
         let Some(agent) = self.machines[index].agent.as_mut() else { return };
         agent.writes.0 +=
             effects.iter().filter(|effect| matches!(effect, Effect::Persist { .. })).count() as u64;
+        if agent.seen.is_quorate {
+            agent.inquorate_since = None;
+        }
         if agent.seen.view != before.view {
             agent.unheard.push_back((agent.writes.0, agent.seen.clone()));
         }

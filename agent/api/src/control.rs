@@ -97,6 +97,14 @@ pub enum Request {
     },
     /// Read corosync.conf again.
     Reload,
+    /// An agent on this node says something of it, or nothing any more: a promotion score, or another attribute that the node
+    /// has until it restarts. Answered as soon as this node knows it.
+    Attribute {
+        /// Its name; of a promotion score `master-` and the resource.
+        name: String,
+        /// Its value; `None` takes it away.
+        value: Option<String>,
+    },
 }
 
 /// An answer.

@@ -112,6 +112,10 @@ pub struct History {
     /// the epoch.
     #[serde(default)]
     pub locks: BTreeMap<NodeName, BTreeMap<ResourceId, u64>>,
+    /// What agents say of a node while it lives, by name: promotion scores (`master-ID`) and others. They count before the
+    /// permanent attributes of the same name.
+    #[serde(default)]
+    pub attributes: BTreeMap<NodeName, BTreeMap<String, String>>,
 }
 
 /// How often a resource failed on a node.

@@ -134,6 +134,9 @@ pub struct ResourceStatus {
     pub state: ResourceState,
     /// Where it is active.
     pub nodes: Vec<NodeName>,
+    /// Where of these it is promoted.
+    #[serde(default)]
+    pub promoted: Vec<NodeName>,
     /// `is-managed`, and no maintenance.
     pub is_managed: bool,
     /// `target-role` is `Stopped`.

@@ -77,6 +77,13 @@ impl Node {
                 let response = self.on_device_vote(now, is_given);
                 return self.reply(client, response);
             }
+            Request::Attribute { name, value } => {
+                if self.executor.set_attribute(&name, value.as_deref()) {
+                    self.report_attribute(&name, value.as_deref());
+                }
+                let generation = self.replica.config.generation;
+                return self.reply(client, Response::Done { generation, note: None });
+            }
             Request::Events { .. } | Request::Reload => {
                 let why = "the agent answers this itself, its core cannot".to_string();
                 return self.reply(client, Response::Refused { why });

@@ -1,4 +1,5 @@
-//! What runs on this node: the orders under way, and the record of what was done here since the agent started. This record
+//! What runs on this node: the orders under way, the record of what was done here since the agent started, and what agents say of
+//! the node. This record
 //! is the truth about this node; every view begins with it.
 
 use crate::effect::Effect;
@@ -18,6 +19,8 @@ use muster_api::id::ResourceId;
 pub(crate) struct Executor {
     orders: BTreeMap<OrderId, Order>,
     pub(crate) history: BTreeMap<ResourceId, Vec<OpRecord>>,
+    /// What agents here say of this node.
+    pub(crate) attributes: BTreeMap<String, String>,
     next_order: u64,
     last_call: u64,
 }
@@ -109,6 +112,15 @@ impl Executor {
         };
         put(records, record.clone());
         Some(record)
+    }
+
+    /// An agent says something of this node, or (`None`) nothing any more. Returns whether that is news.
+    pub(crate) fn set_attribute(&mut self, name: &str, value: Option<&str>) -> bool {
+        let before = match value {
+            Some(value) => self.attributes.insert(name.to_string(), value.to_string()),
+            None => self.attributes.remove(name),
+        };
+        before.as_deref() != value
     }
 
     pub(crate) fn cancel_monitor(&mut self, resource: &ResourceId, interval_ms: u64) -> Effect {

@@ -406,6 +406,25 @@ impl Node {
         lead.is_stale |= !is_success || (is_probe && record.rc != Some(rc::NOT_RUNNING));
     }
 
+    /// A member says what an agent there says of it.
+    pub(crate) fn on_attribute(
+        &mut self,
+        now: Now,
+        from: NodeId,
+        name: alloc::string::String,
+        value: Option<alloc::string::String>,
+    ) {
+        let node = self.name_of(from).clone();
+        let known = self.replica.history.attributes.get(&node).and_then(|attributes| attributes.get(&name));
+        if known == value.as_ref() {
+            return;
+        }
+        self.sequence(now, Command::Attribute { node, name, value }, Vec::new());
+        if let Some(lead) = self.lead.as_mut() {
+            lead.is_stale = true;
+        }
+    }
+
     /// A fencing is confirmed. Where it is of the life that the transition knows, that goes on; the end of an earlier one says
     /// nothing of what happened since.
     pub(crate) fn fencing_confirmed(&mut self, now: Now, target: &NodeName, session: u64) {

@@ -152,6 +152,8 @@ pub(crate) enum Message {
     Ask { view: ViewId, ticket: u64, ask: Ask },
     /// The answer for that client.
     Answer { ticket: u64, answer: Answer },
+    /// An agent on the sender says something of its node, or nothing any more.
+    Attribute { view: ViewId, name: String, value: Option<String> },
 }
 
 /// What a node brings into a view.
@@ -169,6 +171,8 @@ pub(crate) struct Promise {
     pub(crate) state: Option<State>,
     /// What ran here since the agent started, and is under way.
     pub(crate) history: Vec<(ResourceId, Vec<OpRecord>)>,
+    /// What agents say of it.
+    pub(crate) attributes: alloc::collections::BTreeMap<String, String>,
     /// Fencings of views that were not primary.
     pub(crate) provisional: Vec<FenceEntry>,
     /// The uses of fence devices that it drives, or whose results it holds: number and trial.

@@ -362,6 +362,9 @@ impl Node {
             Message::Ask { view, ticket, ask } if self.leads(from, view) => {
                 self.on_ask(now, from, ticket, ask)
             }
+            Message::Attribute { view, name, value } if self.leads(from, view) => {
+                self.on_attribute(now, from, name, value);
+            }
             // Of a view that is not the activated one: whoever sent it will notice.
             Message::Command { .. }
             | Message::Order { .. }
@@ -370,7 +373,8 @@ impl Node {
             | Message::Ack { .. }
             | Message::Ended { .. }
             | Message::Fenced { .. }
-            | Message::Ask { .. } => {}
+            | Message::Ask { .. }
+            | Message::Attribute { .. } => {}
         }
     }
 
@@ -437,6 +441,21 @@ impl Node {
             self.report_record(resource, record);
         }
         self.report_attempts();
+        let said = self.replica.history.attributes.get(&name).cloned().unwrap_or_default();
+        let here = self.executor.attributes.clone();
+        for name in said.keys().filter(|name| !here.contains_key(*name)) {
+            self.report_attribute(name, None);
+        }
+        for (name, value) in here.iter().filter(|(name, value)| said.get(*name) != Some(*value)) {
+            self.report_attribute(name, Some(value.as_str()));
+        }
+    }
+
+    pub(crate) fn report_attribute(&mut self, name: &str, value: Option<&str>) {
+        if let Some(view) = self.membership.view.as_ref().map(|view| view.id) {
+            let (name, value) = (name.into(), value.map(Into::into));
+            self.send(view.coordinator, Message::Attribute { view, name, value });
+        }
     }
 
     fn report_record(&mut self, resource: ResourceId, record: OpRecord) {

@@ -181,6 +181,7 @@ impl Node {
             self.replica.facts.remove(&node.id);
             self.replica.history.nodes.remove(&node.name);
             self.replica.history.failures.remove(&node.name);
+            self.replica.history.attributes.remove(&node.name);
         }
         if corosync.votes_configured() != self.corosync.votes_configured() {
             self.replica.votes.reconfigure();

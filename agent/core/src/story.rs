@@ -131,6 +131,13 @@ impl Node {
                 let text = format!("last_man_standing: {votes} votes are expected from now on");
                 self.note_membership(now, text);
             }
+            Command::Attribute { node, name, value } => {
+                let text = match value {
+                    Some(value) => format!("{name} of {node} is {value}"),
+                    None => format!("{name} of {node} is not set any more"),
+                };
+                self.note(now, "attribute", Level::Info, text, Some(node.clone()), None);
+            }
             Command::Ordered { .. }
             | Command::Cancelled { .. }
             | Command::Cleanup { .. }

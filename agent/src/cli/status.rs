@@ -6,6 +6,7 @@ use super::moment::{ago, utc};
 use super::paint::{Paint, Tone, wrap};
 use muster_api::control::{Request, Response};
 use muster_api::fencing::{FencingRecord, FencingState};
+use muster_api::id::NodeName;
 use muster_api::status::{ClusterStatus, Fact, FailureStatus, NodeStatus, ResourceState, ResourceStatus};
 use std::fmt::Write;
 use std::path::Path;
@@ -135,7 +136,11 @@ fn resources(status: &ClusterStatus, paint: Paint) -> String {
 
 fn resource_lines(resource: &ResourceStatus, width: usize, paint: Paint) -> String {
     let indent = if resource.group.is_some() { 4 } else { 2 };
-    let places: Vec<&str> = resource.nodes.iter().map(|node| node.as_str()).collect();
+    let place = |node: &NodeName| {
+        let role = if resource.promoted.contains(node) { " (promoted)" } else { "" };
+        format!("{node}{role}")
+    };
+    let places: Vec<String> = resource.nodes.iter().map(place).collect();
     let place = if places.is_empty() { String::new() } else { format!(" on {}", places.join(" and ")) };
     let mut line = format!(
         "{:indent$}{:fill$}  {}{place}",
@@ -284,6 +289,7 @@ mod tests {
                 links: Vec::new(),
             }],
             resources: vec![ResourceStatus {
+                promoted: Vec::new(),
                 id: "vip".into(),
                 group: None,
                 agent: "ocf:heartbeat:IPaddr2".into(),

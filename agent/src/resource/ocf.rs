@@ -2,6 +2,7 @@
 
 use super::ended::Ended;
 use super::meta_data::MetaData;
+use crate::attribute;
 use crate::process::{self, Finished, ProcessError, last_line};
 use muster_api::history::{ResourceAction, rc};
 use muster_api::resource::AgentName;
@@ -82,7 +83,9 @@ impl Script {
         let mut command = Command::new(&self.path);
         command
             .env_clear()
-            .env("PATH", PATH)
+            .env("PATH", format!("{}:{PATH}", attribute::FOLDER))
+            .env("HA_SBIN_DIR", attribute::FOLDER)
+            .env("OCF_RESKEY_crm_feature_set", FEATURE_SET)
             .env("LC_ALL", "C")
             .env("OCF_ROOT", ROOT)
             .env("OCF_RA_VERSION_MAJOR", "1")
@@ -97,6 +100,9 @@ impl Script {
         command
     }
 }
+
+/// What agents may expect of the cluster, as Pacemaker counts it: that of its 2.1, which knows promoted roles.
+const FEATURE_SET: &str = "3.19.0";
 
 const REASON_PREFIX: &str = "ocf-exit-reason:";
 

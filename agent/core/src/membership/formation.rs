@@ -6,7 +6,7 @@ use crate::message::{Install, Message, Promise};
 use crate::node::Node;
 use crate::planted::{Bug, planted};
 use crate::quorum::{LastQuorate, Memory, Question, Standing, judge};
-use crate::replica::state::{Cause, NodeFact, Position, State};
+use crate::replica::state::{Cause, FenceEntry, NodeFact, Position, State};
 use crate::time::Now;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -58,6 +58,7 @@ impl Node {
             quorate: self.replica.votes.quorate.clone(),
             state: with_state.then(|| self.replica.clone()),
             history: if planted(Bug::HistoryForgotten) { Vec::new() } else { self.executor.report() },
+            attributes: self.executor.attributes.clone(),
             provisional: entries.cloned().collect(),
             attempts: self.attempts.known(),
             is_leaving: self.wants_to_leave,
@@ -175,6 +176,7 @@ impl Node {
         let present: BTreeSet<NodeId> = proposal.members.iter().map(|member| member.id).collect();
 
         let provisional = self.merge_provisional(&mut state, proposal);
+        forget_unordered(&self.corosync, &mut state, proposal);
         state.close_settled_fencings(now.wall_ms);
         self.set_facts(now, &mut state, &proposal.members);
         self.set_history(&mut state, proposal);
@@ -201,7 +203,7 @@ impl Node {
         let mut numbers = Vec::new();
         for entry in proposal.promises.values().flat_map(|promise| &promise.provisional) {
             let mut entry = entry.clone();
-            let same = |known: &&crate::replica::state::FenceEntry| {
+            let same = |known: &&FenceEntry| {
                 let is_of_same_supply = known.record.device == entry.record.device;
                 known.record.target == entry.record.target
                     && known.record.requested_ms == entry.record.requested_ms
@@ -257,13 +259,14 @@ impl Node {
     fn set_history(&self, state: &mut State, proposal: &Proposal) {
         for (id, promise) in &proposal.promises {
             let name = self.name_of(*id).clone();
+            state.history.attributes.insert(name.clone(), promise.attributes.clone());
             state.history.nodes.insert(name, promise.history.iter().cloned().collect());
         }
     }
 
     /// A device whose driver is gone, or has restarted, may or may not have been used: it is tried again.
     fn lose_track_of_attempts(&self, state: &mut State, proposal: &Proposal) {
-        let knows = |entry: &crate::replica::state::FenceEntry| {
+        let knows = |entry: &FenceEntry| {
             let by = self.corosync.nodes.iter().find(|node| Some(&node.name) == entry.record.by.as_ref());
             let promise = by.and_then(|by| proposal.promises.get(&by.id));
             promise.is_some_and(|promise| promise.attempts.contains(&(entry.record.number, entry.trials)))
@@ -435,6 +438,25 @@ impl Node {
 fn leaving(proposal: &Proposal) -> BTreeSet<NodeId> {
     let asked = proposal.promises.iter().filter(|(_, promise)| promise.is_leaving);
     asked.map(|(id, _)| *id).collect()
+}
+
+/// A supply that is being switched on, as far as is known, by a node that lives on and knows nothing of it: the view ended before
+/// the order was given. It is owed still, and keeps no fencing waiting.
+fn forget_unordered(corosync: &Corosync, state: &mut State, proposal: &Proposal) {
+    let facts = &state.facts;
+    let driver = |entry: &FenceEntry| {
+        let by = corosync.nodes.iter().find(|node| Some(&node.name) == entry.record.by.as_ref())?;
+        proposal.members.iter().find(|member| member.id == by.id)
+    };
+    let is_unknown_to = |entry: &FenceEntry, member: &Member| {
+        let lives_on = facts.get(&member.id).is_some_and(|known| known.session == member.session);
+        let promise = proposal.promises.get(&member.id);
+        let use_of = (entry.record.number, entry.trials);
+        lives_on && promise.is_some_and(|promise| !promise.attempts.contains(&use_of))
+    };
+    state.fencing.retain(|entry| {
+        !entry.is_switching_on() || !driver(entry).is_some_and(|member| is_unknown_to(entry, member))
+    });
 }
 
 /// The target is back before a device was used.

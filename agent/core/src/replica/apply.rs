@@ -41,11 +41,23 @@ impl State {
                 let session = self.fact(*node).session;
                 self.leaving.remove(node);
                 self.facts.insert(*node, NodeFact { fact: Fact::Left, session, is_fresh: true });
+                if let Some(entry) = corosync.nodes.iter().find(|entry| entry.id == *node) {
+                    self.history.attributes.remove(&entry.name);
+                }
             }
+            Command::Attribute { node, name, value } => self.note_attribute(node, name, value.as_deref()),
             // It is no part of the replicated state: each node has it from its own disk.
             Command::TakeConfiguration { .. } => {}
             Command::ExpectVotes(votes) => self.votes.lower(*votes),
         }
+    }
+
+    fn note_attribute(&mut self, node: &NodeName, name: &str, value: Option<&str>) {
+        let attributes = self.history.attributes.entry(node.clone()).or_default();
+        match value {
+            Some(value) => attributes.insert(name.into(), value.into()),
+            None => attributes.remove(name),
+        };
     }
 
     fn note_ordered(&mut self, node: &NodeName, action: &ResourceAction, at_ms: u64) {
@@ -118,6 +130,7 @@ impl State {
         self.facts.insert(id, NodeFact { fact: Fact::Fenced, session, is_fresh: true });
         self.history.nodes.remove(target);
         self.history.failures.remove(target);
+        self.history.attributes.remove(target);
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     ExpectVotes(u32),
     /// All have read the corosync.conf of that digest: it is in force.
     TakeConfiguration { digest: u64 },
+    /// An agent on that node says something of it, or nothing any more.
+    Attribute { node: NodeName, name: String, value: Option<String> },
 }
 
 impl Command {
@@ -47,6 +49,7 @@ impl Command {
             Self::Ordered { .. }
                 | Self::Record { .. }
                 | Self::Cancelled { .. }
+                | Self::Attribute { .. }
                 | Self::Fencing(_)
                 | Self::Leaving { .. }
                 | Self::Left { .. }

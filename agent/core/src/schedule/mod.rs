@@ -140,7 +140,9 @@ pub struct Report {
 ///
 /// After a transition has completed as planned, deciding again gives an empty one.
 pub fn schedule(situation: &Situation<'_>) -> (Transition, Report) {
-    let states = situation.facts.iter().map(|(name, fact)| (name.clone(), NodeState::from(*fact))).collect();
+    let said = |name: &NodeName| situation.history.attributes.get(name).cloned().unwrap_or_default();
+    let state = |name: &NodeName, fact: Fact| NodeState { attributes: said(name), ..NodeState::from(fact) };
+    let states = situation.facts.iter().map(|(name, fact)| (name.clone(), state(name, *fact))).collect();
     let decision = decide(situation, &states);
     (decision.transition, decision.report)
 }

@@ -3,7 +3,7 @@
 use super::decision::{self, Decision};
 use super::graph::{Graph, Task};
 use super::nodes::NodeIx;
-use super::world::{Kind, RscIx, World};
+use super::world::{Kind, Role, RscIx, World};
 use super::{Report, monitors};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -64,6 +64,7 @@ fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
         },
         state: state(world, graph, rsc),
         nodes: nodes.into_iter().map(|node| world[node].name.clone()).collect(),
+        promoted: promoted_nodes(world, rsc).into_iter().map(|node| world[node].name.clone()).collect(),
         is_managed: if members.is_empty() {
             world[rsc].is_managed
         } else {
@@ -72,6 +73,18 @@ fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
         is_disabled: world[rsc].meta.is_disabled,
         why: why(world, graph, rsc),
     }
+}
+
+/// Where an instance is promoted.
+fn promoted_nodes(world: &World<'_>, rsc: RscIx) -> Vec<NodeIx> {
+    let members = world.children(rsc);
+    if members.is_empty() {
+        return if world[rsc].role == Role::Promoted { world[rsc].running_on.clone() } else { Vec::new() };
+    }
+    let mut nodes: Vec<NodeIx> = members.iter().flat_map(|member| promoted_nodes(world, *member)).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
 }
 
 /// Where any member of a group is active.
