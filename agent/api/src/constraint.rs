@@ -275,6 +275,17 @@ pub enum Discovery {
     Exclusive,
 }
 
+impl Discovery {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Never => "never",
+            Self::Exclusive => "exclusive",
+        }
+    }
+}
+
 /// `loss-policy` of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -3,7 +3,7 @@
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::{ClusterConfig, parse_bool};
-use muster_api::constraint::Discovery;
+use muster_api::constraint::{Discovery, RoleName};
 use muster_api::resource::{Constraint, OrderKind, Score};
 use serde_json::{Map, Value};
 
@@ -59,9 +59,11 @@ fn refuse(reader: &mut Reader, map: &Map<String, Value>, keys: &[&str]) {
 
 fn read_location(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let map = reader.mapping(value)?;
-    let later = ["rule", "rules", "role", "pattern", "resource-discovery", "lifetime"];
+    let later = ["rule", "rules", "pattern", "lifetime"];
     refuse(reader, map, &later);
-    reader.known_keys(map, &["id", "resource", "node", "score"], &later);
+    reader.known_keys(map, &["id", "resource", "role", "node", "score", "resource-discovery"], &later);
+    let role = reader.field(map, "role", read_role).flatten();
+    let discovery = reader.field(map, "resource-discovery", read_discovery).flatten();
     let resource = reader.required_text(map, "resource");
     let node = reader.required_text(map, "node");
     let score = read_score(reader, map);
@@ -72,40 +74,41 @@ fn read_location(reader: &mut Reader, value: &Value) -> Option<Constraint> {
         resource: resource.into(),
         node: node.into(),
         score: score?,
-        role: None,
-        discovery: Discovery::Always,
+        role,
+        discovery: discovery.unwrap_or_default(),
         until_ms: None,
     })
 }
 
 fn read_colocation(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let map = reader.mapping(value)?;
-    let later = ["role", "with_role", "influence", "node-attribute", "sets"];
-    refuse(reader, map, &later);
-    reader.known_keys(map, &["id", "resource", "with", "score"], &later);
+    refuse(reader, map, &["sets"]);
+    let own = ["id", "resource", "role", "with", "with_role", "score", "node-attribute", "influence"];
+    reader.known_keys(map, &own, &["sets"]);
     let resource = reader.required_text(map, "resource");
     let with = reader.required_text(map, "with");
     let score = read_score(reader, map);
+    let role = reader.field(map, "role", read_role).flatten();
+    let with_role = reader.field(map, "with_role", read_role).flatten();
+    let node_attribute = reader.text_field(map, "node-attribute");
+    let influence = reader.field(map, "influence", read_flag).flatten();
     let (resource, with) = (resource?, with?);
-    let id = id(reader, map, || format!("colocation-{resource}-with-{with}"));
-    Some(Constraint::Colocation {
-        id,
-        resource: resource.into(),
-        role: None,
-        with: with.into(),
-        with_role: None,
-        score: score?,
-        node_attribute: None,
-        influence: None,
-    })
+    let named = |id: &str, role: Option<RoleName>| match role {
+        Some(role) => format!("{}-{id}", role.name().to_ascii_lowercase()),
+        None => id.to_string(),
+    };
+    let made = || format!("colocation-{}-with-{}", named(&resource, role), named(&with, with_role));
+    let id = id(reader, map, made);
+    let (resource, with) = (resource.into(), with.into());
+    let score = score?;
+    Some(Constraint::Colocation { id, resource, role, with, with_role, score, node_attribute, influence })
 }
 
 fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let map = reader.mapping(value)?;
-    let later = ["sets", "require-all"];
-    refuse(reader, map, &later);
-    let own = ["id", "first", "then", "kind", "symmetrical", "first_action", "then_action"];
-    reader.known_keys(map, &own, &later);
+    refuse(reader, map, &["sets"]);
+    let own = ["id", "first", "then", "kind", "symmetrical", "first_action", "then_action", "require-all"];
+    reader.known_keys(map, &own, &["sets"]);
     let first = reader.required_text(map, "first");
     let then = reader.required_text(map, "then");
     let kind = reader.field(map, "kind", read_kind).flatten().unwrap_or(OrderKind::Mandatory);
@@ -132,7 +135,7 @@ fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
         then_action,
         kind,
         symmetrical: symmetrical.unwrap_or(kind != OrderKind::Serialize),
-        require_all: true,
+        require_all: reader.field(map, "require-all", read_flag).flatten().unwrap_or(true),
     })
 }
 
@@ -157,20 +160,39 @@ fn read_kind(reader: &mut Reader, value: &Value) -> Option<OrderKind> {
     kind
 }
 
+const ACTIONS: [&str; 4] = ["start", "stop", "promote", "demote"];
+
 fn read_action(reader: &mut Reader, value: &Value) -> Option<String> {
     let text = reader.text(value)?;
-    match text.as_str() {
-        "start" | "stop" => Some(text),
-        "promote" | "demote" => {
-            reader.problem(format!("`{text}` needs promotable clones, which are not supported"));
-            None
-        }
-        _ => {
-            reader.problem_with_hint(
-                format!("`{text}` is not `start` or `stop`"),
-                did_you_mean(&text, ["start", "stop"]),
-            );
-            None
-        }
+    if ACTIONS.contains(&text.as_str()) {
+        return Some(text);
     }
+    let listed = ACTIONS.map(|action| format!("`{action}`")).join(", ");
+    reader.problem_with_hint(format!("`{text}` is not one of {listed}"), did_you_mean(&text, ACTIONS));
+    None
+}
+
+/// A role; older names are taken too.
+pub(super) fn read_role(reader: &mut Reader, value: &Value) -> Option<RoleName> {
+    let text = reader.text(value)?;
+    let role = RoleName::parse(&text);
+    if role.is_none() {
+        let roles = [RoleName::Started, RoleName::Stopped, RoleName::Unpromoted, RoleName::Promoted];
+        let listed = roles.map(|role| format!("`{}`", role.name())).join(", ");
+        let hint = did_you_mean(&text, roles.map(RoleName::name));
+        reader.problem_with_hint(format!("`{text}` is not one of {listed}"), hint);
+    }
+    role
+}
+
+fn read_discovery(reader: &mut Reader, value: &Value) -> Option<Discovery> {
+    let text = reader.text(value)?;
+    let known = [Discovery::Always, Discovery::Never, Discovery::Exclusive];
+    let discovery = known.into_iter().find(|one| one.name() == text);
+    if discovery.is_none() {
+        let listed = known.map(|one| format!("`{}`", one.name())).join(", ");
+        let hint = did_you_mean(&text, known.map(Discovery::name));
+        reader.problem_with_hint(format!("`{text}` is not one of {listed}"), hint);
+    }
+    discovery
 }

@@ -76,6 +76,8 @@ pub(super) const PROPERTIES_NOT_YET: &[&str] = &[
 
 /// Meta attributes of resources.
 pub(super) const META: &[Known] = &[
+    ("allow-migrate", Kind::Boolean),
+    ("critical", Kind::Boolean),
     ("failure-timeout", Kind::Duration),
     ("is-managed", Kind::Boolean),
     ("maintenance", Kind::Boolean),
@@ -84,7 +86,7 @@ pub(super) const META: &[Known] = &[
     ("priority", Kind::Score),
     ("requires", Kind::One(&["nothing", "quorum", "fencing"])),
     ("resource-stickiness", Kind::Score),
-    ("target-role", Kind::One(&["Started", "Stopped"])),
+    ("target-role", Kind::One(&["Started", "Stopped", "Unpromoted", "Promoted"])),
 ];
 
 /// Meta attributes of clones, beside those of all resources.
@@ -95,19 +97,17 @@ pub(super) const CLONE_META: &[Known] = &[
     ("globally-unique", Kind::Boolean),
     ("interleave", Kind::Boolean),
     ("ordered", Kind::Boolean),
+    ("promotable", Kind::Boolean),
+    ("promoted-max", Kind::Count),
+    ("promoted-node-max", Kind::Count),
 ];
 
 /// Pacemaker's other meta attributes.
 pub(super) const META_NOT_YET: &[&str] = &[
-    "allow-migrate",
     "allow-unhealthy-nodes",
     "collocated",
     "container-attribute-target",
-    "critical",
     "notify",
-    "promotable",
-    "promoted-max",
-    "promoted-node-max",
     "remote-addr",
     "remote-allow-migrate",
     "remote-connect-timeout",
@@ -125,10 +125,10 @@ pub(super) const OPERATION_DEFAULTS_NOT_YET: &[&str] =
     &["enabled", "interval", "interval-origin", "record-pending", "role", "start-delay"];
 
 /// `on-fail`.
-pub(super) const ON_FAIL: &[&str] = &["ignore", "block", "stop", "restart", "fence", "standby"];
+pub(super) const ON_FAIL: &[&str] = &["ignore", "block", "stop", "restart", "fence", "standby", "demote"];
 
 /// Values of `on-fail` that muster does not have yet.
-pub(super) const ON_FAIL_NOT_YET: &[&str] = &["demote", "migrate", "restart-container"];
+pub(super) const ON_FAIL_NOT_YET: &[&str] = &["migrate", "restart-container"];
 
 /// Checks a name and its value. What is known to Pacemaker and not to muster is refused by name.
 pub(super) fn check(

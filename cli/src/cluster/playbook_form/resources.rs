@@ -258,30 +258,23 @@ fn read_operation(reader: &mut Reader, value: &Value) -> Option<Operation> {
     let timeout_ms = reader.field(map, "timeout", Reader::duration).flatten();
     let on_fail =
         ["on-fail", "on_fail"].into_iter().find_map(|key| reader.field(map, key, read_on_fail).flatten());
-    reader.field(map, "role", refuse_role);
+    let role = reader.field(map, "role", super::constraints::read_role).flatten();
     let enabled = reader.field(map, "enabled", read_bool).flatten().unwrap_or(true);
     let name = name?;
     check_operation_name(reader, &name, interval_ms);
-    Some(Operation { name, interval_ms, timeout_ms, on_fail, role: None, enabled })
+    let role = role.map(|role| role.name().to_string());
+    Some(Operation { name, interval_ms, timeout_ms, on_fail, role, enabled })
 }
 
 fn check_operation_name(reader: &mut Reader, name: &str, interval_ms: u64) {
-    let known = ["start", "stop", "monitor"];
-    let not_yet = [
-        "promote",
-        "demote",
-        "notify",
-        "migrate_to",
-        "migrate_from",
-        "reload",
-        "reload-agent",
-        "validate-all",
-    ];
+    let known = ["start", "stop", "monitor", "promote", "demote", "migrate_to", "migrate_from"];
+    let not_yet = ["notify", "reload", "reload-agent", "validate-all"];
     if not_yet.contains(&name) {
         reader.within("name", |reader| reader.problem(format!("muster does not run `{name}` yet")));
     } else if !known.contains(&name) {
         let hint = did_you_mean(name, known);
-        let sentence = format!("`{name}` is not an operation; expected `start`, `stop` or `monitor`");
+        let listed = known.map(|one| format!("`{one}`")).join(", ");
+        let sentence = format!("`{name}` is not an operation; expected one of {listed}");
         reader.within("name", |reader| reader.problem_with_hint(sentence, hint));
     } else if name != "monitor" && interval_ms > 0 {
         reader.within("interval", |reader| {
@@ -299,23 +292,9 @@ fn read_bool(reader: &mut Reader, value: &Value) -> Option<bool> {
     flag
 }
 
-fn refuse_role(reader: &mut Reader, value: &Value) {
-    if let Some(role) = reader.text(value).filter(|role| !role.eq_ignore_ascii_case("started")) {
-        reader.problem(format!("operations for the role `{role}` are not supported; leave `role` out"));
-    }
-}
-
 fn read_on_fail(reader: &mut Reader, value: &Value) -> Option<OnFail> {
     let text = reader.text(value)?;
-    let on_fail = match text.as_str() {
-        "ignore" => Some(OnFail::Ignore),
-        "block" => Some(OnFail::Block),
-        "stop" => Some(OnFail::Stop),
-        "restart" => Some(OnFail::Restart),
-        "fence" => Some(OnFail::Fence),
-        "standby" => Some(OnFail::Standby),
-        _ => None,
-    };
+    let on_fail = OnFail::parse(&text).filter(|on_fail| ON_FAIL.contains(&on_fail.name()));
     if ON_FAIL_NOT_YET.contains(&text.as_str()) {
         reader.problem(format!("`on-fail` = `{text}` is Pacemaker's; muster does not have it yet"));
     } else if on_fail.is_none() {

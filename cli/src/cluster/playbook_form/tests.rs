@@ -75,10 +75,10 @@ fn misspelt_names_get_the_nearest_known_one() {
 fn what_pacemaker_has_and_muster_has_not_is_refused_by_name() {
     let found = problems(|value| {
         value["properties"]["placement-strategy"] = json!("balanced");
-        value["resources"][0]["meta"] = json!({"allow-migrate": true});
+        value["resources"][0]["meta"] = json!({"remote-node": "guest"});
         value["resources"][0]["operations"] =
-            json!([{"name": "promote"}, {"name": "monitor", "on-fail": "demote"}]);
-        value["clones"] = json!([{"resource": "other", "meta": {"promotable": true}}]);
+            json!([{"name": "notify"}, {"name": "monitor", "on-fail": "restart-container"}]);
+        value["clones"] = json!([{"resource": "other", "meta": {"notify": true}}]);
         value["constraints"]["ticket"] = json!([{"ticket": "t"}]);
     });
     insta::assert_snapshot!(found.join("\n"));
@@ -98,6 +98,58 @@ fn clones_of_primitives_and_of_groups_are_read_and_written_back_the_same() {
     let again =
         read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
     assert_eq!(again.config, declared.config);
+}
+
+#[test]
+fn a_promotable_clone_with_what_follows_its_roles_is_read_and_written_back_the_same() {
+    let mut value = web_cluster();
+    value["resources"].as_array_mut().expect("a list").push(json!({
+        "id": "db", "agent": "ocf:pacemaker:Stateful", "operations": [
+            {"name": "monitor", "interval": "10s", "role": "Promoted", "on-fail": "demote"},
+            {"name": "monitor", "interval": "11s", "role": "Unpromoted"},
+            {"name": "promote", "timeout": "60s"},
+        ],
+    }));
+    value["clones"] = json!([{
+        "resource": "db",
+        "meta": {"promotable": true, "promoted-max": 1, "promoted-node-max": 1, "target-role": "Promoted"},
+    }]);
+    value["constraints"] = json!({
+        "location": [{
+            "resource": "db-clone", "role": "Promoted", "node": "n2", "score": 10, "resource-discovery": "exclusive",
+        }],
+        "colocation": [{"resource": "web", "with": "db-clone", "with_role": "Promoted", "score": "INFINITY"}],
+        "order": [{"first": "db-clone", "then": "web", "first_action": "promote", "then_action": "start"}],
+    });
+    let declared = read(&args(value), &nodes()).expect("the form has no mistakes");
+    let ids: Vec<&str> = declared.config.constraints.iter().map(|constraint| constraint.id()).collect();
+    assert_eq!(
+        ids,
+        [
+            "location-db-clone-n2",
+            "colocation-web-with-promoted-db-clone",
+            "order-promote-db-clone-then-start-web"
+        ]
+    );
+    let again =
+        read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
+    assert_eq!(again.config, declared.config);
+}
+
+#[test]
+fn a_role_that_is_none_names_those_that_are() {
+    let found = problems(|value| {
+        value["constraints"]["location"][0]["role"] = json!("Promotd");
+        value["constraints"]["order"][0]["first_action"] = json!("begin");
+    });
+    assert_eq!(
+        found,
+        [
+            "constraints.location[0].role: `Promotd` is not one of `Started`, `Stopped`, `Unpromoted`, `Promoted` \
+             (did you mean `Promoted`?)",
+            "constraints.order[0].first_action: `begin` is not one of `start`, `stop`, `promote`, `demote`"
+        ]
+    );
 }
 
 #[test]

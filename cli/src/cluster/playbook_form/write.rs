@@ -1,6 +1,7 @@
 //! A configuration as the arguments of a `cluster` task.
 
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::{Discovery, RoleName};
 use muster_api::duration::format_ms;
 use muster_api::resource::{Constraint, Operation, Primitive, Resource};
 use serde_json::{Map, Value, json};
@@ -72,6 +73,9 @@ fn operation(operation: &Operation) -> Value {
     if let Some(on_fail) = operation.on_fail {
         map["on-fail"] = json!(on_fail.name());
     }
+    if let Some(role) = &operation.role {
+        map["role"] = json!(role);
+    }
     if !operation.enabled {
         map["enabled"] = json!(false);
     }
@@ -101,22 +105,50 @@ fn groups(config: &ClusterConfig) -> Value {
         .collect()
 }
 
+fn role_name(role: Option<RoleName>) -> Value {
+    json!(role.map(RoleName::name))
+}
+
 fn constraints(config: &ClusterConfig) -> Value {
     let mut by_kind = json!({});
     for constraint in config.constraints.iter().filter(|constraint| !constraint.id().starts_with("cli-")) {
         let (kind, value) = match constraint {
-            Constraint::Location { id, resource, node, score, .. } => (
-                "location",
-                json!({"id": id, "resource": resource, "node": node, "score": score.to_string()}),
-            ),
-            Constraint::Colocation { id, resource, with, score, .. } => (
-                "colocation",
-                json!({"id": id, "resource": resource, "with": with, "score": score.to_string()}),
-            ),
-            Constraint::Order { id, first, first_action, then, then_action, kind, symmetrical, .. } => {
+            Constraint::Location { id, resource, node, score, role, discovery, .. } => {
+                let map = json!({"id": id, "resource": resource, "node": node, "score": score.to_string()});
+                let map = with(map, "role", role_name(*role));
+                let is_usual = *discovery == Discovery::Always;
+                let discovery = if is_usual { Value::Null } else { json!(discovery.name()) };
+                ("location", with(map, "resource-discovery", discovery))
+            }
+            Constraint::Colocation {
+                id,
+                resource,
+                role,
+                with: other,
+                with_role,
+                score,
+                node_attribute,
+                influence,
+            } => {
+                let map = json!({"id": id, "resource": resource, "with": other, "score": score.to_string()});
+                let map = with(map, "role", role_name(*role));
+                let map = with(map, "with_role", role_name(*with_role));
+                let map = with(map, "node-attribute", json!(node_attribute));
+                ("colocation", with(map, "influence", json!(influence)))
+            }
+            Constraint::Order {
+                id,
+                first,
+                first_action,
+                then,
+                then_action,
+                kind,
+                symmetrical,
+                require_all,
+            } => {
                 let order = json!({
                     "id": id, "first": first, "then": then, "kind": format!("{kind:?}"), "symmetrical": symmetrical,
-                    "first_action": first_action, "then_action": then_action,
+                    "first_action": first_action, "then_action": then_action, "require-all": require_all,
                 });
                 ("order", order)
             }
