@@ -23,17 +23,22 @@ enum Meaning {
     Lost,
 }
 
-/// The records of a resource on a node that say where it is: without migrations that mean nothing any more.
+/// The records of a resource on a node that say where it is: without migrations that mean nothing any more. Whoever went
+/// from here is not here.
 pub(crate) fn records(
     world: &World<'_>,
     (node, id): (NodeIx, &ResourceId),
     all: &[OpRecord],
 ) -> Vec<OpRecord> {
-    let says_something = |record: &&OpRecord| {
+    let of_state = |record: &OpRecord| {
         let meaning = record.peer.as_ref().map(|peer| Case { world, node, peer, id, record }.meaning());
-        !matches!(meaning, Some(Meaning::Nothing | Meaning::LeftBehind))
+        match meaning {
+            Some(Meaning::Nothing) => None,
+            Some(Meaning::LeftBehind) => Some(OpRecord { operation: "stop".into(), ..record.clone() }),
+            _ => Some(record.clone()),
+        }
     };
-    all.iter().filter(says_something).cloned().collect()
+    all.iter().filter_map(of_state).collect()
 }
 
 /// Takes in what the migrations that a node has records of mean for the resource.

@@ -18,6 +18,8 @@ pub(crate) fn is_possible(world: &World<'_>, rsc: RscIx) -> bool {
         && !one.is_failed
         && !one.is_start_pending
         && !one.cannot_migrate
+        // What is left of an earlier one is stopped for real, and that ends before anything starts.
+        && one.left_behind.is_empty()
         && (one.migrating.is_none() || goes_on(world, rsc))
         && world.current_node(rsc).is_some_and(is_clean)
         && one.placed_on.is_some_and(is_clean)

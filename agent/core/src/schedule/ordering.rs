@@ -178,7 +178,9 @@ fn add_configured(world: &World<'_>, graph: &mut Graph, constraint: &Constraint)
         ordered.add(world, graph, *symmetrical);
     }
     if *symmetrical && *kind != OrderKind::Serialize {
-        ordered.add_reverse(world, graph);
+        // An instance that goes leaves others, and what some of them are enough for stays.
+        let kind = if needed > 0 { OrderKind::Optional } else { *kind };
+        Ordered { kind, ..ordered }.add_reverse(world, graph);
     }
 }
 

@@ -95,8 +95,9 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         None if observed.state.is_active() => add_orphan(world, id, &observed),
         None => return,
     };
-    take_in(world, rsc, node, observed);
+    // Where a migration may have taken it comes before the node that tells of it.
     handover::take_in(world, rsc, (node, id), records);
+    take_in(world, rsc, node, observed);
 }
 
 /// What is special about the failures of a connection.

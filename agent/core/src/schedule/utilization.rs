@@ -70,7 +70,7 @@ impl Room {
         let Some(free) = self.free.get_mut(&node) else { return };
         for (name, amount) in need {
             if let Some(left) = free.get_mut(name) {
-                *left += sign * amount;
+                *left = left.saturating_add(sign.saturating_mul(*amount));
             }
         }
     }

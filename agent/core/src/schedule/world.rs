@@ -504,10 +504,10 @@ impl<'a> World<'a> {
 
     /// Where a resource is now: of several nodes the first that is there and clean.
     pub(crate) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
-        if let Some((source, _)) = self[rsc].migrating {
+        let nodes = self.active_nodes(rsc);
+        if let Some((source, _)) = self[rsc].migrating.filter(|(source, _)| nodes.contains(source)) {
             return Some(source);
         }
-        let nodes = self.active_nodes(rsc);
         let is_healthy = |node: &&NodeIx| self[**node].is_online && self[**node].unclean.is_none();
         nodes.iter().find(is_healthy).or(nodes.first()).copied()
     }
