@@ -51,6 +51,36 @@ fn pure_packages_have_no_std_and_few_dependencies() {
     }
 }
 
+/// What stands at the top level, besides the folders that ARCHITECTURE.md names.
+const PLAIN_FILES: &[&str] = &[
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "Makefile",
+    "README.md",
+    "deny.toml",
+    "rustfmt.toml",
+];
+const FOLDERS: &[&str] = &[".cargo", ".ci", "agent", "cli", "inventory", "playbooks", "templates", "tests"];
+
+#[test]
+fn nothing_else_strays_into_the_top_level() {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let Ok(listed) = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+        return;
+    };
+    for file in listed.split_terminator('\0') {
+        let is_known = match file.split_once('/') {
+            Some((folder, _)) => FOLDERS.contains(&folder),
+            None => PLAIN_FILES.contains(&file),
+        };
+        assert!(is_known, "`{file}` has no place in the tree");
+    }
+}
+
 #[test]
 fn every_source_file_says_what_it_is_for() {
     for file in sources() {
