@@ -177,6 +177,7 @@ impl Node {
 
         let provisional = self.merge_provisional(&mut state, proposal);
         forget_unordered(&self.corosync, &mut state, proposal);
+        withdraw_unknown_losses(&self.corosync, &mut state, now.wall_ms);
         state.close_settled_fencings(now.wall_ms);
         self.set_facts(now, &mut state, &proposal.members);
         self.set_history(&mut state, proposal);
@@ -457,6 +458,24 @@ fn forget_unordered(corosync: &Corosync, state: &mut State, proposal: &Proposal)
     state.fencing.retain(|entry| {
         !entry.is_switching_on() || !driver(entry).is_some_and(|member| is_unknown_to(entry, member))
     });
+}
+
+/// Somebody prepared a view with a node that has come back, lost it and wants it fenced. The state that goes on knows nothing of
+/// that view, so the node was given nothing to do in it: it is off, as it was.
+fn withdraw_unknown_losses(corosync: &Corosync, state: &mut State, at_ms: u64) {
+    let is_off = |id: NodeId| {
+        let known = state.facts.get(&id);
+        known.is_some_and(|known| known.is_fresh && matches!(known.fact, Fact::Fenced | Fact::Left))
+    };
+    let off: Vec<_> = corosync.nodes.iter().filter(|node| is_off(node.id)).map(|node| &node.name).collect();
+    let unknown = state.fencing.iter_mut().filter(|entry| {
+        let is_begun = entry.record.state == FencingState::Running;
+        entry.is_open() && entry.cause == Cause::Loss && !is_begun && off.contains(&&entry.record.target)
+    });
+    for entry in unknown {
+        entry.record.state = FencingState::Withdrawn;
+        entry.record.ended_ms = Some(at_ms);
+    }
 }
 
 /// The target is back before a device was used.
