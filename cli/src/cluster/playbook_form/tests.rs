@@ -173,6 +173,7 @@ fn more_copies_than_can_be_looked_at_are_refused() {
             {"resource": "web", "meta": {"clone-max": 4_000_000_000_u32}},
             {"resource": "other", "meta": {"clone-max": 4_000_000_000_u32, "globally-unique": true}},
         ]);
+        value["constraints"] = json!({});
     });
     assert_eq!(
         found,
