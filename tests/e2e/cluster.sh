@@ -153,6 +153,35 @@ expect "no copy is left" wait_until 20 tick_is inactive
 expect "the page is served" wait_until 20 settled
 step_done
 
+promoted_on() { status_json | json "' '.join(next((r['promoted'] for r in s['resources'] if r['id'] == 'db-clone'), []))"; }
+is_promoted_once() { [ "$(promoted_on | wc -w)" = 1 ]; }
+is_promoted_nowhere() { [ -z "$(promoted_on)" ]; }
+is_promoted_elsewhere() { is_promoted_once && [ "$(promoted_on)" != "$1" ]; }
+follows_the_promoted() { [ -n "$(served_by)" ] && [ "$(served_by)" = "$(promoted_on)" ]; }
+score_on() { node "$1" env OCF_RESOURCE_INSTANCE=db /run/musterd/agent-commands/crm_attribute -p -G -q; }
+has_score() { [ "$(score_on "$1")" = "$2" ]; }
+
+step "one copy of a promotable clone is promoted, and the service follows it"
+"$MUSTER" apply -i "$INVENTORY" tests/e2e/promotable.yml >"$WORK/promotable"
+expect "one copy is promoted" wait_until 30 is_promoted_once
+expect "the page is served there" wait_until 20 follows_the_promoted
+was=$(promoted_on)
+expect "its agent has said what it is" wait_until 10 has_score "$was" 10
+expect "the second run is silent" "$MUSTER" plan --detailed-exitcode -i "$INVENTORY" tests/e2e/promotable.yml
+node n1 musterd node standby "$was"
+expect "in standby another copy is promoted" wait_until 30 is_promoted_elsewhere "$was"
+expect "the page is served there" wait_until 20 follows_the_promoted
+node n1 musterd node unstandby "$was"
+expect "the cluster is whole again" wait_until 60 settled
+was=$(promoted_on)
+"$MUSTER" lab crash --name "$LAB_NAME" "$was" >/dev/null
+expect "after a crash another copy is promoted" wait_until 60 is_promoted_elsewhere "$was"
+expect "the page is served there" wait_until 20 follows_the_promoted
+expect "the cluster is whole again" wait_until 90 settled
+"$MUSTER" apply "${options[@]}" >"$WORK/without"
+expect "no copy is left" wait_until 20 is_promoted_nowhere
+step_done
+
 step "names that the cluster does not know"
 expect "an unknown node is refused" refused node n1 musterd node standby n11
 expect "with the nearest name" grep -q n1 "$WORK/refusal"
