@@ -73,12 +73,35 @@ fn key(args: &Args<'_>, view: &View<'_>) -> Result<Vec<u8>, Failure> {
             .read(&path)
             .map_err(|error| Failure::missing(format!("cannot read `{}`: {error}", path.display())));
     }
-    let url =
-        args.text("url").ok_or_else(|| Failure::new("one of the following is required: data, file, url"))?;
+    if let Some(server) = args.text("keyserver") {
+        return received(server, args, view);
+    }
+    let url = args
+        .text("url")
+        .ok_or_else(|| Failure::new("one of the following is required: data, file, url, keyserver"))?;
     let answer = http::get(url, args, view).map_err(Failure::new)?;
     match answer.status {
         200 => Ok(answer.body),
         status => Err(Failure::new(format!("Failed to download key at {url}: {status} {}", answer.reason))),
+    }
+}
+
+/// In a keyring of its own, so that nothing is trusted on the way.
+const RECEIVE: &str = r#"d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT
+gpg --homedir "$d" --batch --keyserver "$1" --recv-keys "$2" >&2 && gpg --homedir "$d" --batch --armor --export "$2""#;
+
+/// The key, from a keyserver.
+fn received(server: &str, args: &Args<'_>, view: &View<'_>) -> Result<Vec<u8>, Failure> {
+    let id =
+        args.text("id").ok_or_else(|| Failure::new("missing parameter(s) required by 'keyserver': id"))?;
+    let ran = view.ask("/bin/sh", &["-c", RECEIVE, "sh", server, id]);
+    let ran = ran.map_err(|error| Failure::new(format!("cannot run gpg: {error}")))?;
+    match ran.is_fine() {
+        true => Ok(ran.stdout),
+        false => Err(Failure::new(format!(
+            "Error fetching key {id} from keyserver: {server}: {}",
+            ran.err().trim()
+        ))),
     }
 }
 

@@ -1,5 +1,8 @@
 //! `apt_repository`: a line `deb …` in the sources of apt, switched on where it is a comment, added where it is nowhere.
 
+mod ppa;
+
+use self::ppa::Ppa;
 use super::placing::{self, Before};
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
@@ -18,16 +21,16 @@ impl Module for AptRepository {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let repo = args.needed("repo")?;
         let is_present = args.text("state") != Some("absent");
-        if repo.starts_with("ppa:") {
-            return Err(Failure::new(format!(
-                "`{repo}` is a short name that only Launchpad resolves; write the line `deb …` of the repository"
-            )));
-        }
-        let wanted = Line::parse(repo)
+        let ppa = repo.strip_prefix("ppa:").map(|name| Ppa::of(name, args, view)).transpose()?;
+        let line = ppa.as_ref().map_or_else(|| repo.to_owned(), Ppa::line);
+        let wanted = Line::parse(&line)
             .source
             .ok_or_else(|| Failure::new(format!("Invalid repository string: {repo}")))?;
         let (mut added, mut removed) = (Vec::new(), Vec::new());
-        let mut whole = Check::unchanged();
+        let mut whole = match ppa.filter(|_| is_present) {
+            Some(ppa) => ppa.key(args, view)?,
+            None => Check::unchanged(),
+        };
         for (path, text) in edited(&wanted, is_present, args, view)? {
             let (before, name) = (Before::at(&path, true, view)?, path.to_string_lossy().into_owned());
             let check = match text {

@@ -13,8 +13,9 @@ impl Module for AsyncStatus {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let id = args.needed("jid")?;
         let path = file(id, view);
-        let job =
-            |failure: Failure| failure.with("ansible_job_id", id).with("started", 1).with("finished", 1);
+        let job = |failure: Failure| {
+            failure.with("ansible_job_id", id).with("started", true).with("finished", true)
+        };
         let read = view.read(&path);
         let read = read.map_err(|_| job(Failure::new("could not find job")))?;
         if args.text("mode") == Some("cleanup") {

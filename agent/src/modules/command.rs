@@ -33,6 +33,7 @@ impl Module for Run {
             return Ok(Check::unchanged());
         }
         let line = command.line();
+        let line = line.trim_end();
         if args.text("creates").is_none() && args.text("removes").is_none() {
             let reason =
                 if view.is_secret() { "a command is not run".into() } else { format!("`{line}` is not run") };

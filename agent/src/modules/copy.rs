@@ -66,7 +66,11 @@ impl Source {
         match view.stat(&src).map_err(unreadable)? {
             None => Err(Failure::missing(format!("source `{}` does not exist on the host", src.display()))),
             Some(stat) if stat.is_directory() => Ok(Self::Tree(args.needed("src").map(PathBuf::from)?)),
-            Some(stat) => Ok(Self::Host(src, stat)),
+            Some(stat) if stat.is_file() => Ok(Self::Host(src, stat)),
+            // A device or a pipe might never end.
+            Some(_) => {
+                Err(Failure::new(format!("Cannot copy invalid source '{}': not a file", src.display())))
+            }
         }
     }
 

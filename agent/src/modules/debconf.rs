@@ -16,8 +16,11 @@ impl Module for Debconf {
             return Ok(Check::unchanged().with("msg", "").with("current", known));
         };
         let kind = args.needed("vtype")?;
+        refuse_mixed_items(args, kind)?;
+        let is_list = args.raw("value").is_some_and(Value::is_array);
         let value = value(args, kind);
-        if known.get(question).and_then(Value::as_str).is_some_and(|known| same(known, &value, kind)) {
+        if known.get(question).and_then(Value::as_str).is_some_and(|known| same(known, &value, kind, is_list))
+        {
             return Ok(Check::unchanged().with("msg", "").with("current", known));
         }
         if kind == "password" && password(package, question, view).is_some_and(|known| known == value) {
@@ -82,14 +85,26 @@ fn value(args: &Args<'_>, kind: &str) -> String {
     if kind == "boolean" { text.to_lowercase() } else { text }
 }
 
-fn same(known: &str, value: &str, kind: &str) -> bool {
+/// The items of a multiple choice are words: a number among them is a mistake of the playbook.
+fn refuse_mixed_items(args: &Args<'_>, kind: &str) -> Result<(), Failure> {
+    let items = args.raw("value").and_then(Value::as_array).filter(|_| kind == "multiselect");
+    match items.and_then(|items| items.iter().find(|item| !item.is_string())) {
+        Some(other) => {
+            Err(Failure::new(format!("Invalid value provided for 'multiselect': {other} is no text")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether debconf has that answer. The order of a list does not matter; a text is compared as it is.
+fn same(known: &str, value: &str, kind: &str, is_list: bool) -> bool {
     let parts = |text: &str| {
         let mut parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
         parts.sort();
         parts
     };
     match kind {
-        "multiselect" => parts(known) == parts(value),
+        "multiselect" if is_list => parts(known) == parts(value),
         "boolean" => known.to_lowercase() == value,
         _ => known == value,
     }

@@ -107,7 +107,9 @@ impl<'a> Target<'a> {
 
     fn file(&self) -> Result<Check, Failure> {
         match &self.stat {
-            Some(stat) if !stat.is_directory() => Ok(self.with_attributes(Check::unchanged(), stat)),
+            Some(stat) if !stat.is_directory() => {
+                self.with_times(self.with_attributes(Check::unchanged(), stat), false)
+            }
             Some(_) => Err(self.refusal("is a directory, and `state: file` makes no file of it")),
             None => Err(Failure::missing(format!(
                 "file ({}) is absent, cannot continue: `state: file` creates nothing; use `state: touch` or module `copy`",
@@ -337,8 +339,12 @@ impl<'a> Target<'a> {
             told("access_time", stat.map(|stat| stat.accessed), accessed),
             told("modification_time", stat.map(|stat| stat.modified), modified),
         ];
-        if check.outcome.diffs.is_empty() {
-            check.outcome.diffs.push(self.diff(changes.into_iter().flatten().collect()));
+        let changes = changes.into_iter().flatten();
+        match check.outcome.diffs.first_mut() {
+            None => check.outcome.diffs.push(self.diff(changes.collect())),
+            // A thing that is new has no times that change.
+            Some(diff) if diff.changes.iter().any(|change| matches!(change, Change::Presence { .. })) => {}
+            Some(diff) => diff.changes.extend(changes),
         }
         check.outcome.changed = true;
         check.operations.push(Operation::SetTimes { path: self.path.clone(), accessed, modified });
@@ -468,6 +474,14 @@ mod tests {
         assert!(outcome.changed);
         trial.changes_once(json!({"path": path, "state": "touch", "access_time": "preserve",
             "modification_time": "200101020304.05"}));
+    }
+
+    #[test]
+    fn times_of_a_file_are_set_without_touching_it() {
+        let trial = Trial::new("file");
+        let path = trial.write("f", "x");
+        let outcome = trial.changes_once(json!({"path": path, "modification_time": "200101020304.05"}));
+        assert_eq!(outcome.result["diff"]["after"]["modification_time"], "2001-01-02 03:04:05");
     }
 
     #[test]

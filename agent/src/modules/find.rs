@@ -222,7 +222,8 @@ impl Filter {
 
     fn has_mode(&self, stat: &Stat, view: &View<'_>) -> bool {
         let Some(wanted) = &self.mode else { return true };
-        let wanted = attributes::mode_of(wanted, stat.mode, stat.is_directory(), view.umask());
+        // What is looked for stands for itself: it is no change of the mode that a file has.
+        let wanted = attributes::mode_of(wanted, 0, stat.is_directory(), view.umask());
         if self.exact_mode { stat.mode == wanted } else { stat.mode & wanted != 0 }
     }
 

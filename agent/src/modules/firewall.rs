@@ -103,7 +103,7 @@ fn in_charge<'a>(args: &Args<'_>, view: &'a View<'a>) -> Result<Option<Box<dyn I
 fn is_planned(name: &str, view: &View<'_>) -> bool {
     view.overlay().has_new_packages()
         && view.overlay().package(name).is_some()
-        && systemctl::unit(name, view).is_ok_and(|unit| unit.is_active)
+        && systemctl::unit(name, systemctl::Owner::System, view).is_ok_and(|unit| unit.is_active)
 }
 
 impl Port {

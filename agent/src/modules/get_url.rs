@@ -193,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn file_of_the_host_is_an_address_too() {
+        let trial = Trial::new("get_url");
+        let url = format!("file://{}", trial.write("f", "muster").display());
+        let outcome = trial.apply(json!({"url": url, "dest": trial.path("copy")}));
+        assert_eq!(outcome.result["msg"], "OK (6 bytes)", "{outcome:?}");
+        assert_eq!(trial.text("copy"), "muster");
+    }
+
+    #[test]
     fn checksums_are_found_in_lists_of_both_kinds() {
         let list = "AA  other\nBB *./f.tar.gz\n";
         assert_eq!(sum_in_list(list, "f.tar.gz").as_deref(), Some("bb"));

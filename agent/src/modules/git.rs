@@ -16,20 +16,37 @@ impl Module for Git {
     }
 
     fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
-        hands.carry_out(&check.operations)?;
+        let said = hands.carry_out(&check.operations)?;
         let mut outcome = check.outcome;
         let view = hands.view();
         let work = Work::of(args, &view)?;
         if !work.is_checked_out() {
             return Ok(outcome);
         }
+        outcome.changed |= said.iter().any(|ran| ran.out().trim_end().ends_with(ARCHIVED));
         let after = work.head()?;
         let before = outcome.result.get("before").and_then(|before| before.as_str()).map(str::to_owned);
         outcome.changed |= before.as_deref() != Some(after.as_str()) && !check.operations.is_empty();
+        if let Some(archive) = args.text("archive") {
+            outcome.result.insert("archive".into(), archive.into());
+        }
         outcome.result.insert("after".into(), after.into());
         Ok(outcome)
     }
 }
+
+/// What the script below says where the archive was not as it shall be.
+const ARCHIVED: &str = "muster: archived";
+/// Writes the archive beside the old one, and keeps the old one where both are the same.
+const ARCHIVE: &str = r#"t="$2.$$"; trap 'rm -f "$t"' EXIT
+git archive --format="$1" --prefix="$3" --output="$t" HEAD || exit 1
+cmp -s "$t" "$2" || { mv -f "$t" "$2" && echo 'muster: archived'; }"#;
+/// The signature of the tag, or else of the commit, must be good, and of one of the fingerprints.
+const VERIFY: &str = r#"v=$1; shift
+said=$(git verify-tag --raw "$v" 2>&1) || said=$(git verify-commit --raw "$v" 2>&1) || { echo "$said" >&2; exit 1; }
+[ $# -eq 0 ] && exit 0
+for print; do case $said in *VALIDSIG*"$print"*) exit 0;; esac; done
+echo "the signature is of none of these: $*" >&2; exit 1"#;
 
 struct Work<'a> {
     args: &'a Args<'a>,
@@ -97,6 +114,42 @@ impl<'a> Work<'a> {
         command
     }
 
+    /// A script that calls git, in the checkout.
+    fn script(&self, script: &str, words: &[&str]) -> Command {
+        let mut command = self.here(&[]);
+        command.program = "/bin/sh".into();
+        command.arguments = ["-c", script, "sh"].iter().chain(words).map(Into::into).collect();
+        command
+    }
+
+    /// The umask, where the task has one. A number is what YAML made of octal digits.
+    fn umask(&self) -> Option<String> {
+        let umask = self.args.raw("umask")?;
+        Some(umask.as_str().map_or_else(|| format!("{:o}", umask.as_u64().unwrap_or(0o22)), str::to_owned))
+    }
+
+    /// A good signature of what was checked out, where the task asks for one.
+    fn verification(&self) -> Option<Operation> {
+        let prints = self.args.list("gpg_allowlist").unwrap_or_default();
+        let version = if self.version.is_empty() { "HEAD" } else { self.version };
+        let words: Vec<&str> = std::iter::once(version).chain(prints.iter().map(String::as_str)).collect();
+        self.args.flag("verify_commit").then(|| run(self.script(VERIFY, &words)))
+    }
+
+    /// The archive of what was checked out.
+    fn archive(&self, check: &mut Check) -> Result<(), Failure> {
+        let Some(path) = self.args.path("archive", self.view) else { return Ok(()) };
+        let name = path.to_string_lossy().into_owned();
+        let format = [(".zip", "zip"), (".tar.gz", "tar.gz"), (".tgz", "tgz"), (".tar", "tar")];
+        let format = format.iter().find(|(ending, _)| name.ends_with(ending)).ok_or_else(|| {
+            Failure::new(format!("Unable to get file extension from archive file name: {name}"))
+        })?;
+        let prefix = self.args.text("archive_prefix").unwrap_or("");
+        check.operations.push(run(self.script(ARCHIVE, &[format.1, &name, prefix])));
+        check.outcome.changed |= !self.view.exists(&path);
+        Ok(())
+    }
+
     fn here(&self, words: &[&str]) -> Command {
         let mut command = self.git(words);
         command.folder = Some(self.dest.clone());
@@ -149,14 +202,26 @@ impl<'a> Work<'a> {
     }
 
     fn check(&self) -> Result<Check, Failure> {
-        if !self.is_checked_out() {
-            return self.clone_it();
-        }
-        if self.args.choice("update") == Some(false) {
+        let mut check = if !self.is_checked_out() {
+            self.clone_it()?
+        } else if self.args.choice("update") == Some(false) {
             let before = self.head()?;
-            return Ok(Check::unchanged().with("before", before.clone()).with("after", before));
+            Check::unchanged().with("before", before.clone()).with("after", before)
+        } else {
+            self.update()?
+        };
+        if self.args.choice("clone") != Some(false) || self.is_checked_out() {
+            check.operations.extend(self.verification());
+            self.archive(&mut check)?;
         }
-        self.update()
+        if let Some(umask) = self.umask() {
+            for operation in &mut check.operations {
+                if let Operation::Run { command, .. } = operation {
+                    *command = command.clone().under_umask(&umask);
+                }
+            }
+        }
+        Ok(check)
     }
 
     fn clone_it(&self) -> Result<Check, Failure> {
@@ -345,6 +410,13 @@ mod tests {
         tagged["version"] = json!("v1");
         assert!(trial.apply(tagged.clone()).changed);
         assert_eq!(trial.text("copy/f"), "1");
-        assert!(!trial.apply(tagged).changed);
+        assert!(!trial.apply(tagged.clone()).changed);
+        tagged["archive"] = json!(trial.path("f.tar"));
+        tagged["archive_prefix"] = json!("inside/");
+        assert!(trial.apply(tagged.clone()).changed, "the archive is new");
+        assert!(trial.text("f.tar").contains("inside/f"));
+        assert!(!trial.apply(tagged.clone()).changed, "the archive is the same");
+        tagged["verify_commit"] = json!(true);
+        assert!(trial.apply(tagged).failed, "nobody has signed it");
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct Group;
 impl Module for Group {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let name = args.needed("name")?;
+        refuse_range_of_local(args, &["gid_min", "gid_max"])?;
         let gid = args.int("gid").map(|gid| number("gid", gid)).transpose()?;
         let there = view.groups().into_iter().find(|group| group.name == name);
         let mut check = match (there, args.text("state")) {
@@ -40,6 +41,15 @@ impl Module for Group {
             outcome.result.insert("gid".into(), group.gid.into());
         }
         Ok(outcome)
+    }
+}
+
+/// The tools for the host's own files take no range: who sets both means something else.
+pub(super) fn refuse_range_of_local(args: &Args<'_>, ranges: &[&str]) -> Result<(), Failure> {
+    let given = ranges.iter().find(|name| args.flag("local") && args.raw(name).is_some());
+    match given {
+        Some(name) => Err(Failure::new(format!("'{name}' can not be used with 'local'"))),
+        None => Ok(()),
     }
 }
 
@@ -123,10 +133,7 @@ fn modify(
 fn refuse_taken(gid: u32, args: &Args<'_>, view: &View<'_>) -> Result<(), Failure> {
     let owner = view.groups().into_iter().find(|group| group.gid == gid);
     match owner.filter(|_| !args.flag("non_unique")) {
-        Some(owner) => Err(Failure::new(format!(
-            "GID '{gid}' already exists with group '{}'; `non_unique: true` shares it",
-            owner.name
-        ))),
+        Some(owner) => Err(Failure::new(format!("GID '{gid}' already exists with group '{}'", owner.name))),
         None => Ok(()),
     }
 }

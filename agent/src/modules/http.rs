@@ -1,7 +1,7 @@
 //! Requests over http and https, for `uri` and `get_url`. Names are resolved without the C library, and
 //! certificates are checked against the host's own authorities where it has any.
 
-use super::{Args, Failure};
+use super::{Args, Failure, ciphers};
 use crate::worker::View;
 use crate::worker::address;
 use base64::Engine;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::config::{Config, RedirectAuthHeaders};
 use ureq::http::{HeaderMap, Method, Request, Uri};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Proxy, ResponseExt};
@@ -62,6 +62,9 @@ pub(super) fn send(
     args: &Args<'_>,
     view: &View<'_>,
 ) -> Result<Answer, String> {
+    if let Some(path) = url.strip_prefix("file://") {
+        return file(url, path, view);
+    }
     let uri: Uri = url.parse().map_err(|error| format!("`{url}` is not an address: {error}"))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(format!("`{url}` is neither http nor https"));
@@ -90,6 +93,20 @@ pub(super) fn send(
             .to_owned(),
         headers: told(response.headers()),
         url: response.get_uri().to_string(),
+        body,
+    })
+}
+
+/// A file of the host, as if a server had sent it.
+fn file(url: &str, path: &str, view: &View<'_>) -> Result<Answer, String> {
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let body = view.read(Path::new(path)).map_err(|error| format!("`{path}` cannot be read: {error}"))?;
+    Ok(Answer {
+        status: 200,
+        reason: "OK".to_owned(),
+        headers: Map::new(),
+        content_type: String::new(),
+        url: url.to_owned(),
         body,
     })
 }
@@ -148,7 +165,24 @@ fn tls(args: &Args<'_>, view: &View<'_>) -> Result<TlsConfig, String> {
     };
     let roots =
         authorities.map_or(RootCerts::WebPki, |certificates| RootCerts::Specific(Arc::new(certificates)));
-    Ok(TlsConfig::builder().disable_verification(!checks).root_certs(roots).build())
+    let mut builder = TlsConfig::builder().disable_verification(!checks).root_certs(roots);
+    if let Some(list) = args.list("ciphers").filter(|list| !list.is_empty()) {
+        builder = builder.unversioned_rustls_crypto_provider(ciphers::provider(&list)?);
+    }
+    if let Some(path) = args.path("client_cert", view) {
+        let key = args.path("client_key", view).unwrap_or_else(|| path.clone());
+        builder = builder.client_cert(Some(client(&path, &key, view)?));
+    }
+    Ok(builder.build())
+}
+
+/// The certificate that this side shows, and its key: of one file, or of two.
+fn client(path: &Path, key: &Path, view: &View<'_>) -> Result<ClientCert, String> {
+    let chain =
+        certificates(path, view).ok_or_else(|| format!("`{}` has no certificates", path.display()))?;
+    let pem = view.read(key).map_err(|error| format!("`{}` cannot be read: {error}", key.display()))?;
+    let key = PrivateKey::from_pem(&pem).map_err(|_| format!("`{}` has no private key", key.display()))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
 }
 
 fn certificates(path: &Path, view: &View<'_>) -> Option<Vec<ureq::tls::Certificate<'static>>> {

@@ -11,6 +11,7 @@ mod attributes;
 mod authorized_key;
 mod blockinfile;
 mod checksum;
+mod ciphers;
 mod cluster;
 mod command;
 mod copy;
@@ -55,6 +56,7 @@ mod ping;
 mod pip;
 mod placing;
 mod replace;
+mod rpm_key;
 mod script;
 mod selinux;
 mod service;
@@ -63,8 +65,10 @@ mod setup;
 mod slurp;
 mod stat;
 mod storage;
+mod subversion;
 mod sysctl;
 mod systemctl;
+mod sysvinit;
 mod tempfile;
 mod timezone;
 mod ufw;
@@ -73,6 +77,7 @@ mod uri;
 mod user;
 mod wait_for;
 mod words;
+mod yum_repository;
 mod zip;
 
 use extended::Extended;
@@ -170,6 +175,10 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "firewalld" => &firewalld_rule::Firewalld,
         "mount_facts" => &mount_facts::MountFacts,
         "git" => &git::Git,
+        "subversion" => &subversion::Subversion,
+        "rpm_key" => &rpm_key::RpmKey,
+        "sysvinit" => &sysvinit::SysVInit,
+        "yum_repository" => &Extended(yum_repository::YumRepository),
         "pip" => &pip::Pip,
         "iptables" => &iptables::Iptables,
         "apt_key" => &apt_key::AptKey,

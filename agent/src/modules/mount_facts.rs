@@ -5,6 +5,8 @@ use super::{Args, Check, Failure, Module, glob};
 use crate::worker::View;
 use rustix::fs::statvfs;
 use serde_json::{Map, Value, json};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 pub(super) struct MountFacts;
 
@@ -15,24 +17,62 @@ impl Module for MountFacts {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let mut points: Map<String, Value> = Map::new();
         let mut all = Vec::new();
-        for source in sources(args) {
-            for line in view.text(&source).lines() {
-                let Some(entry) = entry(line, &source).filter(|entry| is_wanted(entry, args)) else {
-                    continue;
-                };
-                let entry = with_sizes(entry);
-                all.push(entry.clone());
-                let mount = entry["mount"].as_str().unwrap_or_default().to_owned();
-                // The first source that knows a place has the word.
-                points.entry(mount).or_insert(entry);
-            }
-        }
         let mut check = Check::unchanged();
+        for entry in entries(args, view)?.into_iter().filter(|entry| is_wanted(entry, args)) {
+            let mount = entry["mount"].as_str().unwrap_or_default().to_owned();
+            let (entry, is_late) = with_sizes(entry, args);
+            if is_late {
+                let sentence = format!("Timed out getting extra information for mount '{mount}'");
+                match args.text("on_timeout") {
+                    Some("ignore") => {}
+                    Some("warn") => check.outcome.warnings.push(sentence),
+                    _ => return Err(Failure::new(sentence)),
+                }
+                continue;
+            }
+            all.push(entry.clone());
+            // The first source that knows a place has the word.
+            points.entry(mount).or_insert(entry);
+        }
         check.outcome.facts.insert("mount_points".into(), points.into());
         let aggregates = if args.flag("include_aggregate_mounts") { all } else { Vec::new() };
         check.outcome.facts.insert("aggregate_mounts".into(), aggregates.into());
         Ok(check)
     }
+}
+
+/// What all sources tell, in their order.
+fn entries(args: &Args<'_>, view: &View<'_>) -> Result<Vec<Value>, Failure> {
+    let binary = args.text("mount_binary").filter(|binary| !binary.is_empty());
+    let sources = sources(args);
+    let mut entries = Vec::new();
+    let is_binary = |source: &String| source == "mount" || Some(source.as_str()) == binary;
+    for source in sources.iter().filter(|source| !is_binary(source)) {
+        entries.extend(view.text(source).lines().filter_map(|line| entry(line, source)));
+    }
+    // Hosts without such files are asked through the program.
+    let lacks_files = sources.iter().any(|source| DYNAMIC.contains(&source.as_str()))
+        && !DYNAMIC.iter().any(|source| !view.text(source).is_empty());
+    if let Some(binary) = binary.filter(|_| lacks_files || sources.iter().any(is_binary)) {
+        let asked = view.ask(&view.expand(binary), &[]);
+        let asked = asked.map_err(|error| Failure::new(format!("cannot run `{binary}`: {error}")))?;
+        entries.extend(asked.out().lines().filter_map(|line| spoken(line, binary)));
+    }
+    Ok(entries)
+}
+
+/// A line of mount(8): `DEVICE on PLACE type TYPE (OPTIONS)`.
+fn spoken(line: &str, source: &str) -> Option<Value> {
+    let (device, rest) = line.split_once(" on ")?;
+    let (mount, rest) = rest.split_once(" type ")?;
+    let (kind, options) = rest.split_once(" (")?;
+    Some(json!({
+        "device": device,
+        "mount": mount,
+        "fstype": kind,
+        "options": options.trim_end_matches(')'),
+        "ansible_context": {"source": source, "source_data": line},
+    }))
 }
 
 fn sources(args: &Args<'_>) -> Vec<String> {
@@ -76,9 +116,21 @@ fn is_wanted(entry: &Value, args: &Args<'_>) -> bool {
     fits("devices", "device") && fits("fstypes", "fstype")
 }
 
-fn with_sizes(mut entry: Value) -> Value {
+/// How full it is, and whether it took longer to tell than the task waits for.
+fn with_sizes(mut entry: Value, args: &Args<'_>) -> (Value, bool) {
     let mount = entry["mount"].as_str().unwrap_or_default().to_owned();
-    if let Ok(stat) = statvfs(mount.as_str()) {
+    let patience = args.raw("timeout").and_then(Value::as_f64).map(|seconds| seconds.clamp(0.0, 1e9));
+    let (sender, answer) = std::sync::mpsc::channel();
+    // A file server that is gone lets nobody go who asks: whoever does is left behind.
+    std::thread::spawn(move || sender.send(statvfs(mount.as_str())));
+    let stat = match patience {
+        Some(seconds) => answer.recv_timeout(Duration::from_secs_f64(seconds)),
+        None => answer.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    };
+    if matches!(stat, Err(RecvTimeoutError::Timeout)) {
+        return (entry, true);
+    }
+    if let Ok(Ok(stat)) = stat {
         entry["block_size"] = json!(stat.f_bsize);
         entry["block_total"] = json!(stat.f_blocks);
         entry["block_available"] = json!(stat.f_bavail);
@@ -90,5 +142,17 @@ fn with_sizes(mut entry: Value) -> Value {
         entry["size_available"] = json!(stat.f_frsize * stat.f_bavail);
     }
     entry["uuid"] = entry.get("uuid").cloned().unwrap_or_else(|| "N/A".into());
-    entry
+    (entry, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spoken;
+
+    #[test]
+    fn lines_of_mount_are_read() {
+        let entry = spoken("/dev/sda1 on /srv/a b type ext4 (rw,noatime)", "mount").expect("an entry");
+        assert_eq!((&entry["mount"], &entry["fstype"]), (&"/srv/a b".into(), &"ext4".into()));
+        assert_eq!(entry["options"], "rw,noatime");
+    }
 }

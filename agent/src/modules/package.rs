@@ -4,6 +4,7 @@ use super::apt::Apt;
 use super::dnf::Dnf;
 use super::{Args, Check, Failure, Module};
 use crate::worker::{Hands, View};
+use muster_api::module::ArgProblem;
 use muster_api::outcome::Outcome;
 use serde_json::{Map, Value};
 
@@ -19,6 +20,18 @@ impl Module for Package {
         let (manager, values) = in_charge(args, &hands.view())?;
         manager.apply(&Args { values: &values }, check, hands)
     }
+}
+
+fn refusal(module: &str, problems: &[ArgProblem]) -> Failure {
+    let sentences = problems.iter().map(|problem| match problem {
+        ArgProblem::Unknown { name } => format!("Unsupported parameters for ({module}) module: {name}"),
+        ArgProblem::Unsupported { name } => format!("`{module}`: the argument `{name}` is not supported"),
+        ArgProblem::Missing { name } => format!("missing required arguments: {name}"),
+        ArgProblem::BadValue { name, expected } => format!("`{module}`: `{name}` must be {expected}"),
+        ArgProblem::Twice { name } => format!("`{module}`: `{name}` is given under two names"),
+        ArgProblem::Rule { sentence, .. } => sentence.clone(),
+    });
+    Failure::new(sentences.collect::<Vec<_>>().join("; "))
 }
 
 /// The module for the host's package manager, and its arguments.
@@ -40,8 +53,6 @@ fn in_charge(args: &Args<'_>, view: &View<'_>) -> Result<(&'static dyn Module, M
     let spec = muster_api::module::find(name)
         .ok_or_else(|| Failure::new(format!("module `{name}` has no table")))?;
     let values = muster_api::module::coerce(spec, &values);
-    let values = values.map_err(|problems| {
-        Failure::new(format!("module `{name}` does not take these arguments: {problems:?}"))
-    })?;
+    let values = values.map_err(|problems| refusal(name, &problems))?;
     Ok((manager, values))
 }

@@ -27,7 +27,10 @@ impl Module for Pip {
                 let mut command = pip.clone();
                 command.arguments.extend(words.into_iter().map(Into::into));
                 command.folder = args.path("chdir", view);
-                operations.push(run(command));
+                operations.push(run(match args.text("umask") {
+                    Some(umask) => command.under_umask(umask),
+                    None => command,
+                }));
                 let after = if state == "absent" { "absent" } else { "installed" };
                 let change = Change::Presence { before: "different".into(), after: after.into() };
                 let name = wanted.names.join(" ");

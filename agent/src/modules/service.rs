@@ -1,6 +1,6 @@
 //! `service` and `systemd`: starts, stops, enables and masks a unit.
 
-use super::systemctl::{self, Unit};
+use super::systemctl::{self, Owner, Unit};
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
 use crate::worker::{Operation, Prediction, UnitStart, View};
@@ -18,6 +18,9 @@ impl Module for Service {
                 "`use` is `{manager}`: muster knows no other service manager than systemd"
             )));
         }
+        let owner = Owner::of(args.text("scope"));
+        let systemctl =
+            |words: &[&str], brings| Operation::Run { command: owner.systemctl(words, view), brings };
         let mut check = Check::unchanged();
         let unused =
             ["pattern", "runlevel", "arguments"].into_iter().filter(|name| args.text(name).is_some());
@@ -30,8 +33,8 @@ impl Module for Service {
             check.operations.push(systemctl(&["daemon-reload"], vec![Prediction::UnitsReloaded]));
         }
         let Some(name) = args.text("name") else { return Ok(check) };
-        let unit = systemctl::unit(name, view)?;
-        let mut planner = Planner { unit: &unit, args, check, changes: Vec::new() };
+        let unit = systemctl::unit(name, owner, view)?;
+        let mut planner = Planner { unit: &unit, owner, args, view, check, changes: Vec::new() };
         planner.mask();
         planner.enable();
         planner.run()?;
@@ -39,13 +42,11 @@ impl Module for Service {
     }
 }
 
-fn systemctl(words: &[&str], brings: Vec<Prediction>) -> Operation {
-    Operation::Run { command: Command::new("systemctl", words), brings }
-}
-
 struct Planner<'a> {
     unit: &'a Unit,
+    owner: Owner,
     args: &'a Args<'a>,
+    view: &'a View<'a>,
     check: Check,
     changes: Vec<Change>,
 }
@@ -62,8 +63,9 @@ impl Planner<'_> {
             words.insert(1, "--no-block");
         }
         words.push(&self.unit.name);
-        let brings = vec![Prediction::Unit { name: self.unit.name.clone(), start }];
-        self.check.operations.push(systemctl(&words, brings));
+        let brings = vec![Prediction::Unit { name: self.owner.key(&self.unit.name), start }];
+        let command = self.owner.systemctl(&words, self.view);
+        self.check.operations.push(Operation::Run { command, brings });
     }
 
     fn mask(&mut self) {
@@ -145,7 +147,7 @@ impl Planner<'_> {
     }
 
     fn finish(self, written: &str) -> Check {
-        let Planner { unit, args, mut check, changes } = self;
+        let Planner { unit, args, mut check, changes, .. } = self;
         let is_enabled = args.choice("enabled").unwrap_or(unit.is_enabled);
         let state = match args.text("state") {
             Some("stopped") => "stopped",

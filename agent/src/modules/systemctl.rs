@@ -2,8 +2,62 @@
 
 use super::Failure;
 use crate::worker::View;
+use crate::worker::process::Command;
 use serde_json::{Map, Value};
 use std::path::Path;
+
+/// Whose systemd is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The host's.
+    System,
+    /// That of the user as whom the step runs.
+    User,
+    /// What every user's systemd will do: units can be enabled there, and not started.
+    AllUsers,
+}
+
+impl Owner {
+    /// What the argument `scope` says.
+    pub(super) fn of(scope: Option<&str>) -> Self {
+        match scope {
+            Some("user") => Self::User,
+            Some("global") => Self::AllUsers,
+            _ => Self::System,
+        }
+    }
+
+    /// The options of systemctl.
+    pub(super) const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::System => &[],
+            Self::User => &["--user"],
+            Self::AllUsers => &["--global"],
+        }
+    }
+
+    /// A call of systemctl. A user's systemd is found through a folder that not every session names.
+    pub(super) fn systemctl(self, words: &[&str], view: &View<'_>) -> Command {
+        let words: Vec<&str> = self.options().iter().chain(words).copied().collect();
+        let mut command = Command::new("systemctl", &words);
+        command.environment.extend(view.environment().clone());
+        command.deadline = view.deadline();
+        if self == Self::User && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            let folder = format!("/run/user/{}", rustix::process::geteuid().as_raw());
+            command.environment.entry("XDG_RUNTIME_DIR".to_owned()).or_insert(folder);
+        }
+        command
+    }
+
+    /// The name under which predictions about a unit are kept.
+    pub(super) fn key(self, unit: &str) -> String {
+        match self {
+            Self::System => unit.to_owned(),
+            Self::User => format!("user/{unit}"),
+            Self::AllUsers => format!("global/{unit}"),
+        }
+    }
+}
 
 /// A unit as a step finds it.
 #[derive(Debug, Clone)]
@@ -42,34 +96,57 @@ pub(super) fn full_name(name: &str) -> String {
 }
 
 /// The unit of that name, or a failure that says that there is none.
-pub(super) fn unit(name: &str, view: &View<'_>) -> Result<Unit, Failure> {
+pub(super) fn unit(name: &str, owner: Owner, view: &View<'_>) -> Result<Unit, Failure> {
     let name = full_name(name);
-    let status = show(&name, view)?;
+    if owner == Owner::AllUsers {
+        return Ok(of_all_users(name, view));
+    }
+    let status = show(&name, owner, view)?;
     let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("");
     let mut unit = match text("LoadState") {
         "not-found" | "error" | "bad-setting" | "" => unknown(&name, text("LoadState"), view)?,
         load => Unit {
             name: text("Id").to_owned(),
             is_active: matches!(text("ActiveState"), "active" | "activating" | "reloading" | "refreshing"),
-            is_enabled: is_enabled(&name, text("UnitFileState"), view),
+            is_enabled: is_enabled(&name, text("UnitFileState"), owner, view),
             is_masked: load == "masked",
             cannot_start: None,
             status: Map::new(),
         },
     };
-    if text("ConditionResult") == "no" && !unit.is_active {
+    if text("ConditionResult") == "no" && !unit.is_active && owner == Owner::System {
         unit.cannot_start = lasting_condition(&name, view);
     }
     unit.status = status;
-    let planned = view.overlay().unit(&unit.name);
+    Ok(planned(unit, owner, view))
+}
+
+/// As earlier steps of a plan would have left it.
+fn planned(mut unit: Unit, owner: Owner, view: &View<'_>) -> Unit {
+    let planned = view.overlay().unit(&owner.key(&unit.name));
     unit.is_active = planned.active.unwrap_or(unit.is_active);
     unit.is_enabled = planned.enabled.unwrap_or(unit.is_enabled);
     unit.is_masked = planned.masked.unwrap_or(unit.is_masked);
-    Ok(unit)
+    unit
 }
 
-fn show(name: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
-    let asked = view.ask("systemctl", &["show", "--no-pager", "--", name]);
+/// For all users there is nothing that runs: only whether it is enabled can be asked.
+fn of_all_users(name: String, view: &View<'_>) -> Unit {
+    let asked = Owner::AllUsers.systemctl(&["is-enabled", "--", &name], view).run();
+    let said = asked.map(|ran| ran.out().trim().to_owned()).unwrap_or_default();
+    let unit = Unit {
+        name,
+        is_active: false,
+        is_enabled: matches!(said.as_str(), "enabled" | "static"),
+        is_masked: said == "masked",
+        cannot_start: Some("systemd of all users starts nothing".to_owned()),
+        status: Map::new(),
+    };
+    planned(unit, Owner::AllUsers, view)
+}
+
+fn show(name: &str, owner: Owner, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
+    let asked = owner.systemctl(&["show", "--no-pager", "--", name], view).run();
     let ran = asked.map_err(|error| {
         Failure::new(format!("cannot run `systemctl`: {error}; muster knows no other service manager yet"))
     })?;
@@ -86,18 +163,18 @@ fn show(name: &str, view: &View<'_>) -> Result<Map<String, Value>, Failure> {
 }
 
 /// As `systemctl is-enabled` sees it: also what needs no enabling counts.
-fn is_enabled(name: &str, file_state: &str, view: &View<'_>) -> bool {
+fn is_enabled(name: &str, file_state: &str, owner: Owner, view: &View<'_>) -> bool {
+    let ask = |words: &[&str]| owner.systemctl(words, view).run();
     match file_state {
         "enabled" | "static" | "transient" => true,
         // Until the next start only: Ansible takes that for not enabled.
         "enabled-runtime" | "disabled" | "masked" | "masked-runtime" | "linked" | "linked-runtime"
         | "bad" => false,
         // A unit that others enable is enabled where it has links of its own: they are told below the word.
-        "indirect" | "alias" => view
-            .ask("systemctl", &["is-enabled", "--full", "--", name])
+        "indirect" | "alias" => ask(&["is-enabled", "--full", "--", name])
             .is_ok_and(|ran| ran.is_fine() && ran.out().lines().count() > 1),
         // What comes from an init script is enabled by its links.
-        _ => view.ask("systemctl", &["is-enabled", "--quiet", "--", name]).is_ok_and(|ran| ran.is_fine()),
+        _ => ask(&["is-enabled", "--quiet", "--", name]).is_ok_and(|ran| ran.is_fine()),
     }
 }
 

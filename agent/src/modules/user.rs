@@ -1,11 +1,16 @@
-//! `user`: creates, changes and removes a user, with shadow's own tools.
+//! `user`: creates, changes and removes a user, with shadow's own tools. They know the host's own files only, which is
+//! what `local` asks for.
 
-use super::group::{next_gid, number};
+mod home;
+mod ssh_key;
+
+use super::group::{next_gid, number, refuse_range_of_local};
 use super::{Args, Check, Failure, Module};
 use crate::worker::accounts::{Group, User as Account};
 use crate::worker::process::Command;
-use crate::worker::{Attributes, Operation, Prediction, View};
+use crate::worker::{Attributes, Hands, Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
+use muster_api::outcome::Outcome;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +19,7 @@ pub(super) struct User;
 impl Module for User {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let name = args.needed("name")?;
+        refuse_range_of_local(args, &["uid_min", "uid_max", "umask"])?;
         let there = view.users().into_iter().find(|user| user.name == name);
         let is_absent = args.text("state") == Some("absent");
         let (check, user) = match there {
@@ -24,13 +30,35 @@ impl Module for User {
         };
         let mut check = check;
         check.outcome.warnings.extend(args.text("password").and_then(doubtful));
+        check.outcome.warnings.extend(append_of_nothing(args));
         let mut check = check.with("name", name).with("state", if is_absent { "absent" } else { "present" });
         if let Some(user) = user {
-            ssh_key(&user, args, view, &mut check)?;
+            ssh_key::make(&user, args, view, &mut check)?;
             check = told(check, &user, args);
         }
         Ok(check)
     }
+
+    fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
+        hands.carry_out(&check.operations)?;
+        let mut outcome = check.outcome;
+        let name = args.needed("name")?;
+        // What was predicted is what most hosts do; this is what the host has done.
+        if let Some(user) = hands.view().users().into_iter().find(|user| user.name == name) {
+            outcome.result.extend([("uid".into(), user.uid.into()), ("group".into(), user.gid.into())]);
+            outcome.result.extend([("home".into(), user.home.into()), ("shell".into(), user.shell.into())]);
+        }
+        ssh_key::tell(args, &hands.view(), &mut outcome.result);
+        Ok(outcome)
+    }
+}
+
+/// A warning where `append` has nothing to do.
+fn append_of_nothing(args: &Args<'_>) -> Option<String> {
+    let is_lost = args.flag("append") && args.list("groups").is_none();
+    is_lost.then(|| {
+        "'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.".to_owned()
+    })
 }
 
 /// A warning where the password can hardly be crypt(5) text.
@@ -290,6 +318,10 @@ fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Opt
         changes.push(Change::Attribute { attribute: "password aging".into(), before, after });
     }
     operations.extend(aged);
+    if let Some(made) = home::missing(&found.after, args, view) {
+        operations.extend(made.operations);
+        changes.push(made.change);
+    }
     let check = if changes.is_empty() {
         Check::unchanged()
     } else {
@@ -340,6 +372,8 @@ struct Shadow {
     warn: String,
     inactive: String,
     expires: String,
+    /// The file may be read, and has no line for the user.
+    is_without_line: bool,
 }
 
 impl Shadow {
@@ -349,7 +383,15 @@ impl Shadow {
         let fields: Vec<&str> = line.unwrap_or("").split(':').collect();
         let field = |index: usize| fields.get(index).copied().unwrap_or("").to_owned();
         let password = line.map(|_| field(1));
-        Self { password, min: field(3), max: field(4), warn: field(5), inactive: field(6), expires: field(7) }
+        Self {
+            min: field(3),
+            max: field(4),
+            warn: field(5),
+            inactive: field(6),
+            expires: field(7),
+            is_without_line: password.is_none() && !text.is_empty(),
+            password,
+        }
     }
 }
 
@@ -358,7 +400,8 @@ fn expiry_difference(args: &Args<'_>, shadow: &Shadow, found: &mut Differences) 
     if let Some(seconds) = args.raw("expires").and_then(serde_json::Value::as_f64) {
         let days =
             if seconds < 0.0 { String::new() } else { format!("{}", (seconds / 86_400.0).floor() as i64) };
-        if days != shadow.expires {
+        // A user without a line in shadow(5) gets one.
+        if days != shadow.expires || shadow.is_without_line {
             found.note("expires", shadow.expires.clone(), expiry_date(seconds), &["-e"]);
         }
     }
@@ -443,58 +486,6 @@ fn aging(name: &str, args: &Args<'_>, shadow: Option<&Shadow>) -> Vec<Operation>
     vec![Operation::Run { command: command.argument(name), brings: Vec::new() }]
 }
 
-/// A key pair is made where there is none; an old one is never replaced.
-fn ssh_key(user: &Account, args: &Args<'_>, view: &View<'_>, check: &mut Check) -> Result<(), Failure> {
-    if !args.flag("generate_ssh_key") {
-        return Ok(());
-    }
-    let kind = args.text("ssh_key_type").unwrap_or("rsa");
-    let file = args.text("ssh_key_file").map_or_else(|| format!(".ssh/id_{kind}"), str::to_owned);
-    let path = Path::new(&user.home).join(view.expand(&file));
-    check.outcome.result.insert("ssh_key_file".into(), path.to_string_lossy().into());
-    if view.exists(&path) {
-        let public = view.text(&format!("{}.pub", path.display()));
-        check.outcome.result.insert("ssh_public_key".into(), public.trim().into());
-        return Ok(());
-    }
-    let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-    let host = view.text("/proc/sys/kernel/hostname");
-    let comment = args
-        .text("ssh_key_comment")
-        .unwrap_or("ansible-generated on $HOSTNAME")
-        .replace("$HOSTNAME", host.trim());
-    let mut words = vec![
-        "-q".to_owned(),
-        "-t".into(),
-        kind.into(),
-        "-C".into(),
-        comment,
-        "-f".into(),
-        path.to_string_lossy().into_owned(),
-    ];
-    words.extend(["-N".into(), args.text("ssh_key_passphrase").unwrap_or("").to_owned()]);
-    if let Some(bits) = args.int("ssh_key_bits") {
-        words.extend(["-b".into(), bits.to_string()]);
-    }
-    // As the user, so that folder and files are the user's own.
-    let quote = |word: &String| format!("'{}'", word.replace('\'', r"'\''"));
-    let line = format!(
-        "umask 077; mkdir -p {} && ssh-keygen {}",
-        quote(&folder.to_string_lossy().into_owned()),
-        words.iter().map(quote).collect::<Vec<_>>().join(" ")
-    );
-    let command = Command::new("runuser", &["-u", &user.name, "--", "/bin/sh", "-c", &line]);
-    check.operations.push(Operation::Run { command, brings: Vec::new() });
-    let change = Change::Presence { before: "absent".into(), after: "key pair".into() };
-    check.outcome.diffs.push(Diff {
-        kind: "file".into(),
-        name: path.to_string_lossy().into_owned(),
-        changes: vec![change],
-    });
-    check.outcome.changed = true;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use crate::worker::trial::Trial;
@@ -508,6 +499,8 @@ mod tests {
         let wanted = json!({"name": "muster-new", "uid": 59_123, "shell": "/bin/sh", "groups": "adm", "create_home": false});
         let first = trial.plan(wanted);
         assert!(first.changed && first.result["uid"] == 59_123, "{first:?}");
+        assert!(!trial.plan(json!({"name": "muster-new", "uid": 59_123, "create_home": false})).changed);
+        assert!(trial.plan(json!({"name": "muster-new", "uid": 59_123})).changed, "it has no home yet");
         assert!(!trial.plan(json!({"name": "muster-new", "uid": 59_123})).changed);
         assert!(trial.plan(json!({"name": "muster-new", "shell": "/bin/false"})).changed);
         assert!(trial.plan(json!({"name": "muster-new", "state": "absent"})).changed);

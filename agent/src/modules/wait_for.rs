@@ -15,9 +15,7 @@ pub(super) struct WaitFor;
 
 impl Module for WaitFor {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
-        if args.text("state") == Some("drained") && args.int("port").is_none() {
-            return Err(Failure::new("`state: drained` needs `port`"));
-        }
+        refuse_contradictions(args)?;
         if let Some(regex) = args.text("search_regex") {
             Pattern::of("search_regex", regex, Flags::Multiline)?;
         }
@@ -38,6 +36,8 @@ impl Module for WaitFor {
         let result = |found: Map<String, Value>| {
             let mut result = found;
             result.insert("elapsed".into(), began.elapsed().as_secs().into());
+            result.entry("match_groups").or_insert_with(|| Value::Array(Vec::new()));
+            result.entry("match_groupdict").or_insert_with(|| Map::new().into());
             for name in ["path", "port", "search_regex", "state"] {
                 result.insert(name.into(), args.raw(name).cloned().unwrap_or(Value::Null));
             }
@@ -54,7 +54,7 @@ impl Module for WaitFor {
             }
             let is_late = hands.view().deadline().is_some_and(|deadline| Instant::now() >= deadline);
             if began.elapsed() >= limit || is_late || controller_is_gone() {
-                let msg = args.text("msg").map_or_else(|| wait.complaint(limit), str::to_owned);
+                let msg = args.text("msg").map_or_else(|| wait.complaint(), str::to_owned);
                 return Err(Failure::new(msg).with("elapsed", began.elapsed().as_secs()));
             }
             pause(args.count("sleep").unwrap_or(1));
@@ -180,22 +180,37 @@ impl<'a> Wait<'a> {
         }
     }
 
-    fn complaint(&self, limit: Duration) -> String {
-        let (seconds, what) = (limit.as_secs(), self.place());
-        match (&self.pattern, self.state) {
-            (Some(_), "started" | "present") => {
-                format!(
-                    "Timeout when waiting for search string {} in {what} ({seconds} s)",
-                    self.args.text("search_regex").unwrap_or("")
-                )
+    /// The sentences that playbooks compare with: nothing may follow the place.
+    fn complaint(&self) -> String {
+        let what = self.place();
+        match (self.args.text("search_regex"), self.state) {
+            (_, "absent" | "stopped") if self.port.is_some() => {
+                format!("Timeout when waiting for {what} to stop.")
             }
-            (_, "absent" | "stopped") => {
-                format!("Timeout when waiting for {what} to be absent or stopped ({seconds} s)")
-            }
-            (_, "drained") => format!("Timeout when waiting for {what} to drain ({seconds} s)"),
-            _ => format!("Timeout when waiting for {what} ({seconds} s)"),
+            (_, "absent" | "stopped") => format!("Timeout when waiting for {what} to be absent."),
+            (_, "drained") => format!("Timeout when waiting for {what} to drain"),
+            (Some(regex), _) => format!("Timeout when waiting for search string {regex} in {what}"),
+            (None, _) if self.port.is_none() => format!("Timeout when waiting for file {what}"),
+            (None, _) => format!("Timeout when waiting for {what}"),
         }
     }
+}
+
+/// What cannot be waited for at once.
+fn refuse_contradictions(args: &Args<'_>) -> Result<(), Failure> {
+    let (port, path) = (args.int("port").is_some(), args.text("path").is_some());
+    let state = args.text("state").unwrap_or("started");
+    let needs_port = ["stopped", "drained"].contains(&state) && !port;
+    let sentence = if port && path {
+        "port and path parameter can not both be passed to wait_for".to_owned()
+    } else if path && needs_port || state == "drained" && !port {
+        format!("state={state} should only be used for checking a port in the wait_for module")
+    } else if args.list("exclude_hosts").is_some() && state != "drained" {
+        "exclude_hosts should only be with state=drained".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(sentence).with("elapsed", 0))
 }
 
 fn groups(pattern: &Pattern, found: &Captures<'_, str>) -> Map<String, Value> {

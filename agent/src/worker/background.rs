@@ -29,8 +29,8 @@ pub(super) fn start(step: &Step) -> Outcome {
         Ok((id, path)) => {
             let told = json!({
                 "ansible_job_id": id,
-                "started": 1,
-                "finished": 0,
+                "started": true,
+                "finished": false,
                 "results_file": path.to_string_lossy(),
             });
             let result = told.as_object().cloned().unwrap_or_default();
@@ -46,7 +46,7 @@ fn try_start(step: &Step) -> io::Result<(String, PathBuf)> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     let id = number()?;
     let path = folder.join(&id);
-    write(&path, &json!({"ansible_job_id": id, "started": 1, "finished": 0}))?;
+    write(&path, &json!({"ansible_job_id": id, "started": true, "finished": false}))?;
     let mut child = Command::new("/proc/self/exe")
         .arg("job")
         .arg(&path)
@@ -100,8 +100,8 @@ fn record(id: &str, outcome: Outcome) -> Value {
     let mut record: Map<String, Value> = outcome.result;
     let told: [(&str, Value); 6] = [
         ("ansible_job_id", id.into()),
-        ("started", 1.into()),
-        ("finished", 1.into()),
+        ("started", true.into()),
+        ("finished", true.into()),
         ("changed", outcome.changed.into()),
         ("failed", outcome.failed.into()),
         ("skipped", outcome.skipped.into()),
@@ -143,7 +143,7 @@ mod tests {
     fn record_has_the_outcome_beside_the_number() {
         let outcome = Outcome { changed: true, ..Outcome::default() };
         let record = record("j1.2", outcome);
-        assert_eq!((&record["finished"], &record["changed"]), (&json!(1), &json!(true)));
+        assert_eq!((&record["finished"], &record["changed"]), (&json!(true), &json!(true)));
         assert_eq!(record["ansible_job_id"], "j1.2");
     }
 }

@@ -83,6 +83,14 @@ impl Command {
         self
     }
 
+    /// With another umask, in octal.
+    pub(crate) fn under_umask(self, umask: &str) -> Self {
+        let Self { program, arguments, .. } = self;
+        let shell = [r#"umask "$0" && exec "$@""#, umask].map(OsString::from);
+        let words = std::iter::once("-c".into()).chain(shell).chain([program]).chain(arguments);
+        Self { program: "/bin/sh".into(), arguments: words.collect(), ..self }
+    }
+
     pub(crate) fn finishing(mut self) -> Self {
         self.must_finish = true;
         self

@@ -149,6 +149,9 @@ impl<'a> Asker<'a> {
             exe: None,
             flags: None,
             password: self.identity.password.clone(),
+            chdir: None,
+            prompts: Vec::new(),
+            patience: std::time::Duration::from_secs(12),
         }))
     }
 }

@@ -56,7 +56,12 @@ pub(super) fn parse(text: &Node, form: TextForm) -> Result<Args, Diagnostic> {
             None => free.push(word),
         }
     }
-    let free_form = free_text(text, written, &free, !named.is_empty());
+    let end = match form {
+        // The last line of a block of lines keeps its end.
+        TextForm::Command => line_end(written, &free),
+        TextForm::Words => "",
+    };
+    let free_form = free_text(text, written, &free, end);
     Ok(Args { free_form, named, template: None })
 }
 
@@ -92,11 +97,15 @@ fn name_and_value(text: &Node, word: &Range<usize>, equals: usize) -> (Node, Nod
 }
 
 /// What is left when the options are taken out; between two words of it the blanks stay as they are.
-fn free_text(text: &Node, written: &str, free: &[Range<usize>], has_options: bool) -> Option<Node> {
+fn free_text(text: &Node, written: &str, free: &[Range<usize>], end: &str) -> Option<Node> {
     let (first, last) = (free.first()?, free.last()?);
-    if !has_options {
+    let is_whole = free.windows(2).all(|pair| {
+        let between = &written[pair[0].end..pair[1].start];
+        between.chars().all(char::is_whitespace)
+    });
+    if is_whole {
         // Untouched, so places inside it are exact.
-        let range = first.start..last.end;
+        let range = first.start..last.end + end.len();
         let style = if range == (0..written.len()) { text.style } else { Style::Other };
         let kind = Kind::Str(written[range.clone()].into());
         return Some(Node { span: text.span_of(range), tag: text.tag, style, kind });
@@ -110,8 +119,15 @@ fn free_text(text: &Node, written: &str, free: &[Range<usize>], has_options: boo
         }
         joined.push_str(&written[word.clone()]);
     }
+    joined.push_str(end);
     let span = text.span_of(first.start..last.end);
     Some(Node { tag: text.tag, ..Node::text(&span, joined) })
+}
+
+/// The newlines behind the last word, where nothing else is there.
+fn line_end<'t>(written: &'t str, free: &[Range<usize>]) -> &'t str {
+    let rest = free.last().map_or("", |last| &written[last.end..]);
+    if !rest.is_empty() && rest.chars().all(|c| c == '\n') { rest } else { "" }
 }
 
 /// The words of `a=1 b="two words" c={{ 'x' }}`, without their quotes.
@@ -194,25 +210,48 @@ fn unquote(text: &str) -> &str {
     inner.filter(|inner| !inner.ends_with('\\')).unwrap_or(text)
 }
 
-/// The escapes of text arguments: `\n`, `\t`, `\\` and quotes. Others stay, so that expressions do.
+/// The escapes of text arguments, those of Python. Others stay, so that most expressions do; `\b` is one that does not.
 fn unescape(text: &str) -> String {
     let mut out = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let escaped = match (c, chars.peek()) {
-            ('\\', Some('n')) => '\n',
-            ('\\', Some('t')) => '\t',
-            ('\\', Some('r')) => '\r',
-            ('\\', Some(next @ ('\\' | '"' | '\''))) => *next,
-            _ => {
-                out.push(c);
-                continue;
-            }
-        };
-        chars.next();
-        out.push(escaped);
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (c, length) = escaped(&rest[1..]).unwrap_or(('\\', 0));
+        out.push(c);
+        rest = &rest[1 + length..];
     }
-    out
+    out + rest
+}
+
+/// The character that what follows a backslash stands for, and how many bytes that is.
+fn escaped(text: &str) -> Option<(char, usize)> {
+    let first = text.chars().next()?;
+    let plain = match first {
+        'a' => '\u{7}',
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'v' => '\u{b}',
+        '\\' | '"' | '\'' => first,
+        'x' | 'u' | 'U' => return numbered(text),
+        _ => return None,
+    };
+    Some((plain, 1))
+}
+
+/// `x41`, `u00e9`, `U0001f600`.
+fn numbered(text: &str) -> Option<(char, usize)> {
+    let digits = match text.as_bytes().first()? {
+        b'x' => 2,
+        b'u' => 4,
+        _ => 8,
+    };
+    let number =
+        text.get(1..=digits).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    Some((char::from_u32(u32::from_str_radix(number, 16).ok()?)?, 1 + digits))
 }
 
 #[cfg(test)]
@@ -244,12 +283,20 @@ mod tests {
     }
 
     #[test]
+    fn escapes_of_python_are_resolved_and_others_stay() {
+        assert_eq!(unescape(r"a\tb\x41\u00e9\\\d\1\xzz\"), "a\tbA\u{e9}\\\\d\\1\\xzz\\");
+        assert_eq!(unescape(r"\bword\\b"), "\u{8}word\\b");
+    }
+
+    #[test]
     fn a_command_keeps_its_text_but_for_its_options() {
         assert_eq!(
             shown("make  X=1 'a b' chdir=/src install", TextForm::Command),
             r#"{"chdir": "/src"} Some("make  X=1 'a b' install")"#
         );
         assert_eq!(shown("echo a\necho  b", TextForm::Command), r#"{} Some("echo a\necho  b")"#);
+        assert_eq!(shown("echo a \\\n| cat\n", TextForm::Command), r#"{} Some("echo a | cat\n")"#);
+        assert_eq!(shown("chdir=/x\necho\n", TextForm::Command), r#"{"chdir": "/x"} Some("echo\n")"#);
     }
 
     #[test]

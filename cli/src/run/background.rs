@@ -54,7 +54,7 @@ impl Trip<'_> {
         while began.elapsed() < how.limit {
             tokio::time::sleep(how.poll).await;
             let asked = self.send(status(&id, "status"), None).await?;
-            if asked.result.get("finished").is_some_and(|finished| *finished == 1) {
+            if asked.result.get("finished").is_some_and(|finished| *finished == true) {
                 self.send(status(&id, "cleanup"), None).await?;
                 return Ok(asked);
             }

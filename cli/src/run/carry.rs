@@ -23,6 +23,7 @@ use muster_api::module::RunsOn;
 use muster_api::outcome::Outcome;
 use muster_api::step::Step;
 use serde_json::{Map, Value as Json};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -59,6 +60,12 @@ async fn wait(room: &Arc<Room>, pause: &Pause) -> TaskResult {
     let mut answer = String::new();
     match pause.time {
         Some(time) => tokio::time::sleep(time).await,
+        // Nobody is there who could answer: a run of cron would wait for ever.
+        None if !std::io::stdin().is_terminal() => {
+            let mut result = paused(pause, "", 0.0);
+            result.warnings.push("Not waiting for response to prompt as stdin is not interactive".to_owned());
+            return result;
+        }
         None => {
             let prompt = pause.prompt.clone().unwrap_or_else(|| "Press enter to continue".into());
             let echo = pause.echo;
@@ -108,6 +115,10 @@ enum Work {
     Reboot,
 }
 
+/// What is made of several exchanges with the host, so that it cannot go on without the controller.
+const NEVER_ASYNC: &[&str] =
+    &["assemble", "copy", "fetch", "reboot", "script", "template", "unarchive", "wait_for_connection"];
+
 fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared, Box<TaskResult>> {
     let scope = target_scope(room, target, request);
     let lookup = Lookup { task: &request.task, scope: &request.scope };
@@ -123,7 +134,7 @@ fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared
             })?,
     };
     let login = match way.login() {
-        "" => std::env::var("USER").unwrap_or_default(),
+        "" => super::way::user_here(),
         login => login.to_owned(),
     };
     let identity = identity(&lookup, &scope, &login, &room.options.r#become).map_err(|err| match err {
@@ -131,6 +142,9 @@ fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared
         IdentityError::Method(why) => failed(why),
     })?;
     let background = Background::of(request).map_err(|err| failed(sentence(&err)))?;
+    if background.is_some() && NEVER_ASYNC.contains(&request.spec.name) {
+        return Err(failed(format!("This action ({}) does not support async.", request.spec.name)));
+    }
     let work = work(room, request)?;
     if background.is_some() && !matches!(&work, Work::Parts(parts) if parts.len() == 1) {
         return Err(failed(format!("This action ({}) does not support async.", request.spec.name)));
@@ -304,8 +318,10 @@ impl Trip<'_> {
             background: how.is_some(),
             timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         };
-        let errand =
-            Errand { host: self.target, way: self.way, identity: self.identity, check: request.check };
+        // A task with `check_mode` in a run that applies is predicted by the worker that applies, by itself: predictions
+        // build on each other only where nothing is applied.
+        let is_plan = request.check && self.room.mode.check;
+        let errand = Errand { host: self.target, way: self.way, identity: self.identity, check: is_plan };
         let progress = |text| {
             self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
         };

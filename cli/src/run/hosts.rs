@@ -92,6 +92,24 @@ pub(crate) struct Errand<'a> {
     pub(crate) check: bool,
 }
 
+/// The user whom a step removes: no process of that user may be left, so none of ours either.
+fn leaving_user(step: &Step) -> Option<&str> {
+    let is_removal = step.module == "user" && !step.check && step.args.get("state")? == "absent";
+    is_removal.then(|| step.args.get("name")?.as_str())?
+}
+
+impl Link {
+    /// Ends the workers that run as a user, and waits until they are gone.
+    async fn leave(&self, user: &str) {
+        let is_of = |worker: &Worker| matches!(&worker.identity, Identity::Become(to) if to.user == user);
+        let leaving: Vec<(Worker, Session)> =
+            lock(&self.idle).extract_if(.., |(worker, _)| is_of(worker)).collect();
+        for (_, session) in leaving {
+            session.end().await;
+        }
+    }
+}
+
 impl Hosts {
     /// Nothing is connected yet.
     pub(crate) fn new(agents: Agents, contents: Arc<Contents>, run: String) -> Self {
@@ -107,6 +125,9 @@ impl Hosts {
     ) -> Result<Outcome, StepFailure> {
         let link = self.link(errand.host, errand.way);
         let worker = Worker { identity: errand.identity.clone(), check: errand.check };
+        if let Some(user) = leaving_user(step) {
+            link.leave(user).await;
+        }
         let mut session = self.session(&link, errand.way, &worker).await?;
         self.note_agent(errand.host, &link);
         let outcome = session.run(step, &self.contents, progress).await?;

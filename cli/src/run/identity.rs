@@ -1,6 +1,7 @@
 //! As whom a task runs on a host, and how one gets there: sudo or su, with or without a password.
 
 use crate::vault::Secret;
+use std::time::Duration;
 
 /// As whom a task runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,12 @@ pub(crate) struct Become {
     /// `become_flags`, instead of `-H` for sudo.
     pub(crate) flags: Option<String>,
     pub(crate) password: Option<Secret>,
+    /// The directory that sudo is called in.
+    pub(crate) chdir: Option<String>,
+    /// What su asks with, where the user says so; else any question that ends with a colon is one.
+    pub(crate) prompts: Vec<String>,
+    /// How long the question for a password may take to come.
+    pub(crate) patience: Duration,
 }
 
 /// Through which program.
@@ -75,7 +82,9 @@ impl Identity {
                     Some(_) => format!("-S -p {}", quote(prompt)),
                     None => "-n".to_owned(),
                 };
-                format!("exec {program} {ask} {flags} -u {user} -- sh -c {script}")
+                let folder = become_.chdir.as_deref().map(|folder| format!("cd {} && ", quote(folder)));
+                let folder = folder.unwrap_or_default();
+                format!("{folder}exec {program} {ask} {flags} -u {user} -- sh -c {script}")
             }
             Method::Su => {
                 let flags = become_.flags.as_deref().unwrap_or("");
@@ -90,7 +99,19 @@ impl Identity {
             Self::Login => false,
             Self::Become(Become { method: Method::Sudo, .. }) => text.contains(prompt),
             // su's question is in the language of the host.
-            Self::Become(Become { method: Method::Su, .. }) => text.trim_end().ends_with([':', '：']),
+            Self::Become(Become { method: Method::Su, prompts, .. }) => {
+                let text = text.trim_end();
+                let is_known = |prompt: &String| text.contains(prompt.as_str());
+                text.ends_with([':', '：']) && (prompts.is_empty() || prompts.iter().any(is_known))
+            }
+        }
+    }
+
+    /// How long the question for a password may take to come, where one is expected.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Become(Become { password: Some(_), patience, .. }) => Some(*patience),
+            _ => None,
         }
     }
 
@@ -157,7 +178,29 @@ mod tests {
             exe: None,
             flags: None,
             password: password.map(Secret::new),
+            chdir: None,
+            prompts: Vec::new(),
+            patience: Duration::from_secs(12),
         })
+    }
+
+    #[test]
+    fn su_is_answered_where_it_asks_and_only_to_its_own_question() {
+        let Identity::Become(become_) = sudo(Some("x")) else { panic!("it becomes someone") };
+        let su = |prompts: &[&str]| {
+            let prompts = prompts.iter().map(|prompt| (*prompt).to_owned()).collect();
+            Identity::Become(Become { method: Method::Su, prompts, ..become_.clone() })
+        };
+        assert!(su(&[]).asks("Passwort: ", "?"));
+        assert!(su(&["Passwort"]).asks("Passwort: ", "?"));
+        assert!(!su(&["Password"]).asks("Passwort: ", "?"));
+    }
+
+    #[test]
+    fn sudo_is_called_in_the_folder_that_is_asked_for() {
+        let Identity::Become(become_) = sudo(None) else { panic!("it becomes someone") };
+        let identity = Identity::Become(Become { chdir: Some("/a b".into()), ..become_ });
+        assert_eq!(identity.command_line("id", "?"), "cd '/a b' && exec sudo -n -H -u root -- sh -c id");
     }
 
     #[test]

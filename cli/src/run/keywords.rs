@@ -54,6 +54,14 @@ impl Lookup<'_> {
         Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e9))))
     }
 
+    /// Why a task's `timeout` is none, where it is out of the range that a timer has.
+    pub(crate) fn timeout_out_of_range(&self) -> Rendered<Option<String>> {
+        const MAX: f64 = 100_000_000.0;
+        let seconds = self.value(Keyword::Timeout)?.and_then(|value| number(&value));
+        let wrong = seconds.filter(|seconds| !(0.0..=MAX).contains(seconds));
+        Ok(wrong.map(|seconds| format!("Timeout {seconds} is invalid, it must be between 0 and {MAX}.")))
+    }
+
     /// The texts of a list, or of one text.
     pub(crate) fn texts(&self, keyword: Keyword) -> Rendered<Vec<String>> {
         let mut texts = Vec::new();
@@ -221,7 +229,24 @@ pub(crate) fn identity(
         exe: pick(target, exes, lookup, Keyword::BecomeExe)?,
         flags: pick(target, flags, lookup, Keyword::BecomeFlags)?,
         password,
+        chdir: first_variable(target, &["ansible_sudo_chdir"])?,
+        prompts: su_prompts(target)?,
+        patience: patience(target)?,
     }))
+}
+
+fn su_prompts(target: &Scope) -> Rendered<Vec<String>> {
+    let given = target.get("ansible_su_prompt_l10n")?;
+    Ok(given.map(|prompts| list_of_texts(&prompts)).unwrap_or_default())
+}
+
+/// As long as a connection may take, and what Ansible adds to that.
+fn patience(target: &Scope) -> Rendered<Duration> {
+    const USUAL: f64 = 10.0;
+    const MORE: f64 = 2.0;
+    let given = first_variable(target, &["ansible_ssh_timeout", "ansible_timeout"])?;
+    let seconds = given.and_then(|text| text.parse::<f64>().ok()).unwrap_or(USUAL);
+    Ok(Duration::from_secs_f64(seconds.clamp(0.0, 1e6) + MORE))
 }
 
 fn pick(target: &Scope, names: &[&str], lookup: &Lookup<'_>, keyword: Keyword) -> Rendered<Option<String>> {

@@ -204,6 +204,8 @@ struct Talk<'a> {
     out: VecDeque<u8>,
     err: String,
     was_asked: bool,
+    /// The script runs: no question comes any more.
+    was_heard: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -215,7 +217,15 @@ impl<'a> Talk<'a> {
             Place::Here => Process::local("sh", &["-c".into(), line])
                 .map_err(|cause| LaunchFailure::Refused(format!("`sh` cannot be started: {cause}")))?,
         };
-        Ok(Self { process, identity, prompt, out: VecDeque::new(), err: String::new(), was_asked: false })
+        Ok(Self {
+            process,
+            identity,
+            prompt,
+            out: VecDeque::new(),
+            err: String::new(),
+            was_asked: false,
+            was_heard: false,
+        })
     }
 
     /// The first line that starts with `mark`.
@@ -224,8 +234,11 @@ impl<'a> Talk<'a> {
             if let Some(line) = self.take_line(mark) {
                 return Ok(line);
             }
-            match self.process.next().await {
-                Piece::Out(bytes) => self.out.extend(bytes),
+            match self.next().await? {
+                Piece::Out(bytes) => {
+                    self.was_heard = true;
+                    self.out.extend(bytes);
+                }
                 Piece::Err(bytes) => {
                     self.err += &String::from_utf8_lossy(&bytes);
                     self.answer().await?;
@@ -233,6 +246,22 @@ impl<'a> Talk<'a> {
                 Piece::Exit(code) => return Err(self.ended(code)),
             }
         }
+    }
+
+    /// What it says next. Where a password will be asked for, the question has to come in time.
+    async fn next(&mut self) -> Result<Piece, LaunchFailure> {
+        let is_waiting = !self.was_asked && !self.was_heard;
+        let Some(patience) = self.identity.patience().filter(|_| is_waiting) else {
+            return Ok(self.process.next().await);
+        };
+        let late = |_| {
+            let seconds = patience.as_secs();
+            Unreachable::new(format!(
+                "Timeout ({seconds}s) waiting for privilege escalation prompt: {}",
+                self.err.trim()
+            ))
+        };
+        Ok(tokio::time::timeout(patience, self.process.next()).await.map_err(late)?)
     }
 
     fn take_line(&mut self, mark: &str) -> Option<String> {

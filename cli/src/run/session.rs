@@ -7,7 +7,11 @@ use super::unreachable::Unreachable;
 use muster_api::frame::{self, FromWorker, ToWorker};
 use muster_api::outcome::Outcome;
 use muster_api::step::Step;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+
+/// How long a worker that has nothing to do may take to end.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(5);
 
 /// A worker that takes steps.
 pub(crate) struct Session {
@@ -76,6 +80,14 @@ impl Session {
         // Where it is gone already there is nobody to tell.
         let _ = self.send(&ToWorker::Goodbye).await;
         let _ = self.process.input.shutdown().await;
+    }
+
+    /// Tells the worker to finish and waits until it has, a few seconds at most.
+    pub(crate) async fn end(mut self) {
+        let _ = self.send(&ToWorker::Goodbye).await;
+        let _ = self.process.input.shutdown().await;
+        let gone = async { while !matches!(self.process.next().await, Piece::Exit(_)) {} };
+        let _ = tokio::time::timeout(PATIENCE_AT_THE_END, gone).await;
     }
 
     async fn send_content(&mut self, sha256: &str, contents: &Contents) -> Result<(), SessionFailure> {

@@ -195,6 +195,9 @@ impl TaskRun {
         };
         hide_secrets(spec, &args, &self.scope);
         let lookup = self.lookup();
+        if let Some(refusal) = lookup.timeout_out_of_range()? {
+            return Err(Stop::Refused(refusal));
+        }
         let timeout = lookup.seconds(Keyword::Timeout)?.or(self.mode.timeout.map(Duration::from_secs));
         Ok(Asked::Request(Box::new(Request {
             spec,

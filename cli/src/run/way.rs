@@ -124,3 +124,18 @@ impl Way {
         }
     }
 }
+/// Who runs this program: what the environment says may be missing, or be of somebody else.
+pub(super) fn user_here() -> String {
+    let uid = rustix::process::geteuid();
+    if uid.is_root() {
+        return "root".to_owned();
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.as_raw().to_string();
+    let named = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    named.or_else(|| std::env::var("USER").ok()).unwrap_or_default()
+}

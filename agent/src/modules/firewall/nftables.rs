@@ -34,7 +34,8 @@ impl<'a> Nftables<'a> {
         let parsed: Value = serde_json::from_str(&ran.out()).unwrap_or_default();
         let ruleset = parsed["nftables"].as_array().cloned().unwrap_or_default();
         let Some(chain) = dropping_chain(&ruleset) else { return Ok(None) };
-        let is_loaded = systemctl::unit("nftables", view).is_ok_and(|unit| unit.is_enabled);
+        let is_loaded =
+            systemctl::unit("nftables", systemctl::Owner::System, view).is_ok_and(|unit| unit.is_enabled);
         let files = ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf"];
         let configuration =
             files.iter().map(Path::new).find(|path| is_loaded && view.exists(path)).map(Path::to_owned);

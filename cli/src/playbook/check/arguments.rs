@@ -80,7 +80,8 @@ impl Check<'_> {
                 }
                 ArgProblem::Rule { .. } => is_complete && !has_defaults,
                 // Where a condition stands before it the task may never run here.
-                ArgProblem::Unsupported { .. } => self.task.scope.each(Keyword::When).is_empty(),
+                ArgProblem::Unsupported { .. } => !self.may_not_run(),
+                ArgProblem::Unknown { name } => !self.may_not_run() || self.looks_misspelt(name),
                 _ => true,
             };
             if is_sure {
@@ -89,9 +90,8 @@ impl Check<'_> {
         }
         for key in named.iter().filter(|(_, value)| is_later(value)).map(|(key, _)| key) {
             let name = key.key_text();
-            let is_conditional = !self.task.scope.each(Keyword::When).is_empty();
-            let may_not_run = is_conditional && self.spec.unsupported.contains(&name.as_ref());
-            if self.spec.argument(&name).is_none() && !self.spec.open_ended && !may_not_run {
+            let may_be_right = self.may_not_run() && !self.looks_misspelt(&name);
+            if self.spec.argument(&name).is_none() && !self.spec.open_ended && !may_be_right {
                 let problem = match self.spec.unsupported.contains(&name.as_ref()) {
                     true => ArgProblem::Unsupported { name: name.into_owned() },
                     false => ArgProblem::Unknown { name: name.into_owned() },
@@ -99,6 +99,16 @@ impl Check<'_> {
                 mistakes.push(self.mistake(problem, named));
             }
         }
+    }
+
+    /// Where a condition stands before it the task may never run, as one for another kind of host.
+    fn may_not_run(&self) -> bool {
+        !self.task.scope.each(Keyword::When).is_empty()
+    }
+
+    /// An argument that nobody has was meant to be another one where their names are near.
+    fn looks_misspelt(&self, name: &str) -> bool {
+        !self.spec.unsupported.contains(&name) && suggest::nearest(name, self.argument_names()).is_some()
     }
 
     /// The arguments by name, those that `keep` keeps.

@@ -7,6 +7,7 @@ use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
 use crate::run::layers::find_file;
 use crate::run::task_run::Request;
+use crate::vault::Problem;
 use muster_api::step::ContentRef;
 use serde_json::{Map, Value as Json};
 use std::fs;
@@ -37,12 +38,19 @@ pub(crate) fn copy_parts(
     }
     if let Some(content) = args.get("content").filter(|content| !content.is_null()) {
         let bytes = content_text(content);
-        return Ok(vec![part(args, &Map::new(), contents.add_bytes(bytes.as_bytes()))]);
+        // A given text has no mode that could be kept: it gets that of a private file.
+        let is_preserved = text(args, "mode") == Some("preserve");
+        let mode = is_preserved.then(|| ("mode".to_owned(), Json::from("0600")));
+        let own = Map::from_iter(mode);
+        return Ok(vec![part(args, &own, contents.add_bytes(bytes.as_bytes()))]);
     }
     let name = text(args, "src").unwrap_or_default();
+    if name.is_empty() {
+        return Err("src (or content) is required".to_owned());
+    }
     let source = find_file(&request.task, FileKind::Files, name)?;
     if source.is_dir() {
-        return directory(args, &source, name.ends_with('/'), contents);
+        return directory(args, &source, name.ends_with('/'), contents, reader);
     }
     let content = file_content(&source, truth(args, "decrypt"), contents, reader)?;
     check_checksum(args, &source)?;
@@ -87,6 +95,10 @@ pub(super) fn file_content_bytes(path: &Path, decrypt: bool, reader: &Reader) ->
 fn decrypted(path: &Path, reader: &Reader) -> Result<Vec<u8>, String> {
     let text = fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
     reader.keyring().decrypt_bytes(&text).map_err(|problem| {
+        if problem == Problem::NoPassword {
+            let path = path.display();
+            return format!("A vault password or secret must be specified to decrypt {path}");
+        }
         problem.at("the file", &crate::source::Span::outside(&path.display().to_string())).to_string()
     })
 }
@@ -134,6 +146,7 @@ fn directory(
     source: &Path,
     only_content: bool,
     contents: &Contents,
+    reader: &Reader,
 ) -> Result<Vec<Part>, String> {
     let mut dest = PathBuf::from(text(args, "dest").unwrap_or_default());
     if !only_content {
@@ -146,15 +159,21 @@ fn directory(
         true => parts.push(make_directory(&Map::new(), &dest, source)),
         false => parts.push(make_directory(args, &dest, source)),
     }
-    add_directory(args, source, &dest, contents, &mut parts)?;
+    add_directory(args, source, &dest, &Taken { contents, reader }, &mut parts)?;
     Ok(parts)
+}
+
+/// Where the contents of files come from and go to.
+struct Taken<'a> {
+    contents: &'a Contents,
+    reader: &'a Reader,
 }
 
 fn add_directory(
     args: &Map<String, Json>,
     source: &Path,
     dest: &Path,
-    contents: &Contents,
+    taken: &Taken<'_>,
     parts: &mut Vec<Part>,
 ) -> Result<(), String> {
     let unreadable = |cause: std::io::Error| format!("{}: {cause}", source.display());
@@ -169,10 +188,9 @@ fn add_directory(
             parts.push(make_link(&entry, &target)?);
         } else if entry.is_dir() {
             parts.push(make_directory(args, &target, &entry));
-            add_directory(args, &entry, &target, contents, parts)?;
+            add_directory(args, &entry, &target, taken, parts)?;
         } else {
-            let content =
-                contents.add_file(&entry).map_err(|cause| format!("{}: {cause}", entry.display()))?;
+            let content = file_content(&entry, truth(args, "decrypt"), taken.contents, taken.reader)?;
             let mut own =
                 Map::from_iter([("dest".to_owned(), Json::from(target.to_string_lossy().as_ref()))]);
             preserve(args, &entry, &mut own);
@@ -244,7 +262,8 @@ mod tests {
         }
         let args = Map::from_iter([("dest".to_owned(), Json::from("/srv"))]);
         let contents = Contents::default();
-        let parts = directory(&args, folder.path(), true, &contents).expect("all can be read");
+        let parts =
+            directory(&args, folder.path(), true, &contents, &Reader::default()).expect("all can be read");
         let shown: Vec<(&str, &str)> = parts
             .iter()
             .map(|part| {

@@ -47,8 +47,10 @@ pub(super) const USER: ModuleSpec = ModuleSpec {
         arg("password_expire_warn", Int, "Days of warning before that."),
         arg("password_expire_account_disable", Int, "Days after that until the account is closed."),
         arg("umask", Str, "The umask for a new home directory."),
+        arg("local", Bool, "Only the host's own files count and change, no directory service.")
+            .default("false"),
     ],
-    unsupported: &["hidden", "seuser", "login_class", "local", "profile", "authorization", "role"],
+    unsupported: &["hidden", "seuser", "login_class", "profile", "authorization", "role"],
     rules: &[Rule::RequiredIf { argument: "non_unique", value: "true", needs: &["uid"] }],
     ..NOTHING
 };
@@ -67,8 +69,9 @@ pub(super) const GROUP: ModuleSpec = ModuleSpec {
         arg("non_unique", Bool, "Another group may have the same number.").default("false"),
         arg("system", Bool, "A new group is a system group.").default("false"),
         arg("force", Bool, "With `absent`: removes also the primary group of a user.").default("false"),
+        arg("local", Bool, "Only the host's own files count and change, no directory service.")
+            .default("false"),
     ],
-    unsupported: &["local"],
     rules: &[Rule::RequiredIf { argument: "non_unique", value: "true", needs: &["gid"] }],
     ..NOTHING
 };

@@ -55,12 +55,12 @@ pub(super) const APT_KEY: ModuleSpec = ModuleSpec {
         arg("data", Str, "The key."),
         arg("file", Path, "The key, in a file of the host."),
         arg("url", Str, "The key, at an address."),
+        arg("keyserver", Str, "The server that is asked for the key of that `id`."),
         arg("keyring", Path, "The file of /etc/apt/trusted.gpg.d that it goes to."),
         STATE,
         CERTS,
     ],
-    unsupported: &["keyserver"],
-    rules: &[Rule::MutuallyExclusive(&["data", "file", "url"])],
+    rules: &[Rule::MutuallyExclusive(&["data", "file", "keyserver", "url"])],
     ..NOTHING
 };
 
@@ -68,7 +68,8 @@ pub(super) const APT_REPOSITORY: ModuleSpec = ModuleSpec {
     name: "apt_repository",
     summary: "Keeps a line `deb …` in the sources of apt.",
     args: &[
-        arg("repo", Str, "The line.").required(),
+        arg("repo", Str, "The line, or `ppa:OWNER/NAME`.").required(),
+        arg("codename", Str, "The release that a `ppa:` is taken for; the host's own without it."),
         STATE,
         arg("filename", Str, "The file of sources.list.d, made of the line without it."),
         arg("mode", Mode, "Permissions of that file."),
@@ -80,7 +81,6 @@ pub(super) const APT_REPOSITORY: ModuleSpec = ModuleSpec {
         arg("install_python_apt", Bool, "Nothing needs to be installed for this module.").default("true"),
         CERTS,
     ],
-    unsupported: &["codename"],
     ..NOTHING
 };
 

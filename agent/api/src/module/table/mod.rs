@@ -78,6 +78,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &commands::RAW,
     &system::REBOOT,
     &files::REPLACE,
+    &packages::RPM_KEY,
     &commands::SCRIPT,
     &posix::SEBOOLEAN,
     &posix::SELINUX,
@@ -89,8 +90,10 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &commands::SHELL,
     &files::SLURP,
     &files::STAT,
+    &system::SUBVERSION,
     &posix::SYSCTL,
     &services::SYSTEMD,
+    &services::SYSVINIT,
     &trees::TEMPFILE,
     &files::TEMPLATE,
     &general::TIMEZONE,
@@ -102,6 +105,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &network::WAIT_FOR,
     &system::WAIT_FOR_CONNECTION,
     &crypto::X509_CERTIFICATE,
+    &packages::YUM_REPOSITORY,
 ];
 
 /// Where a module has no argument of a kind, its table says nothing about it.

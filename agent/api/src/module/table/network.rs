@@ -15,6 +15,11 @@ const PROXY: ArgSpec =
     arg("use_proxy", Bool, "Whether the proxy of the environment is used.").default("true");
 const AGENT: ArgSpec = arg("http_agent", Str, "The `User-Agent` of the request.").default("muster");
 
+const CIPHERS: ArgSpec =
+    arg("ciphers", ListOfStr, "The cipher suites of TLS 1.2, as ciphers(1) of OpenSSL writes them.");
+const CLIENT_CERT: ArgSpec = arg("client_cert", Path, "The certificate to show to the server, in PEM.");
+const CLIENT_KEY: ArgSpec = arg("client_key", Path, "Its key, where it is in another file.");
+
 pub(super) const GET_URL: ModuleSpec = ModuleSpec {
     name: "get_url",
     summary: "Downloads a file to the host.",
@@ -36,6 +41,9 @@ pub(super) const GET_URL: ModuleSpec = ModuleSpec {
         arg("url_password", Str, PASSWORD_DOC).or(&["password"]).secret(),
         BASIC,
         CERTS,
+        CIPHERS,
+        CLIENT_CERT,
+        CLIENT_KEY,
         PROXY,
         AGENT,
         arg("decompress", Bool, "Whether a compressed answer is unpacked; none is asked for.")
@@ -43,7 +51,7 @@ pub(super) const GET_URL: ModuleSpec = ModuleSpec {
         arg("use_netrc", Bool, "Whether `~/.netrc` gives user and password where the task does not.")
             .default("true"),
     ],
-    unsupported: &["ciphers", "client_cert", "client_key", "unredirected_headers", "use_gssapi"],
+    unsupported: &["unredirected_headers", "use_gssapi"],
     ..NOTHING
 };
 
@@ -75,6 +83,9 @@ pub(super) const URI: ModuleSpec = ModuleSpec {
         arg("url_password", Str, PASSWORD_DOC).or(&["password"]).secret(),
         BASIC,
         CERTS,
+        CIPHERS,
+        CLIENT_CERT,
+        CLIENT_KEY,
         PROXY,
         AGENT,
         arg("decompress", Bool, "Whether a compressed answer is unpacked; none is asked for.")
@@ -82,14 +93,7 @@ pub(super) const URI: ModuleSpec = ModuleSpec {
         arg("use_netrc", Bool, "Whether `~/.netrc` gives user and password where the task does not.")
             .default("true"),
     ],
-    unsupported: &[
-        "ciphers",
-        "client_cert",
-        "client_key",
-        "unix_socket",
-        "unredirected_headers",
-        "use_gssapi",
-    ],
+    unsupported: &["unix_socket", "unredirected_headers", "use_gssapi"],
     rules: &[Rule::MutuallyExclusive(&["body", "src"])],
     ..NOTHING
 };

@@ -1,8 +1,8 @@
 //! Modules for the host's package manager.
 
-use super::super::ArgKind::{Bool, Int, ListOfStr, Path, Str};
+use super::super::ArgKind::{Bool, Int, ListOfStr, Mode, Path, Str};
 use super::super::{ModuleSpec, Rule};
-use super::{NOTHING, arg};
+use super::{NOTHING, arg, with_file_attributes};
 
 pub(super) const PACKAGE: ModuleSpec = ModuleSpec {
     name: "package",
@@ -18,6 +18,8 @@ pub(super) const PACKAGE: ModuleSpec = ModuleSpec {
             .one_of(&["auto", "apt", "dnf", "dnf5", "yum"])
             .default("auto"),
     ],
+    // What else the package manager's own module takes.
+    open_ended: true,
     ..NOTHING
 };
 
@@ -130,6 +132,7 @@ pub(super) const DNF: ModuleSpec = ModuleSpec {
         arg("best", Bool, "Takes the newest version or fails."),
         arg("cacheonly", Bool, "Works with the package lists that are there.").default("false"),
         arg("use_backend", Str, "The program that does it.")
+            .or(&["use"])
             .one_of(&["auto", "yum", "dnf", "yum4", "dnf4", "dnf5"])
             .default("auto"),
     ],
@@ -138,6 +141,83 @@ pub(super) const DNF: ModuleSpec = ModuleSpec {
         Rule::RequiredOneOf(&["name", "autoremove", "update_cache"]),
         Rule::MutuallyExclusive(&["best", "nobest"]),
     ],
+    ..NOTHING
+};
+
+pub(super) const RPM_KEY: ModuleSpec = ModuleSpec {
+    name: "rpm_key",
+    summary: "Keeps a key that rpm trusts.",
+    args: &[
+        arg("key", Str, "The key: an address, a file of the host, or its number.").required(),
+        arg("state", Str, "Whether rpm shall trust it.").one_of(&["absent", "present"]).default("present"),
+        arg("fingerprint", ListOfStr, "The fingerprints that the key must have."),
+        arg("validate_certs", Bool, "Whether the server's certificate is checked.").default("true"),
+    ],
+    ..NOTHING
+};
+
+pub(super) const YUM_REPOSITORY: ModuleSpec = ModuleSpec {
+    name: "yum_repository",
+    summary: "Keeps a repository of RPM packages in the sources of dnf.",
+    args: with_file_attributes![
+        arg("name", Str, "The repository's id.").required(),
+        arg("state", Str, "Whether it shall be there.").one_of(&["absent", "present"]).default("present"),
+        arg("description", Str, "What it is called."),
+        arg("file", Str, "The file, without `.repo`; the name without it."),
+        arg("reposdir", Path, "The folder of the file.").default("/etc/yum.repos.d"),
+        arg("baseurl", ListOfStr, "Its addresses."),
+        arg("gpgkey", ListOfStr, "The addresses of its keys."),
+        arg("exclude", ListOfStr, "Packages that are never taken from it.").or(&["excludepkgs"]),
+        arg("includepkgs", ListOfStr, "The only packages that are taken from it."),
+        arg("password", Str, "Password for the repository.").secret(),
+        arg("proxy_password", Str, "Password for the proxy.").secret(),
+        arg("failovermethod", Str, "Which address is tried next.").one_of(&["roundrobin", "priority"]),
+        arg("http_caching", Str, "What caches may keep.").one_of(&["all", "packages", "none"]),
+        arg("ip_resolve", Str, "Which addresses of a name are used.")
+            .one_of(&["4", "6", "IPv4", "IPv6", "whatever"]),
+        arg("keepcache", Str, "Whether packages are kept.").one_of(&["0", "1"]),
+        arg("metadata_expire_filter", Str, "For which commands old lists are good enough.").one_of(&[
+            "never",
+            "read-only:past",
+            "read-only:present",
+            "read-only:future"
+        ]),
+        arg("bandwidth", Str, "Bytes a second, at most."),
+        arg("cost", Str, "What it costs to use it, next to others."),
+        arg("deltarpm_metadata_percentage", Str, "When delta packages are worth their lists."),
+        arg("deltarpm_percentage", Str, "When delta packages are worth it."),
+        arg("gpgcakey", Str, "The key of the authority of the keys."),
+        arg("include", Str, "A further file of settings."),
+        arg("metadata_expire", Str, "How long the lists are good."),
+        arg("metalink", Str, "The address of a metalink."),
+        arg("mirrorlist", Str, "The address of a list of mirrors."),
+        arg("mirrorlist_expire", Str, "How long the list of mirrors is good."),
+        arg("priority", Str, "Its rank; 1 goes first."),
+        arg("proxy", Str, "The proxy."),
+        arg("proxy_username", Str, "User for the proxy."),
+        arg("retries", Str, "How often a download is tried again."),
+        arg("sslclientcert", Str, "The certificate to show.").or(&["client_cert"]),
+        arg("sslclientkey", Str, "Its key.").or(&["client_key"]),
+        arg("sslcacert", Str, "The authorities to trust.").or(&["ca_cert"]),
+        arg("throttle", Str, "Bytes a second, or a share of `bandwidth`."),
+        arg("timeout", Str, "Seconds for a connection."),
+        arg("ui_repoid_vars", Str, "Variables that the name may show."),
+        arg("username", Str, "User for the repository."),
+        arg("async", Bool, "Downloads at the same time."),
+        arg("countme", Bool, "Whether it may count this host."),
+        arg("enabled", Bool, "Whether it is used."),
+        arg("enablegroups", Bool, "Whether groups are taken from it."),
+        arg("gpgcheck", Bool, "Whether packages need a good signature."),
+        arg("keepalive", Bool, "Keeps connections open."),
+        arg("module_hotfixes", Bool, "Whether modules do not hide its packages."),
+        arg("protect", Bool, "Its packages are not replaced by those of others."),
+        arg("repo_gpgcheck", Bool, "Whether its lists need a good signature."),
+        arg("s3_enabled", Bool, "It is in S3."),
+        arg("skip_if_unavailable", Bool, "Goes on without it where it cannot be reached."),
+        arg("ssl_check_cert_permissions", Bool, "Whether certificates must not be readable by others."),
+        arg("sslverify", Bool, "Whether the server's certificate is checked.").or(&["validate_certs"]),
+    ],
+    rules: &[Rule::RequiredIf { argument: "state", value: "present", needs: &["description"] }],
     ..NOTHING
 };
 

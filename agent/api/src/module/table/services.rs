@@ -1,6 +1,6 @@
 //! Modules for services.
 
-use super::super::ArgKind::{Bool, Int, Str};
+use super::super::ArgKind::{Bool, Int, ListOfStr, Str};
 use super::super::{ModuleSpec, Rule};
 use super::{NOTHING, arg};
 
@@ -43,7 +43,9 @@ pub(super) const SYSTEMD: ModuleSpec = ModuleSpec {
         arg("daemon_reexec", Bool, "systemd starts itself anew first.")
             .or(&["daemon-reexec"])
             .default("false"),
-        arg("scope", Str, "Whose systemd.").one_of(&["system"]).default("system"),
+        arg("scope", Str, "Whose systemd: the host's, the user's own, or that of all users.")
+            .one_of(&["system", "user", "global"])
+            .default("system"),
         arg("no_block", Bool, "Does not wait until the unit has started or stopped.").default("false"),
     ],
     rules: &[
@@ -52,6 +54,28 @@ pub(super) const SYSTEMD: ModuleSpec = ModuleSpec {
         Rule::RequiredBy { argument: "enabled", needs: &["name"] },
         Rule::RequiredBy { argument: "masked", needs: &["name"] },
     ],
+    ..NOTHING
+};
+
+pub(super) const SYSVINIT: ModuleSpec = ModuleSpec {
+    name: "sysvinit",
+    summary: "Starts, stops and enables a service of an init script.",
+    args: &[
+        arg("name", Str, "The service.").or(&["service"]).required(),
+        arg("state", Str, "What it shall do.").one_of(&["started", "stopped", "restarted", "reloaded"]),
+        arg("enabled", Bool, "Whether it starts with the host."),
+        arg("sleep", Int, "Seconds between stop and start of a restart.").default("1"),
+        arg(
+            "pattern",
+            Str,
+            "What the command line of the running service has in it, where the script knows no `status`.",
+        ),
+        arg("runlevels", ListOfStr, "The runlevels that `enabled` is about."),
+        arg("arguments", Str, "What the script gets besides the word.").or(&["args"]),
+        arg("daemonize", Bool, "The script stays in the foreground: it gets a session of its own.")
+            .default("false"),
+    ],
+    rules: &[Rule::RequiredOneOf(&["state", "enabled"])],
     ..NOTHING
 };
 

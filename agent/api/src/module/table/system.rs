@@ -1,6 +1,6 @@
 //! Modules about the host's own databases and timers.
 
-use super::super::ArgKind::{Bool, Dict, Float, Int, ListOfStr, Path, Str};
+use super::super::ArgKind::{Bool, Dict, Float, Int, ListOfStr, Path, Raw, Str};
 use super::super::{ArgSpec, ModuleSpec, Rule};
 use super::{NOTHING, arg};
 
@@ -70,8 +70,17 @@ pub(super) const MOUNT_FACTS: ModuleSpec = ModuleSpec {
         arg("devices", ListOfStr, "Only these devices; patterns are allowed."),
         arg("fstypes", ListOfStr, "Only these types of file systems; patterns are allowed."),
         arg("include_aggregate_mounts", Bool, "All entries too, in `aggregate_mounts`."),
+        arg(
+            "mount_binary",
+            Str,
+            "The program that lists what is mounted, where no file does; `mount` as a source asks it.",
+        )
+        .default("mount"),
+        arg("timeout", Float, "Seconds for what is known about one mount."),
+        arg("on_timeout", Str, "What happens to a mount that takes longer.")
+            .one_of(&["error", "warn", "ignore"])
+            .default("error"),
     ],
-    unsupported: &["mount_binary", "timeout", "on_timeout"],
     ..NOTHING
 };
 
@@ -99,8 +108,45 @@ pub(super) const GIT: ModuleSpec = ModuleSpec {
         arg("key_file", Path, "The private key to log in with."),
         arg("ssh_opts", Str, "Options for ssh."),
         arg("executable", Path, "The git to use."),
+        arg("archive", Path, "A file for an archive of the files: `.zip`, `.tar`, `.tar.gz` or `.tgz`."),
+        arg("archive_prefix", Str, "What stands before each path in the archive."),
+        arg("umask", Raw, "The umask for new files, in octal."),
+        arg("verify_commit", Bool, "The signature of the commit or tag must be good.").default("false"),
+        arg(
+            "gpg_allowlist",
+            ListOfStr,
+            "The fingerprints that may have signed it; any that gpg trusts without it.",
+        )
+        .or(&["gpg_whitelist"])
+        .default("[]"),
     ],
-    unsupported: &["archive", "archive_prefix", "verify_commit", "gpg_allowlist", "gpg_whitelist", "umask"],
+    rules: &[
+        Rule::MutuallyExclusive(&["separate_git_dir", "bare"]),
+        Rule::MutuallyExclusive(&["accept_hostkey", "accept_newhostkey"]),
+        Rule::RequiredBy { argument: "archive_prefix", needs: &["archive"] },
+    ],
+    ..NOTHING
+};
+
+pub(super) const SUBVERSION: ModuleSpec = ModuleSpec {
+    name: "subversion",
+    summary: "Keeps a working copy of a Subversion repository.",
+    args: &[
+        arg("repo", Str, "The repository.").or(&["name", "repository"]).required(),
+        arg("dest", Path, "The directory of the working copy."),
+        arg("revision", Str, "The revision.").or(&["rev", "version"]).default("HEAD"),
+        arg("force", Bool, "Local changes are discarded.").default("false"),
+        arg("in_place", Bool, "A directory that is there becomes the working copy.").default("false"),
+        arg("username", Str, "User for the repository."),
+        arg("password", Str, "Password for the repository.").secret(),
+        arg("executable", Path, "The svn to use."),
+        arg("checkout", Bool, "Whether it is checked out where it is not there.").default("true"),
+        arg("update", Bool, "Whether a working copy that is there follows the repository.").default("true"),
+        arg("export", Bool, "The files only, without what makes it a working copy.").default("false"),
+        arg("switch", Bool, "Whether a working copy of another address is moved to this one.")
+            .default("true"),
+        arg("validate_certs", Bool, "Whether the server's certificate is checked.").default("false"),
+    ],
     ..NOTHING
 };
 
@@ -124,8 +170,8 @@ pub(super) const PIP: ModuleSpec = ModuleSpec {
         arg("chdir", Path, "The directory to run in."),
         arg("break_system_packages", Bool, "May change what the host's package manager installed.")
             .default("false"),
+        arg("umask", Str, "The umask for new files, in octal."),
     ],
-    unsupported: &["umask"],
     rules: &[
         Rule::RequiredOneOf(&["name", "requirements"]),
         Rule::MutuallyExclusive(&["name", "requirements"]),
