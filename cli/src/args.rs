@@ -165,7 +165,7 @@ pub(crate) struct AdHocArgs {
 
 /// Options of `muster inventory`.
 #[derive(Debug, Clone, Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["list", "graph", "host"]))]
+#[command(group = clap::ArgGroup::new("what").args(["list", "graph", "host"]))]
 pub(crate) struct InventoryArgs {
     /// All hosts and groups, as JSON
     #[arg(long)]

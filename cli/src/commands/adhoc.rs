@@ -77,6 +77,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
             check: args.check,
             diff: args.diff,
             timeout: args.task_timeout.or(basis.settings.task_timeout()),
+            no_log: basis.settings.no_log(),
         },
         options,
     }));
@@ -96,11 +97,9 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
 /// A playbook of one task. What the user wrote is checked as in a playbook.
 fn playbook(args: &AdHocArgs, folder: &Path, loader: &Loader) -> Result<Playbook> {
     let module = bare(&args.module_name);
-    if matches!(
-        module,
-        "include_tasks" | "include_role" | "import_tasks" | "import_role" | "import_playbook" | "meta"
-    ) {
-        let mistake = Diagnostic::error(format!("`{module}` makes no sense outside a playbook"));
+    if module == "import_playbook" {
+        let mistake = Diagnostic::error(format!("`{module}` is not a valid action for ad-hoc commands"))
+            .hint("run the playbook with `muster apply`");
         return Err(mistake.exits_with(Exit::WrongUse).into());
     }
     let given = args.args.trim();

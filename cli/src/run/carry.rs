@@ -60,7 +60,13 @@ async fn wait(room: &Arc<Room>, pause: &Pause) -> TaskResult {
     match pause.time {
         Some(time) => tokio::time::sleep(time).await,
         None => {
-            let prompt = pause.prompt.clone().unwrap_or_else(|| "Press enter to continue".into());
+            if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+                let text = "Not waiting for response to prompt as stdin is not interactive".to_owned();
+                room.events.tell(Event::Warning { text });
+                return paused(pause, &answer, began.elapsed().as_secs_f64());
+            }
+            let default = "Press enter to continue, Ctrl+C to interrupt";
+            let prompt = pause.prompt.clone().unwrap_or_else(|| default.into());
             let echo = pause.echo;
             room.events.tell(Event::Prompt { text: format!("{prompt}:") });
             let asked = tokio::task::spawn_blocking(move || crate::prompt::read_line(echo)).await;
