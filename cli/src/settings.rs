@@ -54,6 +54,7 @@ settings! {
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
     NO_LOG "defaults" "no_log" ["ANSIBLE_NO_LOG"];
+    PLAYBOOK_DIR "defaults" "playbook_dir" ["ANSIBLE_PLAYBOOK_DIR"];
     PRIVATE_ROLE_VARS "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"];
     STRATEGY "defaults" "strategy" ["ANSIBLE_STRATEGY"];
     GATHERING "defaults" "gathering" ["ANSIBLE_GATHERING"];
@@ -150,6 +151,11 @@ impl Settings {
     /// `private_key_file`
     pub(crate) fn private_key(&self) -> Option<PathBuf> {
         self.path(&PRIVATE_KEY)
+    }
+
+    /// `playbook_dir`, for commands without a playbook.
+    pub(crate) fn playbook_dir(&self) -> Option<PathBuf> {
+        self.path(&PLAYBOOK_DIR)
     }
 
     /// `vault_password_file`

@@ -17,6 +17,7 @@ use crate::run::playbook_run::PlaybookRun;
 use crate::run::room::{Options, Parts, Room};
 use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
+use crate::settings::Settings;
 use crate::source::SourceFile;
 use crate::template::Engine;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ pub(crate) fn run(args: AdHocArgs) -> Exit {
 }
 
 fn go(args: &AdHocArgs) -> Result<Exit> {
-    let folder = args.playbook_dir.clone().unwrap_or_else(|| folder_of(Path::new("x")));
+    let configured = Settings::read()?.playbook_dir();
+    let folder = args.playbook_dir.clone().or(configured).unwrap_or_else(|| folder_of(Path::new("x")));
     let basis =
         Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&folder), Tolerance::Nothing)?;
     let hosts = basis.select(&args.pattern)?;

@@ -310,8 +310,13 @@ impl Trip<'_> {
             background: how.is_some(),
             timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         };
-        let errand =
-            Errand { host: self.target, way: self.way, identity: self.identity, check: request.check };
+        let errand = Errand {
+            host: self.target,
+            way: self.way,
+            identity: self.identity,
+            check: request.check,
+            predicts_on: self.room.mode.check,
+        };
         let progress = |text| {
             self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
         };
@@ -375,6 +380,6 @@ pub(crate) async fn start_worker(
     let (Ok(way), Ok(identity)) = prepared.await else {
         return Err(StepFailure::Failed("it is not known how to reach the host".into()));
     };
-    let errand = Errand { host, way: &way, identity: &identity, check: room.mode.check };
+    let errand = Errand { host, way: &way, identity: &identity, check: room.mode.check, predicts_on: true };
     room.hosts.agent(&errand).await.map(drop)
 }

@@ -174,7 +174,7 @@ fn a_condition_may_be_a_variable_that_somebody_wrote_but_no_text_that_a_template
     let holds = |text: &str| scope.condition(&crate::yaml::Node::text(&span, text));
     assert!(holds("{{ rule }}").unwrap());
     for made in ["{{ '1 == 1' }}", "{{ rule | trim }}", "{{ out.stdout }}"] {
-        let why = holds(made).unwrap_err().message;
+        let why = holds(made).unwrap_err().message.clone();
         assert!(why.contains("untrusted template or expression"), "{made}: {why}");
     }
 }

@@ -322,6 +322,8 @@ impl Ini {
         }
         let folded = if self.is_case_sensitive { key.to_owned() } else { key.to_lowercase() };
         match keys.iter().find(|(known, _)| *known == folded) {
+            // A key without a value gives nothing.
+            Some((_, None)) => Ok(Vec::new()),
             Some((_, text)) => Ok(vec![value(*text)?]),
             None => Ok(vec![Value::from(options.get("default").unwrap_or_default())]),
         }
