@@ -165,7 +165,7 @@ pub(crate) struct AdHocArgs {
 
 /// Options of `muster inventory`.
 #[derive(Debug, Clone, Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["list", "graph", "host"]))]
+#[command(group = clap::ArgGroup::new("what").args(["list", "graph", "host"]))]
 pub(crate) struct InventoryArgs {
     /// All hosts and groups, as JSON
     #[arg(long)]
@@ -239,6 +239,12 @@ pub(crate) enum VaultAction {
     Decrypt(VaultFileArgs),
     /// Replace files by vault files
     Encrypt(VaultFileArgs),
+    /// Write a new vault file in `$EDITOR`
+    Create(VaultFileArgs),
+    /// Change the content of vault files in `$EDITOR`
+    Edit(VaultFileArgs),
+    /// Give vault files another password
+    Rekey(VaultRekeyArgs),
     /// Print a value as a vault for a variables file
     #[command(name = "encrypt_string", alias = "encrypt-string")]
     EncryptString(VaultStringArgs),
@@ -255,6 +261,21 @@ pub(crate) struct VaultFileArgs {
     /// With which vault id to encrypt
     #[arg(long, value_name = "ID")]
     pub(crate) encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub(crate) key: VaultKeyArgs,
+}
+
+/// Options of `muster vault rekey`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VaultRekeyArgs {
+    /// Vault files
+    pub(crate) files: Vec<PathBuf>,
+    /// The file with the new password
+    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
+    pub(crate) new_vault_password_file: Option<PathBuf>,
+    /// The new vault id, and where its password is from: `ID@FILE` or `ID@prompt`
+    #[arg(long, value_name = "ID@SOURCE")]
+    pub(crate) new_vault_id: Option<String>,
     #[command(flatten)]
     pub(crate) key: VaultKeyArgs,
 }

@@ -68,6 +68,12 @@ impl Diagnostic {
         self
     }
 
+    /// The same, as an error.
+    pub(crate) fn into_error(mut self) -> Self {
+        self.0.severity = Severity::Error;
+        self
+    }
+
     fn new(severity: Severity, title: String) -> Self {
         Self(Box::new(Parts {
             severity,

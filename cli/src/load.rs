@@ -15,13 +15,43 @@ const MOST_BYTES: usize = 1 << 30;
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     keyring: Keyring,
+    duplicate_keys: DuplicateKeys,
     warnings: Mutex<Diagnostics>,
+}
+
+/// What a key that a mapping has twice is taken for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum DuplicateKeys {
+    /// Something to look at; the last one counts.
+    #[default]
+    Warn,
+    /// A mistake.
+    Refuse,
+    /// Nothing; the last one counts.
+    Ignore,
+}
+
+impl DuplicateKeys {
+    /// As the setting `duplicate_dict_key` has it.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "warn" => Self::Warn,
+            "error" => Self::Refuse,
+            "ignore" => Self::Ignore,
+            _ => return None,
+        })
+    }
 }
 
 impl Reader {
     /// With the vault passwords of the user.
     pub(crate) fn new(keyring: Keyring) -> Self {
-        Self { keyring, warnings: Mutex::default() }
+        Self { keyring, ..Self::default() }
+    }
+
+    /// The same, with another view of keys that are given twice.
+    pub(crate) fn with_duplicate_keys(self, duplicate_keys: DuplicateKeys) -> Self {
+        Self { duplicate_keys, ..self }
     }
 
     /// The vault passwords.
@@ -63,8 +93,19 @@ impl Reader {
     pub(crate) fn parse(&self, file: &Arc<SourceFile>) -> Result<Node> {
         let mut warnings = Diagnostics::default();
         let parsed = yaml::parse(file, &mut warnings);
-        warnings.into_iter().for_each(|warning| self.warn(warning));
-        parsed
+        match self.duplicate_keys {
+            DuplicateKeys::Ignore => parsed,
+            DuplicateKeys::Warn => {
+                warnings.into_iter().for_each(|warning| self.warn(warning));
+                parsed
+            }
+            DuplicateKeys::Refuse => {
+                let mut mistakes = Diagnostics::default();
+                warnings.into_iter().for_each(|warning| mistakes.push(warning.into_error()));
+                mistakes.or_value(())?;
+                parsed
+            }
+        }
     }
 
     /// The variables that a file holds.

@@ -2,6 +2,9 @@
 //! environment, the environment over the file.
 
 mod named;
+mod of_plugins;
+
+pub(crate) use of_plugins::PluginOption;
 
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
@@ -34,8 +37,11 @@ macro_rules! settings {
 
 settings! {
     INVENTORY "defaults" "inventory" ["ANSIBLE_INVENTORY"];
+    ALLOW_BROKEN_CONDITIONALS "defaults" "allow_broken_conditionals" ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"];
     ANY_UNPARSED_IS_FAILED "inventory" "any_unparsed_is_failed" ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"];
     UNPARSED_IS_FAILED "inventory" "unparsed_is_failed" ["ANSIBLE_INVENTORY_UNPARSED_FAILED"];
+    DUPLICATE_KEYS "defaults" "duplicate_dict_key" ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"];
+    GROUP_NAMES "defaults" "force_valid_group_names" ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"];
     REMOTE_USER "defaults" "remote_user" ["ANSIBLE_REMOTE_USER"];
     REMOTE_PORT "defaults" "remote_port" ["ANSIBLE_REMOTE_PORT"];
     PRIVATE_KEY "defaults" "private_key_file" ["ANSIBLE_PRIVATE_KEY_FILE"];
@@ -43,9 +49,12 @@ settings! {
     SSH_HOST_KEY_CHECKING "ssh_connection" "host_key_checking" ["ANSIBLE_SSH_HOST_KEY_CHECKING"];
     FORKS "defaults" "forks" ["ANSIBLE_FORKS"];
     LIBRARY "defaults" "library" ["ANSIBLE_LIBRARY"];
+    MODULE_UTILS "defaults" "module_utils" ["ANSIBLE_MODULE_UTILS"];
     ROLES_PATH "defaults" "roles_path" ["ANSIBLE_ROLES_PATH"];
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
+    NO_LOG "defaults" "no_log" ["ANSIBLE_NO_LOG"];
+    PLAYBOOK_DIR "defaults" "playbook_dir" ["ANSIBLE_PLAYBOOK_DIR"];
     PRIVATE_ROLE_VARS "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"];
     STRATEGY "defaults" "strategy" ["ANSIBLE_STRATEGY"];
     GATHERING "defaults" "gathering" ["ANSIBLE_GATHERING"];
@@ -113,7 +122,16 @@ impl Settings {
 
     /// Folders with modules of the user.
     pub(crate) fn library(&self) -> Vec<PathBuf> {
-        let Some((text, is_from_file)) = self.find(&LIBRARY) else { return Vec::new() };
+        self.folders(&LIBRARY)
+    }
+
+    /// Folders with what modules of the user import.
+    pub(crate) fn module_utils(&self) -> Vec<PathBuf> {
+        self.folders(&MODULE_UTILS)
+    }
+
+    fn folders(&self, setting: &Setting) -> Vec<PathBuf> {
+        let Some((text, is_from_file)) = self.find(setting) else { return Vec::new() };
         let folders = text.split(':').map(str::trim).filter(|folder| !folder.is_empty());
         folders
             .map(|folder| PathBuf::from(if is_from_file { self.in_folder(folder) } else { expand(folder) }))
@@ -133,6 +151,11 @@ impl Settings {
     /// `private_key_file`
     pub(crate) fn private_key(&self) -> Option<PathBuf> {
         self.path(&PRIVATE_KEY)
+    }
+
+    /// `playbook_dir`, for commands without a playbook.
+    pub(crate) fn playbook_dir(&self) -> Option<PathBuf> {
+        self.path(&PLAYBOOK_DIR)
     }
 
     /// `vault_password_file`
@@ -169,6 +192,26 @@ impl Settings {
 
     pub(crate) fn task_timeout(&self) -> Option<u64> {
         self.text(&TASK_TIMEOUT)?.parse().ok().filter(|seconds| *seconds > 0)
+    }
+
+    /// Whether the truth of a value counts where a condition is neither true nor false.
+    pub(crate) fn allows_broken_conditionals(&self) -> bool {
+        self.flag(&ALLOW_BROKEN_CONDITIONALS).unwrap_or(false)
+    }
+
+    /// `duplicate_dict_key`
+    pub(crate) fn duplicate_keys(&self) -> Option<String> {
+        self.text(&DUPLICATE_KEYS)
+    }
+
+    /// `force_valid_group_names`
+    pub(crate) fn group_names(&self) -> Option<String> {
+        self.text(&GROUP_NAMES)
+    }
+
+    /// Whether what tasks come to is hidden, unless they say that it is not.
+    pub(crate) fn no_log(&self) -> bool {
+        self.flag(&NO_LOG).unwrap_or(false)
     }
 
     pub(crate) fn gathering(&self) -> Option<String> {

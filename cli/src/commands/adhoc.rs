@@ -17,6 +17,7 @@ use crate::run::playbook_run::PlaybookRun;
 use crate::run::room::{Options, Parts, Room};
 use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
+use crate::settings::Settings;
 use crate::source::SourceFile;
 use crate::template::Engine;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ pub(crate) fn run(args: AdHocArgs) -> Exit {
 }
 
 fn go(args: &AdHocArgs) -> Result<Exit> {
-    let folder = args.playbook_dir.clone().unwrap_or_else(|| folder_of(Path::new("x")));
+    let configured = Settings::read()?.playbook_dir();
+    let folder = args.playbook_dir.clone().or(configured).unwrap_or_else(|| folder_of(Path::new("x")));
     let basis =
         Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&folder), Tolerance::Nothing)?;
     let hosts = basis.select(&args.pattern)?;
@@ -77,6 +79,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
             check: args.check,
             diff: args.diff,
             timeout: args.task_timeout.or(basis.settings.task_timeout()),
+            no_log: basis.settings.no_log(),
         },
         options,
     }));
@@ -96,11 +99,9 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
 /// A playbook of one task. What the user wrote is checked as in a playbook.
 fn playbook(args: &AdHocArgs, folder: &Path, loader: &Loader) -> Result<Playbook> {
     let module = bare(&args.module_name);
-    if matches!(
-        module,
-        "include_tasks" | "include_role" | "import_tasks" | "import_role" | "import_playbook" | "meta"
-    ) {
-        let mistake = Diagnostic::error(format!("`{module}` makes no sense outside a playbook"));
+    if module == "import_playbook" {
+        let mistake = Diagnostic::error(format!("`{module}` is not a valid action for ad-hoc commands"))
+            .hint("run the playbook with `muster apply`");
         return Err(mistake.exits_with(Exit::WrongUse).into());
     }
     let given = args.args.trim();

@@ -90,6 +90,7 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         check: args.check,
         diff: args.diff || basis.settings.diff(),
         timeout: basis.settings.task_timeout(),
+        no_log: basis.settings.no_log(),
     };
     let kind = match kind {
         Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },

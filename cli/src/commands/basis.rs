@@ -4,8 +4,8 @@
 use crate::args::{BecomeArgs, ConnectionArgs, HostArgs, HostKeyChecking, VaultKeyArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
-use crate::inventory::{self, Inventory, Tolerance};
-use crate::load::Reader;
+use crate::inventory::{self, InvalidNames, Inventory, Tolerance};
+use crate::load::{DuplicateKeys, Reader};
 use crate::run::keywords::BecomeDefaults;
 use crate::run::way::WayDefaults;
 use crate::run::{expand_home, inventory_vars};
@@ -43,7 +43,8 @@ impl Basis {
         usual: Tolerance,
     ) -> Result<Self> {
         let settings = Settings::read()?;
-        let reader = Arc::new(Reader::new(keyring(vault, &settings)?));
+        let reader = Reader::new(keyring(vault, &settings)?).with_duplicate_keys(duplicate_keys(&settings)?);
+        let reader = Arc::new(reader);
         let mut mistakes = Diagnostics::default();
         let extra = mistakes.collect(self::extra_vars(extra_vars, &reader)).unwrap_or_default();
         let sources = match hosts.source.inventory.as_slice() {
@@ -52,7 +53,10 @@ impl Basis {
         };
         let store = Arc::new(Store::new(extra));
         let inventory = inventory::load(&sources, &reader, &store.extra(), tolerance(&settings, usual));
-        let inventory = mistakes.collect(inventory).unwrap_or_default();
+        let mut inventory = mistakes.collect(inventory).unwrap_or_default();
+        if let Some(warning) = inventory.settle_group_names(group_names(&settings)?) {
+            reader.warn(Diagnostic::warning(warning));
+        }
         let opener = reader.clone();
         store.set_unsealer(move |text| {
             opener
@@ -137,6 +141,27 @@ fn tolerance(settings: &Settings, usual: Tolerance) -> Tolerance {
         (_, Some(true)) => Tolerance::AllButOne,
         (..) => Tolerance::All,
     }
+}
+
+/// What keys are taken for that a mapping has twice.
+fn duplicate_keys(settings: &Settings) -> Result<DuplicateKeys> {
+    let Some(name) = settings.duplicate_keys() else { return Ok(DuplicateKeys::default()) };
+    DuplicateKeys::parse(&name).ok_or_else(|| {
+        Diagnostic::error(format!("the setting `duplicate_dict_key` is `{name}`"))
+            .exits_with(Exit::WrongUse)
+            .hint("it is one of `warn`, `error` and `ignore`")
+            .into()
+    })
+}
+
+/// What happens to names of groups that templates cannot use.
+fn group_names(settings: &Settings) -> Result<InvalidNames> {
+    let Some(name) = settings.group_names() else { return Ok(InvalidNames::Never) };
+    InvalidNames::parse(&name).ok_or_else(|| {
+        let why = format!("the setting `force_valid_group_names` is `{name}`");
+        let next = "it is one of `never`, `always`, `ignore` and `silently`";
+        Diagnostic::error(why).exits_with(Exit::WrongUse).hint(next).into()
+    })
 }
 
 /// Prints mistakes and says how the program ends because of them.

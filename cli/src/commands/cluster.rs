@@ -100,7 +100,7 @@ impl<'a> Asker<'a> {
             );
         }
         let line = identity.command_line(line, "");
-        let errand = Errand { host, way: &way, identity: &identity, check: false };
+        let errand = Errand { host, way: &way, identity: &identity, check: false, predicts_on: false };
         let asked = self.hosts.command(&errand, &line, |piece| match piece {
             // A reader that went away (`| head`) ends the program by itself.
             Piece::Out(bytes) => {

@@ -19,6 +19,12 @@ pub(crate) fn run(args: InventoryArgs) -> Exit {
 }
 
 fn go(args: &InventoryArgs) -> Result<Exit> {
+    if !args.list && !args.graph && args.host.is_none() {
+        let mistake = Diagnostic::error(
+            "No action selected, at least one of --host, --graph or --list needs to be specified.",
+        );
+        return Err(mistake.exits_with(Exit::WrongUse).into());
+    }
     let basis = Basis::read(
         &args.hosts,
         &args.vault,

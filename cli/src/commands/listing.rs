@@ -73,7 +73,7 @@ fn tasks(args: &PlaybookArgs, play: &Play, own: &BTreeSet<String>, filter: &TagF
     let mut all = own.clone();
     for task in all_tasks(play) {
         let tags = tags_of(&task);
-        if task.module.bare() == "meta" || !filter.selects(&tags) {
+        if !filter.selects(&tags) {
             continue;
         }
         if args.list_tasks {

@@ -10,3 +10,4 @@ pub(crate) mod lab;
 mod listing;
 pub(crate) mod simulate;
 pub(crate) mod vault;
+mod vault_edit;

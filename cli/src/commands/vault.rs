@@ -1,11 +1,12 @@
 //! `muster vault`: files and values in Ansible's vault format.
 
 use super::basis::{keyring_only, tell};
+use super::vault_edit;
 use crate::args::{VaultAction, VaultArgs, VaultFileArgs, VaultKeyArgs, VaultStringArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::source::Span;
-use crate::vault::{Keyring, encrypt, is_vault};
+use crate::vault::{Keyring, Secret, encrypt, is_vault};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,9 @@ pub(crate) fn run(args: VaultArgs) -> Exit {
         VaultAction::View(files) => view(&files),
         VaultAction::Decrypt(files) => each(&files, decrypted, "Decryption successful"),
         VaultAction::Encrypt(files) => each(&files, encrypted, "Encryption successful"),
+        VaultAction::Create(files) => vault_edit::create(&files),
+        VaultAction::Edit(files) => vault_edit::edit(&files),
+        VaultAction::Rekey(files) => vault_edit::rekey(&files),
         VaultAction::EncryptString(string) => encrypt_string(&string),
     };
     done.map_or_else(|mistakes| tell(&mistakes), |()| Exit::Fine)
@@ -45,7 +49,7 @@ fn each(args: &VaultFileArgs, change: Change, done: &str) -> Result<()> {
     Ok(())
 }
 
-fn decrypted(bytes: &[u8], file: &Path, keyring: &Keyring, _: &VaultFileArgs) -> Result<Vec<u8>> {
+pub(super) fn decrypted(bytes: &[u8], file: &Path, keyring: &Keyring, _: &VaultFileArgs) -> Result<Vec<u8>> {
     let text = String::from_utf8_lossy(bytes);
     if !is_vault(&text) {
         let mistake = Diagnostic::error(format!("`{}` is not encrypted", file.display()));
@@ -77,7 +81,7 @@ fn encrypt_string(args: &VaultStringArgs) -> Result<()> {
     write(Path::new("-"), format!("{name}!vault |\n{}\n", lines.join("\n")).as_bytes())
 }
 
-fn seal(bytes: &[u8], keyring: &Keyring, id: Option<&str>) -> Result<String> {
+pub(super) fn seal(bytes: &[u8], keyring: &Keyring, id: Option<&str>) -> Result<String> {
     let Some(password) = keyring.password(id) else {
         let what = id.map_or("no vault password was given".to_owned(), |id| {
             format!("no password was given for vault id `{id}`")
@@ -86,6 +90,11 @@ fn seal(bytes: &[u8], keyring: &Keyring, id: Option<&str>) -> Result<String> {
             .hint("`--vault-password-file FILE`, `--vault-id ID@FILE` or `--ask-vault-pass`");
         return Err(mistake.exits_with(Exit::WrongUse).into());
     };
+    seal_with(bytes, password, id)
+}
+
+/// A content as a vault text, by this password.
+pub(super) fn seal_with(bytes: &[u8], password: &Secret, id: Option<&str>) -> Result<String> {
     encrypt(bytes, password, id.filter(|id| *id != "default")).map_err(|cause| {
         Diagnostic::error("no random numbers to encrypt with")
             .cause(cause)
@@ -94,7 +103,7 @@ fn seal(bytes: &[u8], keyring: &Keyring, id: Option<&str>) -> Result<String> {
     })
 }
 
-fn keyring(args: &VaultKeyArgs) -> Result<Keyring> {
+pub(super) fn keyring(args: &VaultKeyArgs) -> Result<Keyring> {
     let keyring = keyring_only(args)?;
     if !keyring.is_empty() {
         return Ok(keyring);
@@ -106,7 +115,7 @@ fn inputs(args: &VaultFileArgs) -> Vec<PathBuf> {
     if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files.clone() }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     let bytes = match file.to_str() {
         Some("-") => {
             let mut bytes = Vec::new();
@@ -123,7 +132,7 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 /// The old file stays whole until the new one is; only its owner may read what is in it.
-fn write(file: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<()> {
     let written = match file.to_str() {
         Some("-") => std::io::stdout().write_all(bytes),
         _ => replace(file, bytes),

@@ -195,7 +195,8 @@ impl<'a> Keyed<'a> {
         match key {
             Json::String(name) if name.is_empty() && self.default.is_none() => None,
             Json::String(name) => Some(vec![or_default(name.clone())]),
-            Json::Array(names) => Some(names.iter().map(|name| or_default(plain(name))).collect()),
+            Json::Null => self.default.clone().map(|default| vec![default]),
+            Json::Array(names) => Some(names.iter().map(|name| or_default(self.scalar(name))).collect()),
             Json::Object(pairs) => Some(pairs.iter().map(|(name, value)| self.pair(name, value)).collect()),
             _ => None,
         }
@@ -203,11 +204,17 @@ impl<'a> Keyed<'a> {
 
     fn pair(&self, name: &str, value: &Json) -> String {
         let separator = &self.separator;
-        match (plain(value), &self.default) {
+        match (self.scalar(value), &self.default) {
             (value, Some(default)) if value.is_empty() => format!("{name}{separator}{default}"),
             (value, _) if value.is_empty() && self.trailing_separator == Some(false) => name.to_owned(),
             (value, _) => format!("{name}{separator}{value}"),
         }
+    }
+
+    /// A value as a part of a name. None is empty where it is said what empty values become.
+    fn scalar(&self, value: &Json) -> String {
+        let is_settled = self.default.is_some() || self.trailing_separator == Some(false);
+        if value.is_null() && is_settled { String::new() } else { plain(value) }
     }
 
     fn group(&self, name: &str, starts_with_separator: bool) -> String {

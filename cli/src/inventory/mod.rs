@@ -8,6 +8,7 @@ mod address;
 mod adjacent;
 mod constructed;
 mod generator;
+mod group_names;
 mod ini;
 mod literal;
 mod pattern;
@@ -20,6 +21,7 @@ mod words;
 mod yaml;
 
 pub(crate) use adjacent::{VarsDir, files_below};
+pub(crate) use group_names::InvalidNames;
 pub(crate) use pattern::HostOrder;
 pub(crate) use source::{Tolerance, load};
 pub(crate) use view::{Shown, graph, list};

@@ -1,41 +1,50 @@
 //! Modules of the user: files in the folders `library` beside the playbook and in roles, and where the setting `library`
 //! says.
 
-use super::Scope;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Endings of files that are no modules.
 const NO_MODULES: [&str; 13] =
     ["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "yaml", "yml", "ini", "json", "ps1"];
 
-/// The folders that count for all tasks.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Library(Vec<PathBuf>);
+/// The folders with modules, in the order in which they count. A role adds its own when it is loaded, and the first role
+/// that has a module of a name gives it to all tasks after that, as in Ansible.
+#[derive(Debug, Default)]
+pub(crate) struct Library {
+    beside: Vec<PathBuf>,
+    added: Mutex<Vec<PathBuf>>,
+    configured: Vec<PathBuf>,
+}
 
 impl Library {
     /// That of the playbook's folder, and the configured ones.
     pub(crate) fn new(playbook_dir: &Path, configured: Vec<PathBuf>) -> Self {
-        Self(
-            configured
-                .into_iter()
-                .chain([playbook_dir.join("library")])
-                .filter(|folder| folder.is_dir())
-                .collect(),
-        )
+        Self {
+            beside: vec![playbook_dir.join("library")],
+            added: Mutex::default(),
+            configured: configured.into_iter().filter(|folder| folder.is_dir()).collect(),
+        }
     }
 
-    /// The module of that name for what stands in `scope`: those of its roles come first.
-    pub(super) fn find(&self, name: &str, scope: &Scope) -> Option<PathBuf> {
+    /// A role or an imported playbook is loaded: the modules in its folder are known from now on.
+    pub(super) fn add_below(&self, folder: &Path) {
+        let folder = folder.join("library");
+        let mut added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        if folder.is_dir() && !added.contains(&folder) {
+            added.push(folder);
+        }
+    }
+
+    /// The module of that name.
+    pub(super) fn find(&self, name: &str) -> Option<PathBuf> {
         let bare = name.strip_prefix("ansible.legacy.").unwrap_or(name);
         if bare.is_empty() || bare.contains(['.', '/', '{']) {
             return None;
         }
-        let role = scope.outer().find_map(|scope| scope.role.as_ref());
-        let of_roles = role.into_iter().flat_map(|role| {
-            let parents = role.pulled_in_by.iter().rev().map(|parent| &parent.path);
-            std::iter::once(&role.path).chain(parents).map(|path| path.join("library"))
-        });
-        of_roles.chain(self.0.iter().cloned()).find_map(|folder| module_in(&folder, bare))
+        let added = self.added.lock().unwrap_or_else(PoisonError::into_inner);
+        let folders = self.beside.iter().chain(added.iter()).chain(&self.configured);
+        folders.into_iter().find_map(|folder| module_in(folder, bare))
     }
 }
 
@@ -60,6 +69,21 @@ fn module_in(folder: &Path, name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_role_that_has_a_module_gives_it_to_all_and_the_configured_folders_come_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for place in ["one/library", "two/library", "set"] {
+            std::fs::create_dir_all(folder.path().join(place)).expect("made");
+            std::fs::write(folder.path().join(place).join("ping.py"), "").expect("written");
+        }
+        let library = Library::new(folder.path(), vec![folder.path().join("set")]);
+        assert_eq!(library.find("ping"), Some(folder.path().join("set/ping.py")));
+        library.add_below(&folder.path().join("one"));
+        library.add_below(&folder.path().join("two"));
+        assert_eq!(library.find("ping"), Some(folder.path().join("one/library/ping.py")));
+        assert_eq!(library.find("ansible.builtin.ping"), None);
+    }
 
     #[test]
     fn a_module_is_found_with_and_without_an_ending_and_notes_are_none() {

@@ -24,6 +24,9 @@ pub(crate) trait EarlyNames: Send + Sync {
     ///
     /// Where it needs a variable that is only known on a host.
     fn render(&self, text: &Node, scope: &Scope) -> Result<String, Diagnostic>;
+
+    /// The texts that a template for a list, or for one text, gives. None where that is only known on a host.
+    fn texts(&self, list: &Node, scope: &Scope) -> Option<Vec<String>>;
 }
 
 /// Knows no variables.
@@ -34,6 +37,10 @@ pub(crate) struct NoTemplates;
 impl EarlyNames for NoTemplates {
     fn render(&self, text: &Node, _: &Scope) -> Result<String, Diagnostic> {
         Err(Diagnostic::error("a name that must be known before the run is a template").at(&text.span, ""))
+    }
+
+    fn texts(&self, _: &Node, _: &Scope) -> Option<Vec<String>> {
+        None
     }
 }
 
@@ -131,7 +138,7 @@ impl Loader {
         let mut pass = Pass::new(self);
         let scope = pass.apply_scope(include);
         let mut blocks = Vec::new();
-        let role = pass.role(call, &scope, &mut blocks);
+        let role = pass.role(call, &scope, false, &mut blocks);
         let handlers = std::mem::take(&mut pass.role_handlers);
         match role {
             Some(role) => pass.finish(IncludedRole { role, blocks, handlers }),
@@ -206,6 +213,7 @@ impl<'a> Pass<'a> {
 
     fn plays(&mut self, path: &Path, import: Option<&Arc<Scope>>) -> Vec<Play> {
         let Some(document) = self.yaml(path) else { return Vec::new() };
+        self.loader.library.add_below(path.parent().unwrap_or(Path::new("")));
         self.plays_of(&document, import)
     }
 
@@ -305,11 +313,32 @@ impl<'a> Pass<'a> {
         entry: &Node,
     ) -> Arc<Scope> {
         let role = parent.and_then(|parent| parent.role.clone());
-        let scope = Scope { kind, keywords, role, parent: parent.cloned(), span: entry.span.clone() };
+        let mut scope = Scope { kind, keywords, role, parent: parent.cloned(), span: entry.span.clone() };
+        self.render_tags(&mut scope);
         if !check::may_fail(&scope) {
             scope.keywords.iter().for_each(|given| check::keyword(given, &mut self.mistakes));
         }
         Arc::new(scope)
+    }
+
+    /// Tags decide what is listed and run before a host is asked: those that are templates are rendered now.
+    fn render_tags(&self, scope: &mut Scope) {
+        let Some(given) = scope.keywords.given(Keyword::Tags).filter(|given| given.value.has_template())
+        else {
+            return;
+        };
+        let nodes = given.value.one_or_many().iter();
+        let texts: Option<Vec<Vec<String>>> = nodes
+            .map(|node| match node.has_template() {
+                true => self.loader.early_names.texts(node, scope),
+                false => Some(vec![node.key_text().into_owned()]),
+            })
+            .collect();
+        let Some(texts) = texts else { return };
+        let span = &given.value.span;
+        let tags = texts.concat().into_iter().map(|tag| Node::text(span, tag)).collect();
+        let rendered = Given { keyword: Keyword::Tags, key: given.key.clone(), value: Node::seq(span, tags) };
+        scope.keywords.set(rendered);
     }
 
     /// The scope for what a dynamic include brings in: its `apply` inside its own scope.

@@ -133,7 +133,8 @@ impl Pass<'_> {
 
     fn prompt(&mut self, entry: &Node) -> Option<Prompt> {
         let Some(name) = entry.get("name").cloned() else {
-            let mistake = Diagnostic::error("a prompt without the `name` of its variable");
+            let mistake = Diagnostic::error("a prompt without the `name` of its variable")
+                .known_as("Invalid vars_prompt data structure, missing 'name' key");
             self.mistakes.push(mistake.at(&entry.span.first_line(), "expected `name:`"));
             return None;
         };

@@ -112,7 +112,8 @@ impl Pass<'_> {
             }
         };
         let scope = self.scope(ScopeKind::Role, keywords, Some(outer), entry);
-        self.role(&call, &scope, blocks);
+        let is_dependency = !chain(&scope).is_empty();
+        self.role(&call, &scope, is_dependency, blocks);
     }
 
     /// Every key of a role entry is fine; one that looks like a misspelt keyword deserves a word.
@@ -147,7 +148,7 @@ impl Pass<'_> {
             call.allow_duplicates = rendered.map(|text| boolean(&text.to_lowercase()).unwrap_or(true));
         }
         let mut blocks = Vec::new();
-        self.deeper(&task.module.0.span, |pass| pass.role(&call, &task.scope, &mut blocks));
+        self.deeper(&task.module.0.span, |pass| pass.role(&call, &task.scope, false, &mut blocks));
         blocks.into_iter().map(Item::Block).collect()
     }
 
@@ -207,9 +208,9 @@ impl Pass<'_> {
                 let mistake = Diagnostic::error(format!("`{module}` has no argument `{name}`"))
                     .at(&key.span, "not known");
                 let mistake = match name.as_ref() {
-                    "apply" => mistake.hint(format!(
-                        "put its keywords beside `{module}`: they count for all that is imported"
-                    )),
+                    "apply" => mistake.known_as(format!("Invalid options for {module}: apply")).hint(
+                        format!("put its keywords beside `{module}`: they count for all that is imported"),
+                    ),
                     _ => mistake.maybe_hint(suggest::did_you_mean(&name, plain.iter().copied())),
                 };
                 self.mistakes.push(mistake);
@@ -224,26 +225,30 @@ impl Pass<'_> {
         &mut self,
         call: &RoleCall,
         outer: &Arc<Scope>,
+        is_dependency: bool,
         blocks: &mut Vec<Arc<Block>>,
     ) -> Option<Arc<Role>> {
         let name = self.early_text(&call.name, outer)?;
-        // A role may import its own tasks, but not depend on itself.
-        let is_dependency =
-            outer.kind == ScopeKind::Role && outer.parent.as_ref().is_some_and(|p| p.kind == ScopeKind::Role);
         let path = match find_role(&name, outer, &self.loader.roles_path) {
             Found::At(path) => path,
             Found::Nowhere(places) => {
-                self.mistakes.push(not_found("there is no role", &name, &call.name.span, &places));
+                let mistake = not_found("there is no role", &name, &call.name.span, &places);
+                self.mistakes.push(match name.contains(',') {
+                    true => mistake.known_as(format!("Invalid old style role requirement: {name}")),
+                    false => mistake,
+                });
                 return None;
             }
         };
         let pulled_in_by = chain(outer);
+        // A role may import its own tasks, but not depend on itself.
         if let Some(first) = pulled_in_by.iter().find(|role| is_dependency && role.path == path) {
             let mistake = Diagnostic::error(format!("role `{name}` depends on itself"))
                 .at(&call.name.span, format!("`{}` is being loaded already", first.name));
             self.mistakes.push(mistake);
             return None;
         }
+        self.loader.library.add_below(&path);
         let role = Arc::new(self.role_files(call, name, path, pulled_in_by, outer)?);
         let scope = Arc::new(Scope {
             kind: ScopeKind::Role,

@@ -20,7 +20,9 @@ pub(super) fn check(given: &Given) -> Option<Diagnostic> {
     let found = value.describe();
     let mistake = Diagnostic::error(format!("`{name}` must be {expected}, found {found}"));
     let mistake = mistake.at(&value.span.first_line(), format!("expected {expected}"));
-    Some(if shape == Shape::List && name != "roles" {
+    Some(if name == "roles" {
+        mistake.known_as("A malformed role declaration was encountered.")
+    } else if shape == Shape::List {
         let written = value.scalar_text().unwrap_or_else(|| value.span.text().into());
         mistake.known_as(format!(
             "A malformed block was encountered while loading {name}: {written} should be a list or None"

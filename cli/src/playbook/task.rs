@@ -87,14 +87,17 @@ impl Pass<'_> {
         holder: Holder,
     ) -> Vec<Item> {
         let Parts { mut keywords, loops, candidates } = self.parts(mapping, holder);
-        let Some(mut call) = self.call(&mut keywords, candidates, entry, holder, outer) else {
+        let Some(mut call) = self.call(&mut keywords, candidates, entry, holder) else {
             return Vec::new();
         };
         self.add_args_keyword(&keywords, &mut call.args);
         let loop_over = self.loop_of(&keywords, &loops);
         self.check_register(&keywords);
+        if holder == Holder::Handler {
+            self.render_handler_name(&mut keywords, outer);
+        }
         let name = ModuleName(call.name);
-        let own_module = self.loader.library.find(name.written(), outer);
+        let own_module = self.loader.library.find(name.written());
         let kind = match name.bare() {
             "include_tasks" | "include_role" => ScopeKind::Include,
             "import_tasks" => ScopeKind::Import,
@@ -104,6 +107,7 @@ impl Pass<'_> {
         let scope = self.scope(kind, keywords, Some(outer), entry);
         let is_handler = holder == Holder::Handler;
         let task = Task { scope, module: name, args: call.args, own_module, loop_over, is_handler };
+        self.check_end_role(&task, outer);
         let files = check::Files {
             are_warnings: self.loader.warns_of_files,
             may_come: self.files_that_write.contains(entry.span.file().path()),
@@ -115,6 +119,34 @@ impl Pass<'_> {
             "include_tasks" | "include_role" => self.dynamic_include(task),
             _ => vec![Item::Task(Arc::new(task))],
         }
+    }
+
+    /// Only a task of a role can end it.
+    fn check_end_role(&mut self, task: &Task, outer: &Scope) {
+        let what = task.args.free_form.as_ref().or_else(|| task.args.named.get("_raw_params"));
+        if task.module.bare() != "meta" || what.and_then(Node::as_str) != Some("end_role") {
+            return;
+        }
+        let place = match task.is_handler {
+            true => "a handler",
+            false if outer.outer().all(|scope| scope.role.is_none()) => "outside of a role",
+            false => return,
+        };
+        let mistake = Diagnostic::error(format!("`end_role` in a task that is {place}"))
+            .at(task.span(), "there is no role to end here")
+            .known_as(format!("Cannot execute 'end_role' from {place}"));
+        self.mistakes.push(mistake);
+    }
+
+    /// Tasks notify a handler by its name, which may be a template of variables that are known before the run.
+    fn render_handler_name(&self, keywords: &mut Keywords, outer: &Scope) {
+        let Some(given) = keywords.given(Keyword::Name).filter(|given| given.value.has_template()) else {
+            return;
+        };
+        let Ok(name) = self.loader.early_names.render(&given.value, outer) else { return };
+        let value = Node::text(&given.value.span, name);
+        let rendered = Given { keyword: Keyword::Name, key: given.key.clone(), value };
+        keywords.set(rendered);
     }
 
     fn parts(&mut self, mapping: &Mapping, holder: Holder) -> Parts {
@@ -130,10 +162,9 @@ impl Pass<'_> {
         candidates: Vec<(Node, Node)>,
         entry: &Node,
         holder: Holder,
-        outer: &Scope,
     ) -> Option<Call> {
         let loader = self.loader;
-        let is_known = |name: &str| module::is_known(name) || loader.library.find(name, outer).is_some();
+        let is_known = |name: &str| module::is_known(name) || loader.library.find(name).is_some();
         let action =
             keywords.given(Keyword::Action).or_else(|| keywords.given(Keyword::LocalAction)).cloned();
         let Some(action) = action else {

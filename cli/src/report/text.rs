@@ -4,6 +4,7 @@ use super::custom_stats::CustomStats;
 use super::diff_text::{LineKind, diff_lines};
 use super::event::{Event, Stats};
 use super::palette::{Paint, Palette};
+use crate::run::arguments::plain_reason;
 use crate::run::result::{Status, TaskResult};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
@@ -95,7 +96,7 @@ impl Text {
             (Status::Unreachable, _) => {
                 (Paint::Unreachable, format!("fatal: [{host}]: UNREACHABLE! (item={label})"))
             }
-            (Status::Skipped, _) => (Paint::Skipped, format!("skipping: [{host}] => (item={label})")),
+            (Status::Skipped, _) => (Paint::Skipped, format!("skipping: [{host}] => (item={label}) ")),
             (Status::Unknown, _) => (Paint::Unknown, format!("unknown: [{host}] => (item={label})")),
             (Status::Ok, true) => (Paint::Changed, format!("changed: [{host}] => (item={label})")),
             (Status::Ok, false) => (Paint::Ok, format!("ok: [{host}] => (item={label})")),
@@ -291,7 +292,8 @@ pub(crate) fn reason(result: &TaskResult) -> Vec<String> {
         result.result.get(name).and_then(Json::as_str).map(str::trim_end).filter(|text| !text.is_empty())
     };
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(text("msg").unwrap_or("it failed and does not say why").lines().map(str::to_owned));
+    let message = text("msg").map_or("it failed and does not say why", plain_reason);
+    lines.extend(message.lines().map(str::to_owned));
     if let Some(assertion) = result.result.get("assertion") {
         lines.push(format!("assertion: {}", super::json_text(assertion)));
     }

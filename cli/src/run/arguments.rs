@@ -4,10 +4,10 @@
 use super::keywords::json_text;
 use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
-use crate::template::{TemplateError, Value, pairs, text_of, to_json};
+use crate::template::{TemplateError, Value, from_json, pairs, text_of, to_json};
 use crate::vars::{Data, Scope};
 use crate::yaml::Node;
-use muster_api::module::{ArgProblem, ModuleSpec, coerce};
+use muster_api::module::{ArgKind, ArgProblem, ArgSpec, ModuleSpec, coerce};
 use serde_json::{Map, Value as Json};
 
 /// Why there are no arguments.
@@ -15,6 +15,13 @@ use serde_json::{Map, Value as Json};
 pub(crate) enum ArgumentsError {
     /// A template failed.
     Template(TemplateError),
+    /// The template of one argument failed.
+    Argument {
+        /// Which one.
+        name: String,
+        /// Why.
+        err: TemplateError,
+    },
     /// The module does not take them so: a sentence.
     Refused(String),
 }
@@ -34,6 +41,7 @@ pub(crate) fn arguments(
     let given = rendered(task, spec, scope)?;
     let mut given: Map<String, Json> =
         given.iter().map(|(name, value)| (name.clone(), to_json(value))).collect();
+    mappings_as_text(spec, &mut given);
     if spec.name == "include_vars" && given.get("file").is_some_and(Json::is_null) {
         // A lookup that found nothing: the module says that there is no such file.
         given.insert("file".to_owned(), "".into());
@@ -42,6 +50,18 @@ pub(crate) fn arguments(
         return Err(ArgumentsError::Refused("Empty conditional expression".to_owned()));
     }
     coerce(spec, &given).map_err(|problems| ArgumentsError::Refused(sentences(spec, &problems).join("; ")))
+}
+
+/// Where a text is expected, a mapping counts as it is written, as in Ansible.
+fn mappings_as_text(spec: &ModuleSpec, given: &mut Map<String, Json>) {
+    let is_text = |arg: &&ArgSpec| matches!(arg.kind, ArgKind::Str | ArgKind::Path) && arg.choices.is_empty();
+    for arg in spec.args.iter().filter(is_text).filter(|arg| (spec.name, arg.name) != ("fetch", "src")) {
+        for name in std::iter::once(&arg.name).chain(arg.aliases) {
+            if let Some(value) = given.get_mut(*name).filter(|value| value.is_object()) {
+                *value = text_of(&from_json(value)).into();
+            }
+        }
+    }
 }
 
 /// The arguments as they were given, rendered: their values keep their types.
@@ -70,16 +90,39 @@ pub(crate) fn rendered(
         }
     }
     if let (Some(node), Some(name)) = (&task.args.free_form, spec.free_form) {
-        set(&mut args, name, scope.render_node(node)?);
+        let value = scope.render_node(node).map_err(|err| in_argument(name, err))?;
+        set(&mut args, name, value);
     }
     for (name, node) in task.args.named.iter() {
-        if let Some(value) = scope.render_or_omit(&Data::of(node))? {
+        let value = scope.render_or_omit(&Data::of(node));
+        if let Some(value) = value.map_err(|err| in_argument(&name.key_text(), err))? {
             set(&mut args, &name.key_text(), value);
         } else {
             args.retain(|(known, _)| *known != name.key_text());
         }
     }
     Ok(args)
+}
+
+fn in_argument(name: &str, err: TemplateError) -> ArgumentsError {
+    ArgumentsError::Argument { name: name.to_owned(), err }
+}
+
+/// What is said in the result where the template of an argument failed. Playbooks look for Ansible's sentences in it.
+pub(crate) fn unfinished(task: &Task, name: &str, why: &str) -> String {
+    let module = task.module.written();
+    let full = if module.contains('.') { module.to_owned() } else { format!("ansible.builtin.{module}") };
+    format!(
+        "Task failed: Finalization of task args for '{full}' failed: Error while resolving value for '{name}': {why}"
+    )
+}
+
+/// The part of such a sentence that says why.
+pub(crate) fn plain_reason(message: &str) -> &str {
+    const RESOLVING: &str = "failed: Error while resolving value for '";
+    let rest = message.strip_prefix("Task failed: Finalization of task args for '");
+    let why = rest.and_then(|rest| rest.split_once(RESOLVING)).and_then(|(_, rest)| rest.split_once("': "));
+    why.map_or(message, |(_, why)| why)
 }
 
 /// An argument as it is written, for those that are no templates but expressions (`debug: var`, `assert: that`).
@@ -181,5 +224,18 @@ pub(crate) fn texts(args: &Map<String, Json>, name: &str) -> Vec<String> {
         Some(Json::Array(items)) => items.iter().map(json_text).collect(),
         Some(Json::Null) | None => Vec::new(),
         Some(other) => vec![json_text(other)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_failed_argument_can_be_read_without_the_sentences_around_it() {
+        let message = "Task failed: Finalization of task args for 'ansible.builtin.debug' failed: Error while resolving \
+                       value for 'msg': 'x' is undefined";
+        assert_eq!(plain_reason(message), "'x' is undefined");
+        assert_eq!(plain_reason("non-zero return code"), "non-zero return code");
     }
 }

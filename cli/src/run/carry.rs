@@ -67,7 +67,8 @@ async fn wait(room: &Arc<Room>, pause: &Pause) -> TaskResult {
             return result;
         }
         None => {
-            let prompt = pause.prompt.clone().unwrap_or_else(|| "Press enter to continue".into());
+            let default = "Press enter to continue, Ctrl+C to interrupt";
+            let prompt = pause.prompt.clone().unwrap_or_else(|| default.into());
             let echo = pause.echo;
             room.events.tell(Event::Prompt { text: format!("{prompt}:") });
             let asked = tokio::task::spawn_blocking(move || crate::prompt::read_line(echo)).await;
@@ -318,10 +319,13 @@ impl Trip<'_> {
             background: how.is_some(),
             timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         };
-        // A task with `check_mode` in a run that applies is predicted by the worker that applies, by itself: predictions
-        // build on each other only where nothing is applied.
-        let is_plan = request.check && self.room.mode.check;
-        let errand = Errand { host: self.target, way: self.way, identity: self.identity, check: is_plan };
+        let errand = Errand {
+            host: self.target,
+            way: self.way,
+            identity: self.identity,
+            check: request.check,
+            predicts_on: self.room.mode.check,
+        };
         let progress = |text| {
             self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
         };
@@ -385,6 +389,6 @@ pub(crate) async fn start_worker(
     let (Ok(way), Ok(identity)) = prepared.await else {
         return Err(StepFailure::Failed("it is not known how to reach the host".into()));
     };
-    let errand = Errand { host, way: &way, identity: &identity, check: room.mode.check };
+    let errand = Errand { host, way: &way, identity: &identity, check: room.mode.check, predicts_on: true };
     room.hosts.agent(&errand).await.map(drop)
 }

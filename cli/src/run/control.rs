@@ -10,7 +10,7 @@ use super::template_error::sentence;
 use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::source::Span;
-use crate::template::{FailureKind, TemplateError, Value, from_json, text_of, to_json, unknown};
+use crate::template::{FailureKind, TemplateError, Value, from_json, text_of, to_json, type_name, unknown};
 use crate::vars::{Data, Vars};
 use crate::yaml::{Kind, Node, Tag};
 use minijinja::value::ValueKind;
@@ -63,16 +63,17 @@ impl Control<'_> {
                 Ok(TaskResult::failed(format!("the controller does not know how to carry out `{other}`")))
             }
         };
-        Answer::Done(Box::new(result.unwrap_or_else(|err| self.failure(&err))))
+        Answer::Done(Box::new(result.unwrap_or_else(|err| self.failure(&err, request))))
     }
 
-    fn failure(&self, err: &TemplateError) -> TaskResult {
+    fn failure(&self, err: &TemplateError, request: &Request) -> TaskResult {
+        let why = match request.spec.name {
+            "debug" => arguments::unfinished(&request.task, "msg", &sentence(err)),
+            _ => sentence(err),
+        };
         match err.unknown_reason() {
             Some(reason) if self.is_check => TaskResult::unknown(reason),
-            _ => TaskResult {
-                origin: err.root().span().or_else(|| err.span()),
-                ..TaskResult::failed(sentence(err))
-            },
+            _ => TaskResult { origin: err.root().span().or_else(|| err.span()), ..TaskResult::failed(why) },
         }
     }
 
@@ -211,7 +212,10 @@ impl Control<'_> {
         if request.task.args.template.is_some() {
             match arguments::rendered(&request.task, request.spec, &request.scope) {
                 Ok(args) => given.extend(args.into_iter().map(|(name, value)| (name, Ok(value)))),
-                Err(arguments::ArgumentsError::Template(err)) => return Err(err),
+                Err(
+                    arguments::ArgumentsError::Template(err)
+                    | arguments::ArgumentsError::Argument { err, .. },
+                ) => return Err(err),
                 Err(arguments::ArgumentsError::Refused(why)) => {
                     return Err(TemplateError::new(FailureKind::Failed, why));
                 }
@@ -219,7 +223,7 @@ impl Control<'_> {
         } else {
             for (name, node) in request.task.args.named.iter() {
                 let name = match name.has_template() {
-                    true => text_of(&request.scope.render_node(name)?),
+                    true => variable_name(&request.scope.render_node(name)?)?,
                     false => name.key_text().into_owned(),
                 };
                 // `omit` leaves the variable out.
@@ -247,6 +251,8 @@ impl Control<'_> {
         };
         let mut vars = Vars::new();
         let mut facts = Map::new();
+        // What is encrypted on disk is not shown on the screen.
+        result.no_log = files.iter().any(|file| is_vaulted(file));
         for file in &files {
             let mapping = match self.reader.vars(file) {
                 Ok(mapping) => mapping,
@@ -381,7 +387,12 @@ fn splat(request: &Request) -> Result<Vec<(String, Value)>, TemplateError> {
 /// The conditions of `that`: a list, one, or a template that gives either.
 fn conditions(that: &Node, request: &Request) -> Result<Vec<Node>, TemplateError> {
     if that.has_template() && matches!(that.kind, Kind::Str(_)) {
-        return Ok(of_value(&request.scope.render_node(that)?, &that.span));
+        let value = request.scope.render_node(that)?;
+        if value.as_str().is_some() && !request.scope.is_written(that.as_str().unwrap_or_default()) {
+            let why = "`that` gives an untrusted template or expression: write the condition itself";
+            return Err(TemplateError::new(FailureKind::Failed, why.to_owned()));
+        }
+        return Ok(of_value(&value, &that.span));
     }
     Ok(that.one_or_many().to_vec())
 }
@@ -433,6 +444,16 @@ fn lines(message: &Value) -> String {
     list_of_texts(message).join("\n")
 }
 
+/// The name of a variable that a template gives.
+fn variable_name(given: &Value) -> Result<String, TemplateError> {
+    if given.as_str().is_some() {
+        return Ok(text_of(given));
+    }
+    let (name, kind) = (text_of(given), type_name(given));
+    let why = format!("Invalid variable name '{name}' of type '{kind}': a name is text");
+    Err(TemplateError::new(FailureKind::Failed, why))
+}
+
 /// Words of Python, which templates cannot use as names.
 const RESERVED: [&str; 38] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
@@ -446,6 +467,11 @@ fn is_variable_name(name: &str) -> bool {
     !RESERVED.contains(&name)
         && chars.next().is_some_and(|first| first.is_alphabetic() || first == '_')
         && chars.all(|char| char.is_alphanumeric() || char == '_')
+}
+
+/// Whether a file is encrypted as a whole.
+fn is_vaulted(file: &Path) -> bool {
+    std::fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"$ANSIBLE_VAULT;"))
 }
 
 /// Variables, their mappings joined with those that are known under the same names.

@@ -56,6 +56,8 @@ pub(crate) struct Cursor {
     notified: BTreeSet<usize>,
     /// Uses of roles that are done: a second one is left out unless the role allows it.
     done_roles: BTreeSet<String>,
+    /// Uses of roles of which at least one task was carried out here: one that was skipped as a whole is not done.
+    begun_roles: BTreeSet<String>,
     has_failed: bool,
     /// The handler that is current has begun: it is not due any more, and may be notified again.
     handler_has_begun: bool,
@@ -102,6 +104,7 @@ impl Cursor {
             frames: vec![root],
             notified: BTreeSet::new(),
             done_roles: BTreeSet::new(),
+            begun_roles: BTreeSet::new(),
             has_failed: false,
             handler_has_begun: false,
         }
@@ -204,7 +207,7 @@ impl Cursor {
     pub(crate) fn end_role(&mut self) {
         while let Some(frame) = self.frames.last() {
             let role = match &frame.kind {
-                FrameKind::Root => return,
+                FrameKind::Root => return self.step(),
                 FrameKind::Block { block, .. } if is_role(block) => block.scope.role.clone(),
                 _ => None,
             };
@@ -213,6 +216,13 @@ impl Cursor {
                 self.done_roles.insert(role.identity.clone());
                 return self.step();
             }
+        }
+    }
+
+    /// A task of a role was carried out, and not only skipped.
+    pub(crate) fn begin_role(&mut self, identity: &str) {
+        if !self.begun_roles.contains(identity) {
+            self.begun_roles.insert(identity.to_owned());
         }
     }
 
@@ -279,7 +289,8 @@ impl Cursor {
         if let FrameKind::Block { block, .. } = &frame.kind
             && block.scope.kind == ScopeKind::Role
         {
-            self.done_roles.extend(block.scope.role.as_ref().map(|role| role.identity.clone()));
+            let role = block.scope.role.as_ref().map(|role| &role.identity);
+            self.done_roles.extend(role.filter(|role| self.begun_roles.contains(*role)).cloned());
         }
         match self.has_failed && matches!(frame.kind, FrameKind::Handlers) {
             true => self.frames.clear(),

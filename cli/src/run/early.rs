@@ -1,10 +1,11 @@
 //! Names that must be known before a play runs, such as the file of an `import_tasks`: rendered with `-e` and with the
 //! variables written around them.
 
+use super::keywords::list_of_texts;
 use super::layers::{Layers, role_info};
 use crate::error::Diagnostic;
 use crate::playbook::{EarlyNames, Scope as Written};
-use crate::template::{Engine, text_of};
+use crate::template::{Engine, TemplateError, Value, text_of};
 use crate::vars::{Level, PlayInfo, Scope, ScopeInputs, Store, Vars};
 use crate::yaml::Node;
 use std::path::PathBuf;
@@ -19,6 +20,19 @@ pub(crate) struct Early {
 
 impl EarlyNames for Early {
     fn render(&self, text: &Node, scope: &Written) -> Result<String, Diagnostic> {
+        self.value(text, scope).map(|value| text_of(&value)).map_err(|err| {
+            let mistake = Diagnostic::error("this name must be known before any host is asked").at(&text.span, err.message.clone());
+            mistake.hint("variables of hosts and facts are not known yet: use the `include_…` form, or set it with `-e`")
+        })
+    }
+
+    fn texts(&self, list: &Node, scope: &Written) -> Option<Vec<String>> {
+        self.value(list, scope).ok().map(|value| list_of_texts(&value))
+    }
+}
+
+impl Early {
+    fn value(&self, text: &Node, scope: &Written) -> Result<Value, TemplateError> {
         let role = scope.outer().find_map(|scope| scope.role.as_ref()).map(|role| Arc::new(role_info(role)));
         let info = Arc::new(PlayInfo { playbook_dir: self.playbook_dir.clone(), ..PlayInfo::default() });
         let scope = Scope::new(ScopeInputs {
@@ -30,10 +44,7 @@ impl EarlyNames for Early {
             search: Arc::from([self.playbook_dir.clone()]),
             layers: layers(scope),
         });
-        scope.render_node(text).map(|value| text_of(&value)).map_err(|err| {
-            let mistake = Diagnostic::error("this name must be known before any host is asked").at(&text.span, err.message.clone());
-            mistake.hint("variables of hosts and facts are not known yet: use the `include_…` form, or set it with `-e`")
-        })
+        scope.render_node(text)
     }
 }
 

@@ -43,8 +43,9 @@ impl Follow<'_> {
     pub(super) fn take(&self, finished: Vec<Finished>) -> Verdict {
         let task = &self.batch.position.task;
         if self.is_once {
+            let hosts = lock(&self.conductor.run).hosts_left();
             for one in &finished {
-                self.conductor.remember(&self.batch.hosts, task, &one.result);
+                self.conductor.remember(&hosts, task, &one.result);
             }
         }
         if task.module.bare() == "meta" {
@@ -62,13 +63,14 @@ impl Follow<'_> {
                 lock(&self.conductor.run).begin_handler(&one.host);
             }
             self.notify(one);
+            self.begin_role(one);
         }
         for one in &finished {
             let is_include = includes.iter().any(|included| included.what.is_err());
             if is_include { self.end_include(one, &includes) } else { self.end(one, &includes) }
         }
         if self.is_once {
-            self.end_others(&finished, &includes);
+            self.end_others(&finished);
         }
         self.judge(&bad)
     }
@@ -147,13 +149,14 @@ impl Follow<'_> {
         });
     }
 
-    /// With `run_once` the other hosts go where the first one goes.
-    fn end_others(&self, finished: &[Finished], includes: &[Inclusion]) {
+    /// With `run_once` the other hosts go on where the first one goes on.
+    fn end_others(&self, finished: &[Finished]) {
         let Some(first) = finished.first() else { return };
         for host in self.batch.hosts.iter().filter(|host| **host != first.host) {
             let end = match Conductor::is_bad(&first.result) {
                 true => End::Failed,
-                false => Self::included_end(&first.host, includes),
+                // What is included is done by the first host alone.
+                false => End::Done,
             };
             lock(&self.conductor.run).finish(host, end);
         }
@@ -193,6 +196,14 @@ impl Follow<'_> {
                 let text = format!("there is no handler `{name}` and none that listens to it{hint}");
                 self.conductor.room.events.tell(Event::Warning { text });
             }
+        }
+    }
+
+    /// A role counts as done only where one of its tasks was carried out.
+    fn begin_role(&self, one: &Finished) {
+        let was_carried_out = !matches!(one.result.status, Status::Skipped | Status::Unreachable);
+        if let Some(role) = self.batch.position.task.role().filter(|_| was_carried_out) {
+            lock(&self.conductor.run).begin_role(&one.host, &role.identity);
         }
     }
 

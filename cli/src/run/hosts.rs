@@ -88,8 +88,10 @@ pub(crate) struct Errand<'a> {
     pub(crate) host: &'a str,
     pub(crate) way: &'a Way,
     pub(crate) identity: &'a Identity,
-    /// Whether the whole run only predicts.
+    /// Whether this only predicts.
     pub(crate) check: bool,
+    /// Whether what is predicted holds for later steps: not in a run that changes the host besides.
+    pub(crate) predicts_on: bool,
 }
 
 /// The user whom a step removes: no process of that user may be left, so none of ours either.
@@ -131,7 +133,11 @@ impl Hosts {
         let mut session = self.session(&link, errand.way, &worker).await?;
         self.note_agent(errand.host, &link);
         let outcome = session.run(step, &self.contents, progress).await?;
-        lock(&link.idle).push((worker, session));
+        if errand.check && !errand.predicts_on {
+            session.close().await;
+        } else {
+            lock(&link.idle).push((worker, session));
+        }
         Ok(outcome)
     }
 

@@ -6,7 +6,7 @@ use super::room::Room;
 use crate::playbook::keyword::{Given, Keyword};
 use crate::playbook::{Block, FileKind, Item, Role, RoleCall, Scope as Written, ScopeKind, Task};
 use crate::template::{Value, text_of, to_json};
-use crate::vars::{Level, Scope, Vars};
+use crate::vars::{Data, Level, Scope, Vars};
 use crate::yaml::{Mapping, Node};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct Wanted {
     /// The variables of the loop.
     vars: Vec<(String, Value)>,
     /// The names of a role's files, rendered for the host.
-    files: Vec<(&'static str, String)>,
+    files: Vec<(&'static str, Option<String>)>,
 }
 
 /// What was brought in.
@@ -54,7 +54,8 @@ impl Wanted {
         let scope = scope.with(Level::LoopVars, layer);
         let rendered = |key: &'static str| {
             let node = task.args.named.get(key)?;
-            Some((key, text_of(&scope.render_node(node).ok()?)))
+            let value = scope.render_or_omit(&Data::of(node)).ok()?;
+            Some((key, value.map(|value| text_of(&value))))
         };
         Self {
             task: task.clone(),
@@ -106,14 +107,14 @@ impl Wanted {
         let mut call = RoleCall::of_args(&task.args, span).map_err(|mistake| mistake.render(false))?;
         call.name = Node::text(span, &self.name);
         for (key, name) in &self.files {
-            let node = Some(Node::text(span, name));
+            let node = name.as_ref().map(|name| Node::text(span, name));
             match *key {
                 "tasks_from" => call.tasks_from = node,
                 "vars_from" => call.vars_from = node,
                 "defaults_from" => call.defaults_from = node,
                 "rolespec_validate" => call.rolespec_validate = node,
                 "public" => call.public = node,
-                "allow_duplicates" => call.allow_duplicates = crate::yaml::boolean(name),
+                "allow_duplicates" => call.allow_duplicates = name.as_deref().and_then(crate::yaml::boolean),
                 _ => call.handlers_from = node,
             }
         }

@@ -4,8 +4,16 @@ use super::room::Room;
 use crate::exit::Exit;
 use crate::report::Event;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinHandle;
+
+/// For what has no room at hand: programs that lookups run.
+static IS_STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody wants the program to stop.
+pub(crate) fn is_stopping() -> bool {
+    IS_STOPPING.load(Ordering::Relaxed)
+}
 
 /// Ends the watch when it is dropped.
 pub(crate) struct Watch(JoinHandle<()>);
@@ -24,6 +32,7 @@ pub(crate) fn watch(room: &Arc<Room>) -> Watch {
             return;
         }
         room.is_stopping.store(true, Ordering::Relaxed);
+        IS_STOPPING.store(true, Ordering::Relaxed);
         let text =
             "[interrupted]: running tasks are finished, nothing more is started; Ctrl-C again stops now";
         room.events.tell(Event::Stopping { text: text.into() });

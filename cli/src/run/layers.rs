@@ -37,8 +37,9 @@ impl LayerBook {
     /// `are_private` is the setting that keeps the variables of a role to itself.
     pub(crate) fn of(play: &Play, are_private: bool) -> Self {
         let sections = [&play.pre_tasks, &play.tasks, &play.post_tasks];
-        let imported =
-            sections.into_iter().flatten().flat_map(Item::tasks).filter_map(|task| task.role().cloned());
+        let of_roles = play.roles.iter().flat_map(|block| block.tasks());
+        let imported = sections.into_iter().flatten().flat_map(Item::tasks);
+        let imported = of_roles.chain(imported).filter_map(|task| task.role().cloned());
         let mut roles: Vec<Arc<Role>> = Vec::new();
         for role in play.roles.iter().filter_map(|block| block.scope.role.clone()).chain(imported) {
             let is_seen = role.is_public.unwrap_or(!are_private);

@@ -4,7 +4,7 @@
 
 pub(crate) mod agents;
 mod argument_spec;
-mod arguments;
+pub(crate) mod arguments;
 mod background;
 mod carry;
 mod cluster_step;

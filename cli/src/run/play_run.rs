@@ -145,6 +145,13 @@ impl PlayRun {
         None
     }
 
+    /// A task of a role was carried out on a host, and not only skipped.
+    pub(crate) fn begin_role(&mut self, host: &str, identity: &str) {
+        if let Some(run) = self.hosts.get_mut(host) {
+            run.cursor.begin_role(identity);
+        }
+    }
+
     /// A handler ran on a host; what it notifies comes after that.
     pub(crate) fn begin_handler(&mut self, host: &str) {
         if let Some(run) = self.hosts.get_mut(host) {
@@ -227,6 +234,12 @@ impl PlayRun {
     /// Whether the task of `--start-at-task` was not found on any host.
     pub(crate) fn is_waiting(&self) -> bool {
         self.hosts.values().all(|host| host.is_waiting.get())
+    }
+
+    /// All hosts that can still be reached.
+    pub(crate) fn hosts_left(&self) -> Vec<String> {
+        let is_left = |(_, host): &(&String, &HostRun)| host.state != HostState::Unreachable;
+        self.hosts.iter().filter(is_left).map(|(name, _)| name.clone()).collect()
     }
 
     /// All hosts.

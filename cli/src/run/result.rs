@@ -91,6 +91,19 @@ pub(crate) enum Effect {
     Meta(String),
 }
 
+impl Effect {
+    /// Whether both add the same host with the same groups and variables.
+    pub(crate) fn adds_the_same_host(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::AddHost { name, groups, vars },
+                Self::AddHost { name: other, groups: its_groups, vars: its_vars },
+            ) => name == other && groups == its_groups && vars == its_vars,
+            _ => false,
+        }
+    }
+}
+
 impl TaskResult {
     /// A failure with a sentence.
     pub(crate) fn failed(message: impl Into<String>) -> Self {

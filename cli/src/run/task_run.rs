@@ -64,6 +64,8 @@ pub(crate) struct Mode {
     pub(crate) diff: bool,
     /// Seconds after which any task is ended.
     pub(crate) timeout: Option<u64>,
+    /// What tasks come to is hidden, unless they say that it is not.
+    pub(crate) no_log: bool,
 }
 
 /// One task on one host.
@@ -128,7 +130,8 @@ impl TaskRun {
 
     fn start(&mut self) -> Demand {
         self.is_started = true;
-        self.no_log = self.lookup().truth(Keyword::NoLog).map_or(true, |no_log| no_log.unwrap_or(false));
+        self.no_log =
+            self.lookup().truth(Keyword::NoLog).map_or(true, |no_log| no_log.unwrap_or(self.mode.no_log));
         match Items::of(&self.task, &self.outer) {
             Ok(Some(items)) if items.values.is_empty() => {
                 let mut result = TaskResult::skipped("");
@@ -163,6 +166,15 @@ impl TaskRun {
                 let result = self.template_failure(&err);
                 self.finish_ignoring(result)
             }
+            Err(Stop::Argument { name, err }) => {
+                let mut result = self.template_failure(&err);
+                if let Some(Json::String(why)) =
+                    result.result.get("msg").filter(|_| result.is_failed()).cloned()
+                {
+                    result.result.insert("msg".into(), arguments::unfinished(&self.task, &name, &why).into());
+                }
+                self.finish_ignoring(result)
+            }
             Err(Stop::Refused(why)) => self.finish_ignoring(TaskResult::failed(why)),
         }
     }
@@ -180,6 +192,9 @@ impl TaskRun {
             return Err(Stop::Refused(why));
         }
         self.delegate_to = self.lookup().text(Keyword::DelegateTo)?;
+        if let Some(host) = &self.delegate_to {
+            self.scope = self.scope.with(Level::LoopVars, delegated_vars(&self.scope, host)?);
+        }
         let name = module_name(&task, &self.scope)?;
         if let Some(effect) = self.own_effect(&name)? {
             return Ok(Asked::Answer(Box::new(effect)));
@@ -262,6 +277,7 @@ impl TaskRun {
             Ok(result) => result,
             Err(err) => self.misjudged(result, &err),
         };
+        let result = self.once_in_a_loop(result);
         match self.wants_retry(&result) {
             Ok(Some(time)) => {
                 self.attempt += 1;
@@ -277,6 +293,16 @@ impl TaskRun {
                 self.finish_ignoring(result)
             }
         }
+    }
+
+    /// A host that an earlier item of the loop added is there already.
+    fn once_in_a_loop(&self, mut result: TaskResult) -> TaskResult {
+        let mut earlier = self.done.iter().flat_map(|item| &item.effects);
+        let mut is_known = |effect: &Effect| earlier.any(|done| done.adds_the_same_host(effect));
+        if result.changed && self.own(Keyword::ChangedWhen).is_none() {
+            result.changed = !result.effects.iter().any(&mut is_known);
+        }
+        result
     }
 
     /// What counts as changed or failed cannot be said: that is a failure, with what the module said.
@@ -389,7 +415,7 @@ impl TaskRun {
     /// One repetition is done, or the only one.
     fn finish(&mut self, mut result: TaskResult) -> Demand {
         result.delegated_to = self.delegate_to.clone();
-        result.no_log = self.no_log;
+        result.no_log |= self.no_log;
         if result.is_failed() && result.origin.is_none() {
             result.origin = Some(self.task.span().clone());
         }
@@ -406,6 +432,7 @@ impl TaskRun {
             .break_when
             .as_ref()
             .is_some_and(|node| self.with_result(&result).condition(node).unwrap_or(false));
+        self.see_facts(&result);
         self.done.push(result);
         self.index += 1;
         if self.index == items.values.len() || is_unreachable || is_broken_off {
@@ -418,6 +445,22 @@ impl TaskRun {
                 Demand::Wait { time, attempts_left: None }
             }
             None => self.begin_item(),
+        }
+    }
+
+    /// The facts that an item set are there for those after it.
+    fn see_facts(&mut self, result: &TaskResult) {
+        let mut vars = Vars::new();
+        for (name, value) in &result.facts {
+            vars.set_plain(name, from_json(value));
+        }
+        for effect in &result.effects {
+            if let Effect::SetFact { name, value, .. } = effect {
+                vars.set_plain(name, value.clone());
+            }
+        }
+        if !vars.is_empty() {
+            self.outer = self.outer.with(Level::SetFact, vars);
         }
     }
 
@@ -458,7 +501,7 @@ impl TaskRun {
 
     /// What follows from the result of the whole task.
     fn complete(&self, mut result: TaskResult) -> TaskResult {
-        result.no_log = self.no_log;
+        result.no_log |= self.no_log;
         result.seconds = self.began.elapsed().as_secs_f64();
         if result.changed {
             match self.lookup().texts(Keyword::Notify) {
@@ -496,6 +539,24 @@ impl TaskRun {
     }
 }
 
+/// `ansible_delegated_vars`: how the host is reached that the task is delegated to, and for whom it is done.
+fn delegated_vars(scope: &Scope, host: &str) -> Result<Vars, TemplateError> {
+    const OF_HOST: [&str; 4] = ["ansible_host", "ansible_port", "ansible_user", "ansible_connection"];
+    let other = scope.of_host(host);
+    let mut entries = vec![("inventory_hostname", Value::from(scope.host().unwrap_or_default()))];
+    for name in OF_HOST {
+        if let Some(value) = other.as_ref().map(|other| other.get(name)).transpose()?.flatten() {
+            entries.push((name, value));
+        }
+    }
+    if other.is_none() {
+        entries.push(("ansible_host", Value::from(host)));
+    }
+    let mut vars = Vars::new();
+    vars.set_plain("ansible_delegated_vars", Value::from_pairs([(host, Value::from_pairs(entries))]));
+    Ok(vars)
+}
+
 enum Asked {
     Request(Box<Request>),
     Answer(Box<TaskResult>),
@@ -503,6 +564,7 @@ enum Asked {
 
 enum Stop {
     Template(TemplateError),
+    Argument { name: String, err: TemplateError },
     Refused(String),
 }
 
@@ -516,6 +578,7 @@ impl From<ArgumentsError> for Stop {
     fn from(err: ArgumentsError) -> Self {
         match err {
             ArgumentsError::Template(err) => Self::Template(err),
+            ArgumentsError::Argument { name, err } => Self::Argument { name, err },
             ArgumentsError::Refused(why) => Self::Refused(why),
         }
     }
@@ -544,7 +607,7 @@ fn is_expression_module(spec: &ModuleSpec) -> bool {
 
 fn ignore_expression(err: ArgumentsError) -> Result<Map<String, Json>, Stop> {
     match err {
-        ArgumentsError::Template(_) => Ok(Map::new()),
+        ArgumentsError::Template(_) | ArgumentsError::Argument { .. } => Ok(Map::new()),
         ArgumentsError::Refused(why) => Err(Stop::Refused(why)),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 /// What a setting's text is read as.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Flag,
     Number,
@@ -35,6 +35,8 @@ macro_rules! named {
 
 /// Ansible's names and defaults.
 const NAMED: &[Named] = named! {
+    "ALLOW_BROKEN_CONDITIONALS" Flag "defaults" "allow_broken_conditionals" ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"]
+        Some("false");
     "ANY_ERRORS_FATAL" Flag "defaults" "any_errors_fatal" ["ANSIBLE_ANY_ERRORS_FATAL"] Some("false");
     "COLOR_OK" Text "colors" "ok" ["ANSIBLE_COLOR_OK"] Some("green");
     "COLOR_CHANGED" Text "colors" "changed" ["ANSIBLE_COLOR_CHANGED"] Some("yellow");
@@ -52,6 +54,7 @@ const NAMED: &[Named] = named! {
     "DEFAULT_HASH_BEHAVIOUR" Text "defaults" "hash_behaviour" ["ANSIBLE_HASH_BEHAVIOUR"] Some("replace");
     "DEFAULT_HOST_LIST" List "defaults" "inventory" ["ANSIBLE_INVENTORY"] Some("/etc/ansible/hosts");
     "DEFAULT_JINJA2_NATIVE" Flag "defaults" "jinja2_native" ["ANSIBLE_JINJA2_NATIVE"] Some("true");
+    "DEFAULT_NO_LOG" Flag "defaults" "no_log" ["ANSIBLE_NO_LOG"] Some("false");
     "DEFAULT_PRIVATE_KEY_FILE" Text "defaults" "private_key_file" ["ANSIBLE_PRIVATE_KEY_FILE"] None;
     "DEFAULT_PRIVATE_ROLE_VARS" Flag "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"] Some("false");
     "DEFAULT_REMOTE_PORT" Number "defaults" "remote_port" ["ANSIBLE_REMOTE_PORT"] None;
@@ -114,7 +117,7 @@ impl Settings {
         Some((text.map_or(Json::Null, Json::from), origin))
     }
 
-    fn text_or(&self, setting: &Setting, default: Option<&str>) -> (Option<String>, String) {
+    pub(super) fn text_or(&self, setting: &Setting, default: Option<&str>) -> (Option<String>, String) {
         match self.find(setting) {
             Some((text, true)) => {
                 (Some(text), self.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default())
@@ -128,7 +131,7 @@ impl Settings {
     }
 }
 
-fn value(kind: Kind, text: &str) -> Json {
+pub(super) fn value(kind: Kind, text: &str) -> Json {
     let parts = |separator: char| {
         let parts = text.split(separator).map(str::trim).filter(|part| !part.is_empty());
         json!(parts.collect::<Vec<_>>())

@@ -92,7 +92,10 @@ impl FileOptions {
             let at = HEADER.len() + (pair.as_ptr() as usize - rest.as_ptr() as usize);
             let range = at..at + pair.len();
             let Some((name, value)) = pair.split_once(':') else {
-                return Err(SyntaxProblem::new(range, "`option: value` is expected in this header"));
+                return Err(SyntaxProblem::new(
+                    range,
+                    "Missing key-value separator: `option: value` is expected in this header",
+                ));
             };
             self.set(name.trim(), value.trim()).map_err(|message| SyntaxProblem::new(range, message))?;
         }

@@ -257,9 +257,36 @@ impl Scope {
         let value = value.map_err(|err| with_node(err, node))?;
         match value.kind() {
             ValueKind::Bool => Ok(value.is_true()),
+            ValueKind::String if wrapped => self.written_condition(node, text, &value),
+            _ if self.play().settings.allows_broken_conditionals() && complete(&value).is_ok() => {
+                Ok(value.is_true())
+            }
             // Text that a condition came to by `{{ }}`: its truth was always that of the text.
             _ => Err(self.truth_of_other(node, &value)),
         }
+    }
+
+    /// The condition that a template names by a variable: one that somebody wrote, not one that a template made or a host
+    /// sent.
+    fn written_condition(&self, node: &Node, text: &str, value: &Value) -> Result<bool, TemplateError> {
+        if !self.is_written(text) {
+            return Err(not_boolean(node, "the condition gives an untrusted template or expression"));
+        }
+        self.condition(&Node::text(&node.span, value.as_str().unwrap_or_default()))
+    }
+
+    /// Whether what a template gives was written in a playbook or an inventory: it is a variable, or a part of one, and
+    /// that is not the result of a task. A text that a template puts together is not trusted as an expression.
+    pub(crate) fn is_written(&self, template: &str) -> bool {
+        let inner = template.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+        let Some(inner) = inner.map(str::trim) else { return false };
+        let root_ends = inner.find(['.', '[']).unwrap_or(inner.len());
+        let (root, rest) = inner.split_at(root_ends);
+        let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_path = |char: char| char.is_alphanumeric() || "_.[]'\"".contains(char);
+        let is_result = |value: Value| value.get_attr("failed").is_ok_and(|failed| !failed.is_undefined());
+        let is_made = || self.get(root).ok().flatten().is_none_or(is_result);
+        is_name(root) && rest.chars().all(is_path) && !is_made()
     }
 
     fn truth_of_other(&self, node: &Node, value: &Value) -> TemplateError {

@@ -165,3 +165,16 @@ fn a_scope_is_freed_with_its_last_user() {
     drop(scope);
     assert!(weak.upgrade().is_err());
 }
+
+#[test]
+fn a_condition_may_be_a_variable_that_somebody_wrote_but_no_text_that_a_template_or_a_host_made() {
+    let vars = "{rule: '1 == 1', out: {failed: false, stdout: '1 == 1'}}";
+    let scope = scope_with(&Arc::default(), vec![layer(Level::PlayVars, vars)]);
+    let span = crate::source::Span::outside("test");
+    let holds = |text: &str| scope.condition(&crate::yaml::Node::text(&span, text));
+    assert!(holds("{{ rule }}").unwrap());
+    for made in ["{{ '1 == 1' }}", "{{ rule | trim }}", "{{ out.stdout }}"] {
+        let why = holds(made).unwrap_err().message.clone();
+        assert!(why.contains("untrusted template or expression"), "{made}: {why}");
+    }
+}

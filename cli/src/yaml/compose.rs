@@ -355,6 +355,7 @@ fn duplicate_key(first: &Span, second: &Span) -> Diagnostic {
     Diagnostic::warning(format!("the key `{key}` is given twice, the last one is used"))
         .at(second, "used")
         .at(first, "not used")
+        .known_as(format!("Found duplicate mapping key '{key}'"))
 }
 
 /// A mapping under construction that finds its keys in constant time.

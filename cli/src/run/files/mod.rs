@@ -5,6 +5,7 @@ mod assemble;
 mod copy;
 mod fetch;
 mod own_module;
+mod own_utils;
 mod script;
 mod template;
 mod unarchive;

@@ -461,6 +461,99 @@ def get_bin_path(arg, opt_dirs=None, required=None):
     raise ValueError('Failed to find required executable "%s" in paths: %s' % (arg, ':'.join(folders)))
 
 
+def _snake_to_camel(name, capitalize_first=False):
+    first, rest = name.split('_')[0], name.split('_')[1:]
+    return (first.capitalize() if capitalize_first else first) + ''.join(word.capitalize() or '_' for word in rest)
+
+
+def _camel_to_snake(name, reversible=False):
+    if reversible:
+        return _re.sub('[A-Z]', lambda found: '_' + found.group(0).lower(), name).lstrip('_' if name[:1] != '_' else '')
+    # The plural of an abbreviation (`GroupARNs`) is one word.
+    name = _re.sub('[A-Z]{3,}s$', lambda found: ('_' if found.start() else '') + found.group(0).lower(), name)
+    name = _re.sub('(.)([A-Z][a-z]+)', r'\1_\2', name)
+    return _re.sub('([a-z0-9])([A-Z]+)', r'\1_\2', name).lower()
+
+
+def _with_keys(value, rename):
+    if isinstance(value, dict):
+        return dict((rename(key), _with_keys(inner, rename)) for key, inner in value.items())
+    return [_with_keys(item, rename) for item in value] if isinstance(value, list) else value
+
+
+def camel_dict_to_snake_dict(camel_dict, reversible=False, ignore_list=()):
+    rename = lambda key: _camel_to_snake(key, reversible)
+    return dict(
+        (rename(key), value if key in ignore_list else _with_keys(value, rename)) for key, value in camel_dict.items())
+
+
+def snake_dict_to_camel_dict(snake_dict, capitalize_first=False):
+    return _with_keys(snake_dict, lambda key: _snake_to_camel(key, capitalize_first))
+
+
+def dict_merge(a, b):
+    if not isinstance(b, dict):
+        return b
+    merged = _copy.deepcopy(a)
+    for key, value in b.items():
+        nested = isinstance(merged.get(key), dict)
+        merged[key] = dict_merge(merged[key], value) if nested else _copy.deepcopy(value)
+    return merged
+
+
+def recursive_diff(dict1, dict2):
+    if not isinstance(dict1, dict) or not isinstance(dict2, dict):
+        raise TypeError("Unable to diff 'dict1' %s and 'dict2' %s. Both must be a dictionary." % (type(dict1), type(dict2)))
+    left = dict((key, value) for key, value in dict1.items() if key not in dict2)
+    right = dict((key, value) for key, value in dict2.items() if key not in dict1)
+    for key in set(dict1) & set(dict2):
+        one, other = dict1[key], dict2[key]
+        if isinstance(one, dict) and isinstance(other, dict):
+            inner = recursive_diff(one, other)
+            if inner:
+                left[key], right[key] = inner
+        elif one != other:
+            left[key], right[key] = one, other
+    return (left, right) if left or right else None
+
+
+_DICT_TRANSFORMATIONS = {'_camel_to_snake': _camel_to_snake, '_snake_to_camel': _snake_to_camel}
+
+
+class _OwnUtils(object):
+    """Finds what the user has under `ansible.module_utils`, from the sources that came with the module."""
+
+    def __init__(self, sources):
+        from importlib.util import spec_from_loader
+        self.sources, self.make_spec = sources, spec_from_loader
+
+    def find_spec(self, fullname, path=None, target=None):
+        name = fullname[len('ansible.module_utils.'):] if fullname.startswith('ansible.module_utils.') else None
+        if name in self.sources or '%s.__init__' % name in self.sources:
+            is_package = name not in self.sources
+            return self.make_spec(fullname, self, is_package=is_package)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        name = module.__name__[len('ansible.module_utils.'):]
+        source = self.sources.get(name, self.sources.get(name + '.__init__'))
+        exec(compile(source, name.replace('.', '/') + '.py', 'exec'), module.__dict__)
+
+
+def _import_own(sources):
+    if not sources:
+        return
+    _sys.meta_path.insert(0, _OwnUtils(sources))
+    for name in sources:
+        # What the user has of the same name comes before what is here.
+        own = 'ansible.module_utils.' + (name[:-len('.__init__')] if name.endswith('.__init__') else name)
+        above, _, last = own.rpartition('.')
+        if _sys.modules.pop(own, None) is not None and above in _sys.modules:
+            _sys.modules[above].__dict__.pop(last, None)
+
+
 def run_module(source, name):
     """Makes what it imports importable, and runs a module as the program."""
     here = globals()
@@ -471,9 +564,10 @@ def run_module(source, name):
         BOOLEANS_FALSE=frozenset(('n', 'no', 'off', '0', 'false', 'f', 0, 0.0, False)), json=json, os=_os, sys=_sys,
         re=_re, traceback=_traceback, _load_params=lambda: MUSTER_ARGUMENTS, __version__='2.19.0', __author__='',
         __codename__='', iteritems=lambda d: iter(d.items()), raise_from=None)
+    exported.update(_DICT_TRANSFORMATIONS)
     names = ['basic', '_text', 'ansible_release', 'six', 'six.moves', 'common', 'common.text', 'common.text.converters', 'common._collections_compat',
-             'common.process', 'common.collections', 'parsing', 'parsing.convert_bool', 'common.validation']
-    for path in ['ansible', 'ansible.module_utils'] + ['ansible.module_utils.' + one for one in names]:
+             'common.process', 'common.collections', 'common.dict_transformations', 'parsing', 'parsing.convert_bool', 'common.validation']
+    for path in ['ansible', 'ansible.modules', 'ansible.module_utils'] + ['ansible.module_utils.' + one for one in names]:
         module = _types.ModuleType(path)
         module.__path__ = []
         module.__dict__.update(exported)
@@ -481,7 +575,8 @@ def run_module(source, name):
         if '.' in path:
             above, own = path.rsplit('.', 1)
             setattr(_sys.modules[above], own, module)
-    scope = {'__name__': '__main__', '__file__': name, '__builtins__': __builtins__}
+    _import_own(MUSTER_UTILS)
+    scope = {'__name__': '__main__', '__file__': name, '__builtins__': __builtins__, '__package__': 'ansible.modules'}
     try:
         exec(compile(source, name, 'exec'), scope)
     except SystemExit:

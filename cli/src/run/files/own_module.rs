@@ -1,6 +1,7 @@
 //! A module of the user, made ready for the host: how it gets its arguments, and what runs it, is read from the file.
 
 use super::copy::Part;
+use super::own_utils::own_utils;
 use crate::run::content::Contents;
 use crate::run::keywords::variable;
 use crate::run::task_run::Request;
@@ -30,7 +31,8 @@ pub(crate) fn own_module_part(request: &Request, contents: &Contents) -> Result<
             (text.replace(INLINE, &arguments).into_bytes(), OwnStyle::Inline, String::new())
         }
         Ok(text) if needs_python && imports_ansible(text) => {
-            (wrapped(text, path, &arguments).into_bytes(), OwnStyle::Inline, String::new())
+            let utils = Json::Object(own_utils(request, path)?).to_string();
+            (wrapped(text, path, &arguments, &utils).into_bytes(), OwnStyle::Inline, String::new())
         }
         Ok(text) if text.contains("WANT_JSON") => (bytes, OwnStyle::File, arguments),
         Ok(_) => (bytes, OwnStyle::File, words(request)),
@@ -95,7 +97,9 @@ fn is_python(bytes: &[u8], path: &Path) -> bool {
 fn imports_ansible(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
-        line.starts_with("from ansible.module_utils") || line.starts_with("import ansible.module_utils")
+        ["from ansible.module_utils", "import ansible.module_utils", "from ..module_utils"]
+            .iter()
+            .any(|start| line.starts_with(start))
     })
 }
 
@@ -112,13 +116,14 @@ fn interpreter(bytes: &[u8], request: &Request) -> Result<Option<String>, String
 }
 
 /// One file with the module, its arguments, and what it imports.
-fn wrapped(text: &str, path: &Path, arguments: &str) -> String {
+fn wrapped(text: &str, path: &Path, arguments: &str, utils: &str) -> String {
     let quoted = |text: &str| Json::from(text).to_string();
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     format!(
-        "# -*- coding: utf-8 -*-\nimport json, sys\nMUSTER_ARGUMENTS = json.loads({})\n{MODULE_UTILS}\nMUSTER_MODULE = {}\n\
+        "# -*- coding: utf-8 -*-\nimport json, sys\nMUSTER_ARGUMENTS = json.loads({})\nMUSTER_UTILS = json.loads({})\n{MODULE_UTILS}\nMUSTER_MODULE = {}\n\
          run_module(MUSTER_MODULE, {})\n",
         quoted(arguments),
+        quoted(utils),
         quoted(text),
         quoted(&file),
     )

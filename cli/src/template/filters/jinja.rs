@@ -1,13 +1,14 @@
 //! Jinja's own filters: those of minijinja, and those in which it differs from Jinja.
 
+use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Error, State, Value, filters};
 
 use super::Table;
 use super::sets::at_path;
 use crate::template::args::Args;
 use crate::template::error::{FailureKind, TemplateError, carry};
-use crate::template::python;
 use crate::template::value::check;
+use crate::template::{python, trace};
 
 /// Filters that minijinja has as Jinja has them.
 pub(super) const BUILTIN_NAMES: [&str; 22] = [
@@ -53,7 +54,7 @@ fn builtin(name: &str) -> Value {
         "last" => Value::from_function(filters::last),
         "list" => Value::from_function(filters::list),
         "lower" => Value::from_function(filters::lower),
-        "map" => Value::from_function(filters::map),
+        "map" => Value::from_function(map),
         "reverse" => Value::from_function(filters::reverse),
         "safe" => Value::from_function(filters::safe),
         "striptags" => Value::from_function(minijinja_contrib::filters::striptags),
@@ -63,6 +64,27 @@ fn builtin(name: &str) -> Value {
         "upper" => Value::from_function(filters::upper),
         other => unreachable!("`{other}` is in the list of builtins and not in this match"),
     }
+}
+
+/// minijinja's own, which remembers for the error message which item lacks the attribute: nothing fails before that
+/// item is used.
+fn map(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Result<Vec<Value>, Error> {
+    let option = |name: &str| {
+        let options = args.last().filter(|last| last.is_kwargs())?;
+        options.get_attr(name).ok().filter(|value| !value.is_undefined())
+    };
+    let attribute = option("attribute").filter(|_| option("default").is_none());
+    let items = attribute.as_ref().and_then(|_| value.try_iter().ok()).map(Iterator::collect::<Vec<_>>);
+    let mapped = filters::map(state, value, args)?;
+    let lacks = |(item, found): (Value, &Value)| found.is_undefined().then_some(item);
+    if let (Some(attribute), Some(items)) = (attribute, items)
+        && let Some(item) = items.into_iter().zip(&mapped).find_map(lacks)
+    {
+        let (name, kind) = (python::text(&attribute), python::type_name(&item));
+        let message = format!("object of type '{kind}' has no attribute '{name}'");
+        trace::pend(&name, TemplateError::new(FailureKind::Undefined { name: name.clone() }, message));
+    }
+    Ok(mapped)
 }
 
 /// Filters in which minijinja differs.

@@ -3,6 +3,7 @@
 use minijinja::{Error, Value};
 
 use super::Table;
+use crate::settings::PluginOption;
 use crate::template::args::Args;
 use crate::template::{from_json, python};
 use crate::vars::Scope;
@@ -25,9 +26,9 @@ fn config(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>,
         Some("warn") => OnMissing::Warn,
         Some("skip") => OnMissing::Skip,
         Some(other) => {
-            return Err(
-                args.refuse(format!("\"on_missing\" must be one of 'error', 'warn' or 'skip', not {other}"))
-            );
+            return Err(args.refuse(format!(
+                "Invalid value '{other}' for `on_missing`: it is 'error', 'warn' or 'skip'"
+            )));
         }
     };
     let shows_origin = args.named("show_origin").is_some_and(|value| value.is_true());
@@ -47,7 +48,9 @@ fn config(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>,
             (None, OnMissing::Warn) => {
                 anstream::eprintln!("[WARNING]: Skipping, did not find setting {name}")
             }
-            (None, OnMissing::Fail) => return Err(args.refuse(format!("Unable to find setting {name}"))),
+            (None, OnMissing::Fail) => {
+                return Err(args.refuse(format!("No config definition exists for '{name}'")));
+            }
         }
     }
     Ok(found)
@@ -69,15 +72,33 @@ fn setting(
                 .refuse("Both plugin_type and plugin_name are required, cannot use one without the other"));
         }
     };
+    if PluginOption::knows(&kind, &plugin) {
+        return of_plugin(scope, PluginOption::find(&kind, &plugin, name));
+    }
     if kind != "become" {
-        let why = format!(
-            "settings of the plugin `{plugin}` of type `{kind}` are not known: there are those of `become`"
+        let why = format!("Unable to load {kind} plugin `{plugin}`: its settings are not known");
+        return Err(
+            args.refuse(format!("{why}; those of the connection `ssh`, the shell `sh` and `become` are"))
         );
-        return Err(args.refuse(why));
     }
     let variable = format!("ansible_{name}");
     match scope.get(&variable).map_err(crate::template::error::carry)? {
         Some(value) => Ok(Some((crate::template::to_json(&value), format!("var: {variable}")))),
         None => Ok(settings.of_become(&plugin, name)),
     }
+}
+
+type Found = Option<(Json, String)>;
+
+/// Variables come before what is configured, the last one first.
+fn of_plugin(scope: &Scope, option: Option<&PluginOption>) -> Result<Found, Error> {
+    let Some(option) = option else { return Ok(None) };
+    for variable in option.variables.iter().rev() {
+        if let Some(value) = scope.get(variable).map_err(crate::template::error::carry)? {
+            let value =
+                value.as_str().map_or_else(|| crate::template::to_json(&value), |text| option.read(text));
+            return Ok(Some((value, format!("var: {variable}"))));
+        }
+    }
+    Ok(Some(scope.play().settings.of_plugin(option)))
 }

@@ -1,6 +1,9 @@
 //! Lookups of what files, programs and the environment hold.
 
-use std::process::Command;
+use std::io::{self, Read};
+use std::process::{Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use minijinja::{Error, Value};
 
@@ -166,7 +169,8 @@ fn output(scope: &Scope, command: &str, args: &Args) -> Result<String, Error> {
     if scope.playbook_dir().is_dir() {
         shell.current_dir(scope.playbook_dir());
     }
-    let done = shell.output().map_err(|err| args.refuse(format!("`{command}` cannot be run: {err}")))?;
+    let done =
+        until_stopped(&mut shell).map_err(|err| args.refuse(format!("`{command}` cannot be run: {err}")))?;
     if !done.status.success() {
         let said = String::from_utf8_lossy(&done.stderr);
         let why =
@@ -175,6 +179,41 @@ fn output(scope: &Scope, command: &str, args: &Args) -> Result<String, Error> {
         return Err(args.refuse(format!("`{command}` failed: {why}{said}")));
     }
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// Runs a program to its end; Ctrl-C ends it earlier.
+fn until_stopped(command: &mut Command) -> io::Result<Output> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let stdout = read_aside(child.stdout.take());
+    let stderr = read_aside(child.stderr.take());
+    let mut pause = Duration::from_micros(200);
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if crate::run::interrupt::is_stopping() {
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::from(io::ErrorKind::Interrupted));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    };
+    let bytes = |reader: JoinHandle<io::Result<Vec<u8>>>| {
+        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    };
+    Ok(Output { status, stdout: bytes(stdout)?, stderr: bytes(stderr)? })
+}
+
+/// Reads to the end in a thread of its own: a full pipe would stop the program.
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<io::Result<Vec<u8>>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            pipe.read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    })
 }
 
 fn pipe(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {

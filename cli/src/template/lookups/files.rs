@@ -20,6 +20,8 @@ pub(crate) fn candidates(scope: &Scope, kind: &str, name: &str) -> Vec<PathBuf> 
     let dirs = scope.search().iter().map(PathBuf::as_path).chain([scope.playbook_dir()]);
     let mut paths: Vec<PathBuf> = Vec::new();
     for dir in dirs {
+        // What a lookup finds is told as it would be from any folder.
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
         for path in [dir.join(kind).join(name), dir.join(name)] {
             if !paths.contains(&path) {
                 paths.push(path);

@@ -120,6 +120,9 @@ fn inner_list(element: &Value, path: &str, skips_missing: bool) -> Result<Option
     let mut inner = element.clone();
     for key in path.split('.') {
         if inner.kind() != ValueKind::Map {
+            if skips_missing {
+                return Ok(None);
+            }
             return Err(format!(
                 "the key {key} should point to a dictionary, got '{}'",
                 python::text(&inner)

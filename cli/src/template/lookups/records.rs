@@ -217,7 +217,12 @@ fn ini(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Er
     for term in terms {
         let (key, more) = words(&python::text(term), &INI_OPTIONS);
         if key.is_empty() {
-            return Err(args.refuse("the key to look for is missing"));
+            return Err(
+                args.refuse("No key to look up was provided as first term within string inline options")
+            );
+        }
+        if let Some((name, _)) = key.split_once('=') {
+            return Err(args.refuse(format!("{name} is not a valid option")));
         }
         let options = usual.with(more);
         let encoding = encoding(&options, args)?;
@@ -286,7 +291,7 @@ impl Ini {
             None => return Err(format!("`{bare}` is not KEY = VALUE")),
         };
         if keys.iter().any(|(known, _)| *known == key) {
-            return Err(format!("the key `{key}` is there twice"));
+            return Err(format!("Duplicate option in this section: the key `{key}` is there twice"));
         }
         keys.push((key, value));
         Ok(())
@@ -304,7 +309,7 @@ impl Ini {
     fn find(&self, key: &str, options: &Options) -> Result<Vec<Value>, String> {
         let usual = if options.get("type") == Some("properties") { PROPERTIES } else { "global" };
         let section = if usual == PROPERTIES { PROPERTIES } else { options.get("section").unwrap_or(usual) };
-        let keys = self.keys(section).ok_or_else(|| format!("there is no section `{section}`"))?;
+        let keys = self.keys(section).ok_or_else(|| format!("No section: there is no `[{section}]`"))?;
         let value = |text: Option<&str>| match text {
             Some(text) => self.interpolated(text, &keys).map(Value::from),
             None => Ok(Value::from(())),
@@ -317,6 +322,8 @@ impl Ini {
         }
         let folded = if self.is_case_sensitive { key.to_owned() } else { key.to_lowercase() };
         match keys.iter().find(|(known, _)| *known == folded) {
+            // A key without a value gives nothing.
+            Some((_, None)) => Ok(Vec::new()),
             Some((_, text)) => Ok(vec![value(*text)?]),
             None => Ok(vec![Value::from(options.get("default").unwrap_or_default())]),
         }
@@ -376,6 +383,6 @@ mod tests {
     fn a_section_that_is_not_there_is_named() {
         let options = Options(vec![("section".into(), "db".into())]);
         let found = Ini::parse("[web]\na = 1\n", &options).unwrap().find("a", &options);
-        assert_eq!(found.unwrap_err(), "there is no section `db`");
+        assert_eq!(found.unwrap_err(), "No section: there is no `[db]`");
     }
 }

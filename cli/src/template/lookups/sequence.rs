@@ -44,8 +44,8 @@ fn sequence(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, E
 }
 
 /// Decimal, octal with a leading 0, or hexadecimal.
-fn number(text: &str) -> Result<i64, String> {
-    let wrong = |_| format!("`{text}` is no number");
+fn number(option: &str, text: &str) -> Result<i64, String> {
+    let wrong = |_| format!("`{option}` has an invalid value: `{text}` is no number");
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let value = if let Some(hex) = digits.strip_prefix("0x") {
         i64::from_str_radix(hex, 16)
@@ -60,10 +60,10 @@ fn number(text: &str) -> Result<i64, String> {
 impl Sequence {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
-            "start" => self.start = number(value)?,
-            "end" => self.end = Some(number(value)?),
-            "count" => self.count = Some(number(value)?),
-            "stride" => self.stride = number(value)?,
+            "start" => self.start = number(name, value)?,
+            "end" => self.end = Some(number(name, value)?),
+            "count" => self.count = Some(number(name, value)?),
+            "stride" => self.stride = number(name, value)?,
             "format" => self.format = value.to_owned(),
             other => {
                 return Err(format!(
@@ -93,14 +93,14 @@ impl Sequence {
         }
         let end = match range.split_once('-') {
             Some((start, end)) if !start.is_empty() => {
-                self.start = number(start)?;
+                self.start = number("start", start)?;
                 end
             }
             _ => range,
         };
-        self.end = Some(number(end)?);
+        self.end = Some(number("end", end)?);
         if let Some(stride) = stride {
-            self.stride = number(stride)?;
+            self.stride = number("stride", stride)?;
         }
         if let Some(format) = format {
             self.format = format.to_owned();
@@ -110,8 +110,8 @@ impl Sequence {
 
     fn values(&self) -> Result<Vec<Value>, String> {
         let end = match (self.end, self.count) {
-            (None, None) => return Err("`end` or `count` is needed".into()),
-            (Some(_), Some(_)) => return Err("`end` and `count` cannot be given both".into()),
+            (None, None) => return Err("must specify count or end in with_sequence".into()),
+            (Some(_), Some(_)) => return Err("can't specify both count and end in with_sequence".into()),
             (None, Some(0)) => return Ok(Vec::new()),
             // Ansible's formula, also for strides below zero.
             (None, Some(count)) => self.start + count * self.stride - 1,
@@ -120,10 +120,10 @@ impl Sequence {
         match self.stride {
             0 => return Ok(Vec::new()),
             stride if stride > 0 && end < self.start => {
-                return Err("counting down needs a negative `stride`".into());
+                return Err("to count backwards make stride negative".into());
             }
             stride if stride < 0 && end > self.start => {
-                return Err("counting up needs a positive `stride`".into());
+                return Err("to count forward don't make stride negative".into());
             }
             stride if (end - self.start) / stride > MOST => {
                 return Err(format!("there are more than {MOST} numbers"));
@@ -134,7 +134,7 @@ impl Sequence {
         let value = |step: i64| {
             let number = Value::from(self.start + step * self.stride);
             percent::percent(&Value::from(self.format.as_str()), &number)
-                .map_err(|err| err.detail().unwrap_or("the format does not fit").to_owned())
+                .map_err(|_| format!("bad formatting string: {}", self.format))
         };
         (0..=steps).map(value).collect()
     }
