@@ -77,10 +77,10 @@ struct Arguments {
     #[arg(short = 'v', long = "update", alias = "attr-value", allow_hyphen_values = true)]
     value: Option<String>,
     /// Take it away.
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, conflicts_with = "value")]
     delete: bool,
-    /// Show it.
-    #[arg(short = 'G', long, alias = "get-value")]
+    /// Show it, which is done as well where nothing else is asked for.
+    #[arg(short = 'G', long, alias = "get-value", conflicts_with_all = ["value", "delete"])]
     query: bool,
     /// Until the node restarts (`reboot`), or `forever`.
     #[arg(short, long)]
@@ -109,13 +109,13 @@ struct UpdaterArguments {
     #[arg(short = 'U', long = "update", short_aliases = ['v', 'B'], allow_hyphen_values = true)]
     value: Option<String>,
     /// Take it away.
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, conflicts_with = "value")]
     delete: bool,
     /// Show it.
-    #[arg(short = 'Q', long)]
+    #[arg(short = 'Q', long, conflicts_with_all = ["value", "delete"])]
     query: bool,
     /// Of all nodes.
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, requires = "query")]
     all: bool,
     /// The node; else this one.
     #[arg(short = 'N', long)]
@@ -123,6 +123,15 @@ struct UpdaterArguments {
     /// How long to wait for more of the same: the cluster hears of it at once, whatever is said here.
     #[arg(short = 'd', long)]
     delay: Option<String>,
+    /// Say nothing of it, as is done anyway.
+    #[arg(short, long)]
+    quiet: bool,
+    /// Not in the CIB: there is none, all attributes of this kind are kept by the agents alone.
+    #[arg(short, long)]
+    private: bool,
+    /// Where Pacemaker 1 kept it: there is one place.
+    #[arg(short = 'S', long, hide = true)]
+    section: Option<String>,
 }
 
 /// What is asked for.
@@ -258,6 +267,9 @@ impl Wish {
                 Ok(_) => return Ok(ExitCode::SUCCESS),
                 Err(why) => refusal = why,
             }
+            if snapshot()?.config.generation == expected_generation {
+                break;
+            }
         }
         Err(refusal)
     }
@@ -352,6 +364,26 @@ mod tests {
         assert_eq!(read(&["crm_master", "-l", "reboot", "-r", "db", "-v", "10"]), Ok(score));
         let negative = read(&["crm_attribute", "-p", "db", "-v", "-INFINITY"]).expect("a score");
         assert_eq!(negative.deed, Deed::Set("-INFINITY".to_owned()));
+    }
+
+    #[test]
+    fn what_agents_write_is_understood_and_what_contradicts_itself_is_refused() {
+        let updater = |words: &[&str]| {
+            let words = std::iter::once(&"attrd_updater").chain(words);
+            UpdaterArguments::try_parse_from(words).map_err(|error| error.kind())
+        };
+        for line in
+            ["-n pingd -B 1000 -d 5s -q", "-p -n db-gtid -U 7", "-S status -n arch -v x86_64", "-D -n eth0"]
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert!(updater(&words).is_ok_and(|arguments| wish_of_updater(&arguments).is_ok()), "{line}");
+        }
+        assert_eq!(
+            updater(&["-n", "x", "-D", "-U", "1"]).err(),
+            Some(clap::error::ErrorKind::ArgumentConflict)
+        );
+        let both = Arguments::try_parse_from(["crm_attribute", "-n", "x", "-G", "-v", "1"]);
+        assert_eq!(both.map_err(|error| error.kind()).err(), Some(clap::error::ErrorKind::ArgumentConflict));
     }
 
     #[test]

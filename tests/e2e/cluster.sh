@@ -168,6 +168,11 @@ expect "the page is served there" wait_until 20 follows_the_promoted
 was=$(promoted_on)
 expect "its agent has said what it is" wait_until 10 has_score "$was" 10
 expect "the second run is silent" "$MUSTER" plan --detailed-exitcode -i "$INVENTORY" tests/e2e/promotable.yml
+node "$was" systemctl kill -s KILL musterd
+sleep 1
+expect "an agent that was killed is back" wait_until 30 settled
+expect "what was promoted stays where it is" test "$(promoted_on)" = "$was"
+expect "what was said of it is known" has_score "$was" 10
 node n1 musterd node standby "$was"
 expect "in standby another copy is promoted" wait_until 30 is_promoted_elsewhere "$was"
 expect "the page is served there" wait_until 20 follows_the_promoted

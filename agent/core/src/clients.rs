@@ -78,9 +78,8 @@ impl Node {
                 return self.reply(client, response);
             }
             Request::Attribute { name, value } => {
-                if self.executor.set_attribute(&name, value.as_deref()) {
-                    self.report_attribute(&name, value.as_deref());
-                }
+                self.executor.said.insert(name.clone(), value.clone());
+                self.report_attribute(name, value);
                 let generation = self.replica.config.generation;
                 return self.reply(client, Response::Done { generation, note: None });
             }

@@ -1,6 +1,5 @@
-//! What runs on this node: the orders under way, the record of what was done here since the agent started, and what agents say of
-//! the node. This record
-//! is the truth about this node; every view begins with it.
+//! What runs on this node: the orders under way, the record of what was done here since the agent started, and what resource
+//! agents said of the node. This record is the truth about this node; every view begins with it.
 
 use crate::effect::Effect;
 use crate::input::OrderId;
@@ -19,8 +18,9 @@ use muster_api::id::ResourceId;
 pub(crate) struct Executor {
     orders: BTreeMap<OrderId, Order>,
     pub(crate) history: BTreeMap<ResourceId, Vec<OpRecord>>,
-    /// What agents here say of this node.
-    pub(crate) attributes: BTreeMap<String, String>,
+    /// What resource agents said of this node since the agent started: a value, or that there is none any more. The cluster may
+    /// know more from before, and that holds: a restart of the agent must not move what is promoted here.
+    pub(crate) said: BTreeMap<String, Option<String>>,
     next_order: u64,
     last_call: u64,
 }
@@ -112,15 +112,6 @@ impl Executor {
         };
         put(records, record.clone());
         Some(record)
-    }
-
-    /// An agent says something of this node, or (`None`) nothing any more. Returns whether that is news.
-    pub(crate) fn set_attribute(&mut self, name: &str, value: Option<&str>) -> bool {
-        let before = match value {
-            Some(value) => self.attributes.insert(name.to_string(), value.to_string()),
-            None => self.attributes.remove(name),
-        };
-        before.as_deref() != value
     }
 
     pub(crate) fn cancel_monitor(&mut self, resource: &ResourceId, interval_ms: u64) -> Effect {

@@ -407,13 +407,7 @@ impl Node {
     }
 
     /// A member says what an agent there says of it.
-    pub(crate) fn on_attribute(
-        &mut self,
-        now: Now,
-        from: NodeId,
-        name: alloc::string::String,
-        value: Option<alloc::string::String>,
-    ) {
+    pub(crate) fn on_attribute(&mut self, now: Now, from: NodeId, name: String, value: Option<String>) {
         let node = self.name_of(from).clone();
         let known = self.replica.history.attributes.get(&node).and_then(|attributes| attributes.get(&name));
         if known == value.as_ref() {

@@ -9,9 +9,11 @@
 //! may be used in a view once all its members speak that version.
 
 use crate::membership::view::{Member, ViewId};
+use crate::quorum::LastQuorate;
 use crate::replica::command::{Ask, Command};
 use crate::replica::state::{FenceEntry, Position, State};
 use alloc::borrow::Cow;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::fencing::{FenceAction, FenceDevice};
@@ -166,13 +168,13 @@ pub(crate) struct Promise {
     /// It has been in a quorate view since it started (wait_for_all).
     pub(crate) is_unblocked: bool,
     /// What it knows of the last quorate view.
-    pub(crate) quorate: crate::quorum::LastQuorate,
+    pub(crate) quorate: LastQuorate,
     /// Its state, where that may be better than the proposer's.
     pub(crate) state: Option<State>,
     /// What ran here since the agent started, and is under way.
     pub(crate) history: Vec<(ResourceId, Vec<OpRecord>)>,
-    /// What agents say of it.
-    pub(crate) attributes: alloc::collections::BTreeMap<String, String>,
+    /// What resource agents said of it since its agent started; `None` takes away.
+    pub(crate) said: BTreeMap<String, Option<String>>,
     /// Fencings of views that were not primary.
     pub(crate) provisional: Vec<FenceEntry>,
     /// The uses of fence devices that it drives, or whose results it holds: number and trial.

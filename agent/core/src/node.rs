@@ -441,19 +441,16 @@ impl Node {
             self.report_record(resource, record);
         }
         self.report_attempts();
-        let said = self.replica.history.attributes.get(&name).cloned().unwrap_or_default();
-        let here = self.executor.attributes.clone();
-        for name in said.keys().filter(|name| !here.contains_key(*name)) {
-            self.report_attribute(name, None);
-        }
-        for (name, value) in here.iter().filter(|(name, value)| said.get(*name) != Some(*value)) {
-            self.report_attribute(name, Some(value.as_str()));
+        for (name, value) in self.executor.said.clone() {
+            self.report_attribute(name, value);
         }
     }
 
-    pub(crate) fn report_attribute(&mut self, name: &str, value: Option<&str>) {
-        if let Some(view) = self.membership.view.as_ref().map(|view| view.id) {
-            let (name, value) = (name.into(), value.map(Into::into));
+    /// Where the cluster does not know it yet.
+    pub(crate) fn report_attribute(&mut self, name: String, value: Option<String>) {
+        let known = self.replica.history.attributes.get(self.name_of(self.me));
+        let is_known = known.and_then(|attributes| attributes.get(&name)) == value.as_ref();
+        if let Some(view) = self.membership.view.as_ref().map(|view| view.id).filter(|_| !is_known) {
             self.send(view.coordinator, Message::Attribute { view, name, value });
         }
     }

@@ -13,6 +13,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::ClusterConfig;
 use muster_api::constraint::{Constraint, Discovery, Nodes};
+use muster_api::copies::too_many;
 use muster_api::duration::format_ms;
 use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
 use muster_api::id::{NodeId, NodeName, ResourceId};
@@ -285,6 +286,9 @@ impl Node {
         let is_bundle = |resource: &&Resource| matches!(resource, Resource::Bundle(_));
         if let Some(bundle) = config.resources.iter().find(is_bundle) {
             return Err(format!("`{}` is a bundle: muster does not run containers yet", bundle.id()));
+        }
+        if let Some(count) = too_many(config).first() {
+            return Err(count.to_string());
         }
         config.primitives().try_for_each(|(primitive, _)| refuse_what_cannot_be_run(primitive))?;
         let known = known_resources(config);

@@ -1,6 +1,7 @@
 //! A few nodes on a perfect network with instant disks: enough to see that the parts fit together. The faults are injected by
 //! the simulator of the tests package.
 
+mod attributes;
 mod links;
 mod reconfigured;
 

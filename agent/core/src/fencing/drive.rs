@@ -122,8 +122,7 @@ impl Node {
         };
         let unwanted: Vec<FenceEntry> = self.replica.fencing.iter().filter(is_unwanted).cloned().collect();
         for mut entry in unwanted {
-            entry.record.state = FencingState::Withdrawn;
-            entry.record.ended_ms = Some(now.wall_ms);
+            entry.withdraw(now.wall_ms);
             self.sequence(now, Command::Fencing(entry), Vec::new());
         }
     }

@@ -58,7 +58,7 @@ impl Node {
             quorate: self.replica.votes.quorate.clone(),
             state: with_state.then(|| self.replica.clone()),
             history: if planted(Bug::HistoryForgotten) { Vec::new() } else { self.executor.report() },
-            attributes: self.executor.attributes.clone(),
+            said: self.executor.said.clone(),
             provisional: entries.cloned().collect(),
             attempts: self.attempts.known(),
             is_leaving: self.wants_to_leave,
@@ -250,6 +250,8 @@ impl Node {
                     || planted(Bug::LeftIsLost) && known.fact == Fact::Left =>
                 {
                     state.facts.insert(node.id, NodeFact { fact: Fact::Lost, ..known });
+                    // It may restart meanwhile. Should it come back as it was, it says it again.
+                    state.history.attributes.remove(&node.name);
                 }
                 None => {}
             }
@@ -260,7 +262,9 @@ impl Node {
     fn set_history(&self, state: &mut State, proposal: &Proposal) {
         for (id, promise) in &proposal.promises {
             let name = self.name_of(*id).clone();
-            state.history.attributes.insert(name.clone(), promise.attributes.clone());
+            for (attribute, value) in &promise.said {
+                state.note_attribute(&name, attribute, value.as_deref());
+            }
             state.history.nodes.insert(name, promise.history.iter().cloned().collect());
         }
     }
@@ -472,17 +476,12 @@ fn withdraw_unknown_losses(corosync: &Corosync, state: &mut State, at_ms: u64) {
         let is_begun = entry.record.state == FencingState::Running;
         entry.is_open() && entry.cause == Cause::Loss && !is_begun && off.contains(&&entry.record.target)
     });
-    for entry in unknown {
-        entry.record.state = FencingState::Withdrawn;
-        entry.record.ended_ms = Some(at_ms);
-    }
+    unknown.for_each(|entry| entry.withdraw(at_ms));
 }
 
 /// The target is back before a device was used.
 fn withdraw(state: &mut State, target: &muster_api::id::NodeName, at_ms: u64) {
     let of_target = state.fencing.iter_mut().filter(|entry| entry.record.target == *target);
-    for entry in of_target.filter(|entry| entry.is_open() && entry.cause == Cause::Loss) {
-        entry.record.state = FencingState::Withdrawn;
-        entry.record.ended_ms = Some(at_ms);
-    }
+    let lost = of_target.filter(|entry| entry.is_open() && entry.cause == Cause::Loss);
+    lost.for_each(|entry| entry.withdraw(at_ms));
 }

@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    fn note_attribute(&mut self, node: &NodeName, name: &str, value: Option<&str>) {
+    pub(crate) fn note_attribute(&mut self, node: &NodeName, name: &str, value: Option<&str>) {
         let attributes = self.history.attributes.entry(node.clone()).or_default();
         match value {
             Some(value) => attributes.insert(name.into(), value.into()),

@@ -103,6 +103,12 @@ impl FenceEntry {
         self.record.action != FenceAction::On
     }
 
+    /// Nothing asks for it any more.
+    pub(crate) fn withdraw(&mut self, at_ms: u64) {
+        self.record.state = FencingState::Withdrawn;
+        self.record.ended_ms = Some(at_ms);
+    }
+
     /// A device is, or may be, about to switch a supply of the target on.
     pub(crate) fn is_switching_on(&self) -> bool {
         !self.ends_a_life() && self.record.ended_ms.is_none()
@@ -160,10 +166,8 @@ impl State {
         let off: BTreeSet<(NodeName, u64)> =
             confirmed.map(|entry| (entry.record.target.clone(), entry.session)).collect();
         let is_off = |entry: &FenceEntry| off.contains(&(entry.record.target.clone(), entry.session));
-        for entry in self.fencing.iter_mut().filter(|entry| entry.is_open() && is_off(entry)) {
-            entry.record.state = FencingState::Withdrawn;
-            entry.record.ended_ms = Some(at_ms);
-        }
+        let settled = self.fencing.iter_mut().filter(|entry| entry.is_open() && is_off(entry));
+        settled.for_each(|entry| entry.withdraw(at_ms));
     }
 
     /// The facts by name, as the scheduler reads them; a member that is asked to leave is leaving.
