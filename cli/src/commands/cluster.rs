@@ -10,7 +10,7 @@ use crate::inventory::Tolerance;
 use crate::run::agents::Agents;
 use crate::run::content::Contents;
 use crate::run::hosts::{Errand, Hosts, StepFailure};
-use crate::run::identity::{Become, Identity, Method, quote};
+use crate::run::identity::{Become, Identity, Method, USUAL_PATIENCE, quote};
 use crate::run::process::Piece;
 use crate::run::way::{Way, WayError, way};
 use crate::template::Engine;
@@ -151,7 +151,7 @@ impl<'a> Asker<'a> {
             password: self.identity.password.clone(),
             chdir: None,
             prompts: Vec::new(),
-            patience: std::time::Duration::from_secs(12),
+            patience: USUAL_PATIENCE,
         }))
     }
 }

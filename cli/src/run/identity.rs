@@ -31,6 +31,9 @@ pub(crate) struct Become {
     pub(crate) patience: Duration,
 }
 
+/// How long that may take where nobody says: a connection's 10 s, and what Ansible adds to them.
+pub(crate) const USUAL_PATIENCE: Duration = Duration::from_secs(12);
+
 /// Through which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -180,7 +183,7 @@ mod tests {
             password: password.map(Secret::new),
             chdir: None,
             prompts: Vec::new(),
-            patience: Duration::from_secs(12),
+            patience: USUAL_PATIENCE,
         })
     }
 

@@ -1,6 +1,6 @@
 //! The keywords of a task as they count for one host: rendered with its variables.
 
-use super::identity::{Become, Identity, Method};
+use super::identity::{Become, Identity, Method, USUAL_PATIENCE};
 use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
 use crate::template::{FailureKind, TemplateError, Value, to_json};
@@ -242,11 +242,10 @@ fn su_prompts(target: &Scope) -> Rendered<Vec<String>> {
 
 /// As long as a connection may take, and what Ansible adds to that.
 fn patience(target: &Scope) -> Rendered<Duration> {
-    const USUAL: f64 = 10.0;
     const MORE: f64 = 2.0;
     let given = first_variable(target, &["ansible_ssh_timeout", "ansible_timeout"])?;
-    let seconds = given.and_then(|text| text.parse::<f64>().ok()).unwrap_or(USUAL);
-    Ok(Duration::from_secs_f64(seconds.clamp(0.0, 1e6) + MORE))
+    let seconds = given.and_then(|text| text.parse::<f64>().ok());
+    Ok(seconds.map_or(USUAL_PATIENCE, |seconds| Duration::from_secs_f64(seconds.clamp(0.0, 1e6) + MORE)))
 }
 
 fn pick(target: &Scope, names: &[&str], lookup: &Lookup<'_>, keyword: Keyword) -> Rendered<Option<String>> {

@@ -152,8 +152,6 @@ fn convert(argument: &ArgSpec, value: &Value) -> Result<Value, String> {
             let word = words.iter().find(|word| argument.choices.contains(word));
             word.map_or_else(|| python_bool(*flag).into(), |word| Value::String((*word).to_owned()))
         }
-        // A result of `find` in place of its `path`: a path that is nowhere, as in Ansible, and no reason to stop.
-        (ArgKind::Path, Value::Object(_)) => Value::String(python_text(value)),
         (ArgKind::Str | ArgKind::Path, value) => Value::String(to_text(value).ok_or("text")?),
         (ArgKind::Int, value) => to_int(value).ok_or("a whole number")?.into(),
         (ArgKind::Float, value) => to_float(value).ok_or("a number")?,
@@ -189,29 +187,6 @@ fn to_text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(flag) => Some(python_bool(*flag).to_owned()),
         _ => None,
-    }
-}
-
-/// A value as Python prints it.
-fn python_text(value: &Value) -> String {
-    let quoted = |text: &str| match text.contains('\'') && !text.contains('"') {
-        true => format!("\"{text}\""),
-        false => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-    };
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(flag) => python_bool(*flag).to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => quoted(text),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(python_text).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Object(entries) => {
-            let entries =
-                entries.iter().map(|(key, value)| format!("{}: {}", quoted(key), python_text(value)));
-            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
-        }
     }
 }
 
@@ -430,13 +405,6 @@ mod tests {
         assert_eq!(args["create"], true);
         assert_eq!(args["mode"], "0644");
         assert_eq!(args["state"], "present");
-    }
-
-    #[test]
-    fn mapping_in_place_of_a_path_is_the_text_that_python_prints() {
-        let args = coerced("file", json!({"path": {"isdir": false, "n": null, "path": "/a", "size": 1}}));
-        let path = args.expect("fine")["path"].clone();
-        assert_eq!(path, "{'isdir': False, 'n': None, 'path': '/a', 'size': 1}");
     }
 
     #[test]
