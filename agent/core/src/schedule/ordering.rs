@@ -294,13 +294,21 @@ pub(crate) fn order(
     }
 }
 
+/// Whether it stays where it is and is only demoted: it is there for those who need it started.
+fn only_gives_up_its_role(world: &World<'_>, rsc: RscIx) -> bool {
+    let one = &world[rsc];
+    let stays = one.placed_on.is_some() && one.placed_on == world.current_node(rsc);
+    one.is_runnable() && stays && one.next_role.is_active() && one.role > one.next_role
+}
+
 /// The actions of a resource that do a task. Where there are none, one that cannot be done stands for them, unless it
-/// would end what is not.
+/// would end what is not, or begin what is.
 pub(crate) fn actions_of(world: &World<'_>, graph: &mut Graph, (rsc, task): (RscIx, Task)) -> Vec<ActionIx> {
     let found: Vec<ActionIx> = graph.doing(rsc, task).collect();
     let is_needless = match task {
         Task::Stop => world.role(rsc) == Role::Stopped,
         Task::Demote => world.role(rsc) != Role::Promoted,
+        Task::Start => only_gives_up_its_role(world, rsc),
         _ => false,
     };
     if !found.is_empty() || is_needless {

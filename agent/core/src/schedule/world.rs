@@ -273,7 +273,9 @@ impl<'a> World<'a> {
         parts: &'a [BundleParts],
     ) -> Self {
         let config = situation.config;
-        let has_device = !config.fence_devices.is_empty()
+        // With a watchdog a node that is cut off ends itself.
+        let has_device = config.property_bool("have-watchdog", false)
+            || !config.fence_devices.is_empty()
             || config.primitives().any(|(primitive, _)| primitive.agent.class == AgentClass::Stonith);
         let settings = Settings::read(config, situation.is_quorate, has_device);
         let nodes = nodes::read(states, config, parts, &settings);
