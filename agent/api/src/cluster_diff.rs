@@ -20,7 +20,7 @@ type Attributes = BTreeMap<String, String>;
 
 /// What changes, by thing: empty where the two say the same. The generation does not count.
 ///
-/// Kinds are `property`, `resource default`, `operation default`, `resource`, `group`, `constraint`, `fence device`,
+/// Kinds are `property`, `resource default`, `operation default`, `resource`, `group`, `tag`, `constraint`, `fence device`,
 /// `fence level`, `node attribute` and `resource order`. Values of parameters that hold passwords are `***`.
 pub fn config_diff(old: &ClusterConfig, new: &ClusterConfig) -> Vec<Diff> {
     let mut diffs = Vec::new();
@@ -32,6 +32,7 @@ pub fn config_diff(old: &ClusterConfig, new: &ClusterConfig) -> Vec<Diff> {
     diffs.extend(thing_diffs("clone", &clones(old), &clones(new)));
     diffs.extend(thing_diffs("bundle", &bundles(old), &bundles(new)));
     diffs.extend(order_diff(old, new));
+    diffs.extend(attribute_diffs("tag", &tags(old), &tags(new)));
     diffs.extend(thing_diffs("constraint", &constraints(old), &constraints(new)));
     diffs.extend(thing_diffs("fence device", &devices(old), &devices(new)));
     diffs.extend(thing_diffs("fence level", &levels(old), &levels(new)));
@@ -252,6 +253,10 @@ fn bundle(bundle: &Bundle) -> Thing {
 
 fn ids<'a>(ids: impl Iterator<Item = &'a ResourceId>) -> String {
     ids.map(ResourceId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn tags(config: &ClusterConfig) -> Attributes {
+    config.tags.iter().map(|(tag, tagged)| (tag.to_string(), ids(tagged.iter()))).collect()
 }
 
 /// The order of the resources that are in both: it decides between equals.

@@ -9,6 +9,8 @@ mod rules;
 mod status;
 mod xml;
 
+pub(super) use rules::read_range;
+
 use muster_api::cluster::ClusterConfig;
 use muster_api::copies::{TooMany, too_many};
 use muster_api::history::History;

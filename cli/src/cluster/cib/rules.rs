@@ -164,7 +164,8 @@ fn read_spec(spec: Element<'_>) -> Result<BTreeMap<CalendarField, Vec<FieldRange
     Ok(fields)
 }
 
-fn read_range(text: &str) -> Option<FieldRange> {
+/// `9-16`, `-5`, `3-` or `7`.
+pub(in crate::cluster) fn read_range(text: &str) -> Option<FieldRange> {
     let number = |text: &str| match text.trim() {
         "" => Some(None),
         number => number.parse().ok().map(Some),

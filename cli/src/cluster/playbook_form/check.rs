@@ -5,6 +5,7 @@ use super::resources::clone_id;
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::Subject;
 use muster_api::copies::too_many;
 use muster_api::id::NodeName;
 use muster_api::resource::{Constraint, OrderKind, Resource};
@@ -145,12 +146,14 @@ fn check_references(reader: &mut Reader, config: &ClusterConfig) {
     ids.extend(
         config.primitives().filter(|(_, group)| group.is_some()).map(|(primitive, _)| primitive.id.as_str()),
     );
+    check_tags(reader, config, &ids);
+    ids.extend(config.tags.keys().map(|tag| tag.as_str()));
     for (constraint, place) in config.constraints.iter().zip(places(config)) {
         let references = match constraint {
             Constraint::Location { resource, .. } => vec![("resource", resource)],
             Constraint::Colocation { resource, with, .. } => vec![("resource", resource), ("with", with)],
             Constraint::Order { first, then, .. } => vec![("first", first), ("then", then)],
-            other => other.resources().into_iter().map(|resource| ("resources", resource)).collect(),
+            other => other.resources().into_iter().map(|resource| (key_of(other), resource)).collect(),
         };
         for (key, id) in &references {
             if let Some(clone) = clone_around(config, id.as_str()) {
@@ -179,6 +182,23 @@ fn check_references(reader: &mut Reader, config: &ClusterConfig) {
                 reader.problem_with_hint(format!("there is no fence device `{device}`"), hint)
             };
             reader.within("fence_levels", |reader| reader.at(index, |reader| reader.within("devices", act)));
+        }
+    }
+}
+
+/// Under which key a constraint names its resources.
+fn key_of(constraint: &Constraint) -> &'static str {
+    let is_single = matches!(constraint, Constraint::LocationRule { resources: Subject::Resource(_), .. });
+    if is_single { "resource" } else { "sets" }
+}
+
+fn check_tags(reader: &mut Reader, config: &ClusterConfig, ids: &[&str]) {
+    for (tag, tagged) in &config.tags {
+        for (index, id) in tagged.iter().enumerate().filter(|(_, id)| !ids.contains(&id.as_str())) {
+            let hint = did_you_mean(id.as_str(), ids.iter().copied());
+            let sentence = format!("there is no resource, group or clone `{id}`");
+            let act = |reader: &mut Reader| reader.problem_with_hint(sentence, hint);
+            reader.within("tags", |reader| reader.within(tag.as_str(), |reader| reader.at(index, act)));
         }
     }
 }

@@ -1,10 +1,13 @@
-//! Location, colocation and order.
+//! Location, colocation and order, of one resource, of all whose id matches a pattern, or of sets.
 
 use super::value::Reader;
+use super::{rules, sets};
 use crate::suggest::did_you_mean;
 use muster_api::cluster::{ClusterConfig, parse_bool};
-use muster_api::constraint::{Discovery, RoleName};
+use muster_api::constraint::{Discovery, Nodes, ResourceSet, RoleName, Subject};
+use muster_api::id::ResourceId;
 use muster_api::resource::{Constraint, OrderKind, Score};
+use muster_api::rule::{RuleScore, ScoredRule};
 use serde_json::{Map, Value};
 
 pub(super) fn read(reader: &mut Reader, value: &Value, config: &mut ClusterConfig) {
@@ -40,7 +43,7 @@ fn id(reader: &mut Reader, map: &Map<String, Value>, made: impl FnOnce() -> Stri
     }
 }
 
-fn read_score(reader: &mut Reader, map: &Map<String, Value>) -> Option<Score> {
+pub(super) fn read_score(reader: &mut Reader, map: &Map<String, Value>) -> Option<Score> {
     let text = reader.required_text(map, "score")?;
     let score = Score::parse(&text);
     if score.is_none() {
@@ -51,40 +54,123 @@ fn read_score(reader: &mut Reader, map: &Map<String, Value>) -> Option<Score> {
     score
 }
 
-fn refuse(reader: &mut Reader, map: &Map<String, Value>, keys: &[&str]) {
-    for key in keys.iter().filter(|key| map.contains_key(**key)) {
-        reader.bad_key(key, format!("`{key}` of a constraint is not supported yet"), []);
-    }
-}
+const LOCATION: &[&str] = &[
+    "id",
+    "resource",
+    "pattern",
+    "sets",
+    "role",
+    "node",
+    "score",
+    "rule",
+    "rules",
+    "score-attribute",
+    "resource-discovery",
+];
 
 fn read_location(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let map = reader.mapping(value)?;
-    let later = ["rule", "rules", "pattern", "lifetime"];
-    refuse(reader, map, &later);
-    reader.known_keys(map, &["id", "resource", "role", "node", "score", "resource-discovery"], &later);
+    reader.known_keys(map, LOCATION, &["lifetime"]);
+    if map.contains_key("lifetime") {
+        let what = "`lifetime` is an end: write it into a `rule` (`date lt 2027-03-01`)".to_string();
+        reader.bad_key("lifetime", what, []);
+    }
     let role = reader.field(map, "role", read_role).flatten();
-    let discovery = reader.field(map, "resource-discovery", read_discovery).flatten();
-    let resource = reader.required_text(map, "resource");
+    let discovery = reader.field(map, "resource-discovery", read_discovery).flatten().unwrap_or_default();
+    let (resources, nodes) = (read_subject(reader, map), read_nodes(reader, map));
+    let (resources, nodes) = (resources?, nodes?);
+    let id = id(reader, map, || format!("location-{}-{}", name_of(&resources), place_of(&nodes)));
+    Some(match (resources, nodes) {
+        (Subject::Resource(resource), Nodes::Node { node, score }) => {
+            Constraint::Location { id, resource, node, score, role, discovery, until_ms: None }
+        }
+        (resources, nodes) => Constraint::LocationRule { id, resources, nodes, role, discovery },
+    })
+}
+
+fn name_of(resources: &Subject) -> String {
+    match resources {
+        Subject::Resource(resource) => resource.to_string(),
+        Subject::Pattern(pattern) => pattern.clone(),
+        Subject::Sets(_) => "sets".to_string(),
+    }
+}
+
+fn place_of(nodes: &Nodes) -> &str {
+    match nodes {
+        Nodes::Node { node, .. } => node.as_str(),
+        Nodes::Rules(_) => "rule",
+    }
+}
+
+/// Complains about keys that cannot stand beside one that is there.
+fn refuse_beside(reader: &mut Reader, map: &Map<String, Value>, key: &str, others: &[&str]) {
+    for other in others.iter().filter(|other| map.contains_key(**other)) {
+        reader.bad_key(other, format!("`{other}` cannot stand beside `{key}`; keep one"), []);
+    }
+}
+
+fn read_subject(reader: &mut Reader, map: &Map<String, Value>) -> Option<Subject> {
+    if map.contains_key("sets") {
+        refuse_beside(reader, map, "sets", &["resource", "pattern"]);
+        return sets::read(reader, map).map(Subject::Sets);
+    }
+    if map.contains_key("pattern") {
+        refuse_beside(reader, map, "pattern", &["resource"]);
+        return reader.text_field(map, "pattern").map(Subject::Pattern);
+    }
+    reader.required_text(map, "resource").map(|resource| Subject::Resource(resource.as_str().into()))
+}
+
+fn read_nodes(reader: &mut Reader, map: &Map<String, Value>) -> Option<Nodes> {
+    if map.contains_key("rules") {
+        refuse_beside(reader, map, "rules", &["node", "rule", "score", "score-attribute"]);
+        let read = |reader: &mut Reader, value: &Value| reader.list(value, read_scored_rule);
+        return reader.field(map, "rules", read).map(Nodes::Rules);
+    }
+    if map.contains_key("rule") {
+        refuse_beside(reader, map, "rule", &["node"]);
+        // The role stands beside the rule; it is the location's.
+        return read_scored(reader, map, None).map(|rule| Nodes::Rules(vec![rule]));
+    }
     let node = reader.required_text(map, "node");
     let score = read_score(reader, map);
-    let (resource, node) = (resource?, node?);
-    let id = id(reader, map, || format!("location-{resource}-{node}"));
-    Some(Constraint::Location {
-        id,
-        resource: resource.into(),
-        node: node.into(),
-        score: score?,
-        role,
-        discovery: discovery.unwrap_or_default(),
-        until_ms: None,
-    })
+    Some(Nodes::Node { node: node?.as_str().into(), score: score? })
+}
+
+fn read_scored_rule(reader: &mut Reader, value: &Value) -> Option<ScoredRule> {
+    let map = reader.mapping(value)?;
+    reader.known_keys(map, &["rule", "score", "score-attribute", "role"], &[]);
+    let role = reader.field(map, "role", read_role).flatten();
+    read_scored(reader, map, role)
+}
+
+fn read_scored(reader: &mut Reader, map: &Map<String, Value>, role: Option<RoleName>) -> Option<ScoredRule> {
+    let score = match reader.text_field(map, "score-attribute") {
+        Some(attribute) => {
+            refuse_beside(reader, map, "score-attribute", &["score"]);
+            Some(RuleScore::OfAttribute(attribute))
+        }
+        None => read_score(reader, map).map(RuleScore::Fixed),
+    };
+    let text = reader.required_text(map, "rule");
+    let rule = text.and_then(|text| match rules::parse(&text) {
+        Ok(rule) => Some(rule),
+        Err(what) => reader.within("rule", |reader| {
+            reader.problem(what);
+            None
+        }),
+    });
+    Some(ScoredRule { score: score?, role, rule: rule? })
 }
 
 fn read_colocation(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let map = reader.mapping(value)?;
-    refuse(reader, map, &["sets"]);
-    let own = ["id", "resource", "role", "with", "with_role", "score", "node-attribute", "influence"];
-    reader.known_keys(map, &own, &["sets"]);
+    let own = ["id", "resource", "role", "with", "with_role", "score", "node-attribute", "influence", "sets"];
+    reader.known_keys(map, &own, &[]);
+    if map.contains_key("sets") {
+        return read_colocated_sets(reader, map);
+    }
     let resource = reader.required_text(map, "resource");
     let with = reader.required_text(map, "with");
     let score = read_score(reader, map);
@@ -104,11 +190,40 @@ fn read_colocation(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     Some(Constraint::Colocation { id, resource, role, with, with_role, score, node_attribute, influence })
 }
 
+fn read_colocated_sets(reader: &mut Reader, map: &Map<String, Value>) -> Option<Constraint> {
+    refuse_beside(reader, map, "sets", &["resource", "role", "with", "with_role", "influence"]);
+    let score = read_score(reader, map);
+    let node_attribute = reader.text_field(map, "node-attribute");
+    let sets = sets::read(reader, map)?;
+    let id = id(reader, map, || format!("colocation-{}", members_of(&sets)));
+    Some(Constraint::ColocationSets { id, score: score?, node_attribute, sets })
+}
+
+/// `a-b-c`: the resources of some sets, as a part of a made id.
+fn members_of(sets: &[ResourceSet]) -> String {
+    let ids = sets.iter().flat_map(|set| &set.resources).map(ResourceId::as_str);
+    ids.collect::<Vec<_>>().join("-")
+}
+
+fn read_ordered_sets(reader: &mut Reader, map: &Map<String, Value>) -> Option<Constraint> {
+    let others = ["first", "then", "first_action", "then_action", "require-all"];
+    refuse_beside(reader, map, "sets", &others);
+    let kind = reader.field(map, "kind", read_kind).flatten().unwrap_or(OrderKind::Mandatory);
+    let symmetrical = reader.field(map, "symmetrical", read_flag).flatten();
+    let symmetrical = symmetrical.unwrap_or(kind != OrderKind::Serialize);
+    let sets = sets::read(reader, map)?;
+    let id = id(reader, map, || format!("order-{}", members_of(&sets)));
+    Some(Constraint::OrderSets { id, kind, symmetrical, sets })
+}
+
 fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let map = reader.mapping(value)?;
-    refuse(reader, map, &["sets"]);
-    let own = ["id", "first", "then", "kind", "symmetrical", "first_action", "then_action", "require-all"];
-    reader.known_keys(map, &own, &["sets"]);
+    let own =
+        ["id", "first", "then", "kind", "symmetrical", "first_action", "then_action", "require-all", "sets"];
+    reader.known_keys(map, &own, &[]);
+    if map.contains_key("sets") {
+        return read_ordered_sets(reader, map);
+    }
     let first = reader.required_text(map, "first");
     let then = reader.required_text(map, "then");
     let kind = reader.field(map, "kind", read_kind).flatten().unwrap_or(OrderKind::Mandatory);
@@ -139,7 +254,7 @@ fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     })
 }
 
-fn read_flag(reader: &mut Reader, value: &Value) -> Option<bool> {
+pub(super) fn read_flag(reader: &mut Reader, value: &Value) -> Option<bool> {
     let text = reader.text(value)?;
     let flag = parse_bool(&text);
     if flag.is_none() {
@@ -148,7 +263,7 @@ fn read_flag(reader: &mut Reader, value: &Value) -> Option<bool> {
     flag
 }
 
-fn read_kind(reader: &mut Reader, value: &Value) -> Option<OrderKind> {
+pub(super) fn read_kind(reader: &mut Reader, value: &Value) -> Option<OrderKind> {
     let text = reader.text(value)?;
     let kinds = [OrderKind::Mandatory, OrderKind::Optional, OrderKind::Serialize];
     let kind = kinds.into_iter().find(|kind| format!("{kind:?}").eq_ignore_ascii_case(&text));
@@ -162,7 +277,7 @@ fn read_kind(reader: &mut Reader, value: &Value) -> Option<OrderKind> {
 
 const ACTIONS: [&str; 4] = ["start", "stop", "promote", "demote"];
 
-fn read_action(reader: &mut Reader, value: &Value) -> Option<String> {
+pub(super) fn read_action(reader: &mut Reader, value: &Value) -> Option<String> {
     let text = reader.text(value)?;
     if ACTIONS.contains(&text.as_str()) {
         return Some(text);

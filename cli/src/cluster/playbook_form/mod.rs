@@ -9,9 +9,13 @@ mod constraints;
 mod fencing;
 mod names;
 mod resources;
+mod rules;
+mod sets;
 mod value;
 #[cfg(test)]
 mod write;
+#[cfg(test)]
+mod write_rules;
 
 pub(crate) use value::{FormProblem, Step};
 #[cfg(test)]
@@ -63,6 +67,7 @@ const ARGUMENTS: &[&str] = &[
     "resources",
     "groups",
     "clones",
+    "tags",
     "constraints",
     "fence_devices",
     "fence_levels",
@@ -70,7 +75,7 @@ const ARGUMENTS: &[&str] = &[
 ];
 
 /// What a cluster may hold and muster does not run yet.
-const LATER: &[&str] = &["bundles", "promotables", "tickets"];
+const LATER: &[&str] = &["bundles", "tickets"];
 
 fn read_all(reader: &mut Reader, args: &Map<String, Value>, nodes: Option<&[NodeName]>) -> Declared {
     for kind in LATER {
@@ -91,6 +96,7 @@ fn read_all(reader: &mut Reader, args: &Map<String, Value>, nodes: Option<&[Node
         ..ClusterConfig::default()
     };
     resources::read(reader, args, &mut config);
+    config.tags = reader.field(args, "tags", resources::read_tags).unwrap_or_default();
     fencing::read(reader, args, &mut config);
     reader.field(args, "constraints", |reader, value| constraints::read(reader, value, &mut config));
     check::all(reader, &config, nodes, args);

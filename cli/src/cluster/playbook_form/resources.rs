@@ -8,6 +8,7 @@ use super::names::{
 use super::value::Reader;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::{ClusterConfig, parse_bool};
+use muster_api::id::ResourceId;
 use muster_api::resource::{
     AgentClass, AgentName, CloneSet, Content, Group, OnFail, Operation, Primitive, Resource,
 };
@@ -77,6 +78,16 @@ pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut 
     for (index, clone) in clones.unwrap_or_default().into_iter().enumerate() {
         reader.within("clones", |reader| reader.at(index, |reader| wrap(reader, config, clone)));
     }
+}
+
+/// Names, each with the resources that it stands for.
+pub(super) fn read_tags(reader: &mut Reader, value: &Value) -> BTreeMap<ResourceId, Vec<ResourceId>> {
+    let mut tags = BTreeMap::new();
+    for (name, value) in reader.mapping(value).into_iter().flatten() {
+        let names = reader.within(name, |reader| reader.names(value));
+        tags.insert(name.as_str().into(), names.iter().map(|name| name.as_str().into()).collect());
+    }
+    tags
 }
 
 /// A clone as it is written: what it has copies of by name.

@@ -137,6 +137,60 @@ fn a_promotable_clone_with_what_follows_its_roles_is_read_and_written_back_the_s
 }
 
 #[test]
+fn rules_sets_patterns_and_tags_are_read_and_written_back_the_same() {
+    let mut value = web_cluster();
+    value["tags"] = json!({"front": ["web", "other"]});
+    value["constraints"] = json!({
+        "location": [
+            {"resource": "front", "rule": "#uname eq n1 and defined rack", "score": "-INFINITY"},
+            {"pattern": "^o", "node": "n1", "score": 5},
+            {"id": "two", "resource": "web", "role": "Started", "rules": [
+                {"rule": "date-spec hours=9-16", "score": 10},
+                {"rule": "defined speed", "score-attribute": "speed", "role": "Started"},
+            ]},
+        ],
+        "colocation": [{"sets": [{"resources": ["web", "other"], "sequential": false}], "score": 20}],
+        "order": [{"kind": "Optional", "sets": [
+            {"resources": ["web"], "require-all": false, "action": "start"}, {"resources": "other"},
+        ]}],
+    });
+    let declared = read(&args(value), &nodes()).expect("the form has no mistakes");
+    let ids: Vec<&str> = declared.config.constraints.iter().map(|constraint| constraint.id()).collect();
+    assert_eq!(
+        ids,
+        ["location-front-rule", "location-^o-n1", "two", "colocation-web-other", "order-web-other"]
+    );
+    let again =
+        read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
+    assert_eq!(again.config, declared.config);
+}
+
+#[test]
+fn mistakes_in_rules_and_sets_are_said_where_they_stand() {
+    let found = problems(|value| {
+        value["tags"] = json!({"front": ["wbe"]});
+        value["constraints"] = json!({
+            "location": [
+                {"resource": "web", "rule": "#uname is n1", "score": 1},
+                {"resource": "web", "pattern": "w", "node": "n1", "score": 1, "lifetime": "1h"},
+            ],
+            "order": [{"first": "web", "sets": [{"resources": ["web"], "ordering": "gruop"}]}],
+        });
+    });
+    assert_eq!(
+        found,
+        [
+            "constraints.location[0].rule: `is` is not one of `eq`, `ne`, `lt`, `lte`, `gt`, `gte`",
+            "constraints.location[1].lifetime: `lifetime` is an end: write it into a `rule` (`date lt 2027-03-01`)",
+            "constraints.location[1].resource: `resource` cannot stand beside `pattern`; keep one",
+            "constraints.order[0].first: `first` cannot stand beside `sets`; keep one",
+            "constraints.order[0].sets[0].ordering: `gruop` is not `group` or `listed` (did you mean `group`?)",
+            "tags.front[0]: there is no resource, group or clone `wbe` (did you mean `web`?)",
+        ]
+    );
+}
+
+#[test]
 fn a_role_that_is_none_names_those_that_are() {
     let found = problems(|value| {
         value["constraints"]["location"][0]["role"] = json!("Promotd");

@@ -1,9 +1,10 @@
 //! A configuration as the arguments of a `cluster` task.
 
 use muster_api::cluster::ClusterConfig;
-use muster_api::constraint::{Discovery, RoleName};
+use muster_api::constraint::{Discovery, Nodes, OrderKind, ResourceSet, RoleName, SetOrdering, Subject};
 use muster_api::duration::format_ms;
 use muster_api::resource::{Constraint, Operation, Primitive, Resource};
+use muster_api::rule::{RuleScore, ScoredRule};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub(crate) fn write(name: &str, config: &ClusterConfig) -> Map<String, Value> {
     set("resources", config.primitives().map(|(one, _)| primitive(one)).collect());
     set("groups", groups(config));
     set("clones", clones(config));
+    set("tags", json!(config.tags));
     set("constraints", constraints(config));
     set("fence_devices", fence_devices(config));
     let levels = config.fence_levels.iter();
@@ -152,7 +154,23 @@ fn constraints(config: &ClusterConfig) -> Value {
                 });
                 ("order", order)
             }
-            other => ("rich", serde_json::to_value(other).unwrap_or_default()),
+            Constraint::LocationRule { id, resources, nodes, role, discovery } => {
+                let map = located(with(json!({"id": id}), "role", role_name(*role)), resources, nodes);
+                let is_usual = *discovery == Discovery::Always;
+                let discovery = if is_usual { Value::Null } else { json!(discovery.name()) };
+                ("location", with(map, "resource-discovery", discovery))
+            }
+            Constraint::ColocationSets { id, score, node_attribute, sets } => {
+                let map = json!({"id": id, "score": score.to_string(), "sets": write_sets(sets)});
+                ("colocation", with(map, "node-attribute", json!(node_attribute)))
+            }
+            Constraint::OrderSets { id, kind, symmetrical, sets } => {
+                let kind = format!("{kind:?}");
+                let map =
+                    json!({"id": id, "kind": kind, "symmetrical": symmetrical, "sets": write_sets(sets)});
+                ("order", map)
+            }
+            other @ Constraint::Ticket { .. } => ("ticket", serde_json::to_value(other).unwrap_or_default()),
         };
         match by_kind[kind].as_array_mut() {
             Some(list) => list.push(value),
@@ -160,6 +178,56 @@ fn constraints(config: &ClusterConfig) -> Value {
         }
     }
     by_kind
+}
+
+fn located(map: Value, resources: &Subject, nodes: &Nodes) -> Value {
+    let map = match resources {
+        Subject::Resource(resource) => with(map, "resource", json!(resource)),
+        Subject::Pattern(pattern) => with(map, "pattern", json!(pattern)),
+        Subject::Sets(sets) => with(map, "sets", write_sets(sets)),
+    };
+    match nodes {
+        Nodes::Node { node, score } => {
+            with(with(map, "node", json!(node)), "score", json!(score.to_string()))
+        }
+        Nodes::Rules(rules) => match rules.as_slice() {
+            [only @ ScoredRule { role: None, .. }] => scored_rule(map, only),
+            several => {
+                let one =
+                    |rule: &ScoredRule| with(scored_rule(json!({}), rule), "role", role_name(rule.role));
+                with(map, "rules", several.iter().map(one).collect())
+            }
+        },
+    }
+}
+
+fn scored_rule(map: Value, scored: &ScoredRule) -> Value {
+    let map = with(map, "rule", json!(super::write_rules::print(&scored.rule)));
+    match &scored.score {
+        RuleScore::Fixed(score) => with(map, "score", json!(score.to_string())),
+        RuleScore::OfAttribute(attribute) => with(map, "score-attribute", json!(attribute)),
+    }
+}
+
+/// The sets as [`super::sets::read`] reads them back.
+fn write_sets(sets: &[ResourceSet]) -> Value {
+    sets.iter().map(write_set).collect()
+}
+
+fn write_set(set: &ResourceSet) -> Value {
+    let flag = |value: bool| if value { Value::Null } else { json!(false) };
+    let ordering = set.ordering.map(|ordering| match ordering {
+        SetOrdering::Group => "group",
+        SetOrdering::Listed => "listed",
+    });
+    let map = json!({"id": set.id, "resources": set.resources});
+    let map = with(map, "sequential", flag(set.sequential));
+    let map = with(map, "require-all", flag(set.require_all));
+    let map = with(map, "ordering", json!(ordering));
+    let map = with(map, "action", json!(set.action));
+    let map = with(map, "role", role_name(set.role));
+    let map = with(map, "score", json!(set.score.map(|score| score.to_string())));
+    with(map, "kind", json!(set.kind.map(|kind: OrderKind| format!("{kind:?}"))))
 }
 
 fn fence_devices(config: &ClusterConfig) -> Value {
