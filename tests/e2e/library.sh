@@ -68,8 +68,17 @@ lab_start() {
     step_done
 }
 
+# What the last command that wrote into the work folder said: the reason, where a command ended the test.
+last_words() {
+    local last
+    last=$(find "$WORK" -maxdepth 1 -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+    printf 'the end of %s:\n' "$last"
+    tail -n 20 "$last"
+}
+
 lab_end() {
     local code=$?
+    [ "$code" = 0 ] || last_words
     watch_stop || true
     if [ -z "${KEEP:-}" ]; then
         "$MUSTER" lab down --name "$LAB_NAME" >/dev/null || code=1

@@ -40,6 +40,26 @@ fn after_a_completed_transition_there_is_nothing_left_to_do() {
 }
 
 #[test]
+fn with_the_whole_language_too_there_is_nothing_left_to_do_after_a_completed_transition() {
+    let mut odd = Vec::new();
+    for seed in seeds() {
+        let mut world = random::wide_world(&mut Dice::new(seed));
+        let before = world.clone();
+        let first = world.decide();
+        if let Err(broken) = executor::run(&mut world, &first.transition, &mut Dice::new(seed)) {
+            odd.push(format!("seed {seed}: {broken}\n{before}\n{}", executor::show(&first)));
+            continue;
+        }
+        let again = world.decide();
+        if !again.transition.actions.is_empty() {
+            let (first, again) = (executor::show(&first), executor::show(&again));
+            odd.push(format!("seed {seed}: not silent\n{before}\nfirst:\n{first}\nagain:\n{again}"));
+        }
+    }
+    assert!(odd.is_empty(), "{} of them\n{}", odd.len(), odd.join("\n"));
+}
+
+#[test]
 fn what_may_be_active_on_a_lost_node_starts_elsewhere_only_after_it_was_fenced() {
     let mut met = 0;
     for seed in seeds() {

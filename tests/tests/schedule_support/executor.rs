@@ -4,7 +4,7 @@ use super::World;
 use super::random::Dice;
 use muster_api::history::{OpRecord, OpStatus, ResourceAction, definition_digest, rc};
 use muster_api::id::{NodeName, ResourceId};
-use muster_api::resource::{Constraint, Score};
+use muster_api::resource::{Constraint, Resource, Score};
 use muster_api::status::Fact;
 use muster_core::observed::{Rules, observe, remember};
 use muster_core::schedule::{Action, ActionKind, Decision, Transition};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Runs a transition to its end. Says what it broke: a circle, a resource on two nodes, two that must be apart.
 pub(crate) fn run(world: &mut World, transition: &Transition, dice: &mut Dice) -> Result<(), String> {
     let mut done = BTreeSet::new();
-    let was_double = doubles(&active(world));
+    let was_double = doubles(world);
     let were_together = forbidden_pairs(world, &active(world));
     while done.len() < transition.actions.len() {
         let is_ready = |place: &usize| {
@@ -27,7 +27,7 @@ pub(crate) fn run(world: &mut World, transition: &Transition, dice: &mut Dice) -
         carry_out(world, &transition.actions[next])?;
         done.insert(next);
         let now_active = active(world);
-        if let Some(double) = doubles(&now_active).difference(&was_double).next() {
+        if let Some(double) = doubles(world).difference(&was_double).next() {
             return Err(format!("{double} is active twice after {:?}", transition.actions[next].kind));
         }
         if let Some(pair) = forbidden_pairs(world, &now_active).difference(&were_together).next() {
@@ -49,7 +49,11 @@ fn carry_out(world: &mut World, action: &Action) -> Result<(), String> {
                     action.operation, action.resource
                 ));
             }
-            record(world, node, action, *is_probe);
+            if action.operation == "reload-agent" {
+                reloaded(world, node, action);
+            } else {
+                record(world, node, action, *is_probe);
+            }
         }
         ActionKind::CancelMonitor { node, resource, interval_ms } => {
             let records = world.history.nodes.get_mut(node).and_then(|resources| resources.get_mut(resource));
@@ -69,12 +73,32 @@ fn carry_out(world: &mut World, action: &Action) -> Result<(), String> {
     Ok(())
 }
 
+/// From now on it runs with what is configured.
+fn reloaded(world: &mut World, node: &NodeName, action: &ResourceAction) {
+    let resources = world.history.nodes.entry(node.clone()).or_default();
+    for record in resources.entry(action.resource.clone()).or_default() {
+        record.digest = definition_digest(&action.agent, &action.params);
+        record.params.clone_from(&action.params);
+    }
+}
+
+/// Whether the last change of role was a promotion.
+fn is_promoted(records: &[OpRecord]) -> bool {
+    let of_role = |record: &&OpRecord| matches!(record.operation.as_str(), "start" | "promote" | "demote" | "stop");
+    let last = records.iter().filter(of_role).max_by_key(|record| record.call);
+    last.is_some_and(|record| record.operation == "promote")
+}
+
 /// Everything succeeds; a probe finds what is there, and that is nothing.
 fn record(world: &mut World, node: &NodeName, action: &ResourceAction, is_probe: bool) {
     let resources = world.history.nodes.entry(node.clone()).or_default();
     let call = resources.values().flatten().map(|record| record.call).max().unwrap_or(0) + 1;
     let records = resources.entry(action.resource.clone()).or_default();
-    let rc = Some(if is_probe { rc::NOT_RUNNING } else { rc::OK });
+    let rc = Some(match () {
+        () if is_probe => rc::NOT_RUNNING,
+        () if action.operation == "monitor" && is_promoted(records) => rc::RUNNING_PROMOTED,
+        () => rc::OK,
+    });
     let record = OpRecord {
         operation: action.operation.clone(),
         interval_ms: action.interval_ms,
@@ -122,8 +146,21 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
     active
 }
 
-fn doubles(active: &BTreeMap<ResourceId, BTreeSet<NodeName>>) -> BTreeSet<ResourceId> {
-    active.iter().filter(|(_, nodes)| nodes.len() > 1).map(|(resource, _)| resource.clone()).collect()
+/// What is active more than once and must not be: an instance of a clone has as many places as the clone, and what is
+/// handed over live is on both nodes meanwhile.
+fn doubles(world: &World) -> BTreeSet<ResourceId> {
+    let is_limited = |resource: &ResourceId| {
+        let primitive = world.config.primitive(resource);
+        let is_handed_over = primitive.is_some_and(|primitive| primitive.meta.contains_key("allow-migrate"));
+        !is_handed_over && !is_in_clone(world, resource)
+    };
+    let double = active(world).into_iter().filter(|(resource, nodes)| nodes.len() > 1 && is_limited(resource));
+    double.map(|(resource, _)| resource).collect()
+}
+
+fn is_in_clone(world: &World, resource: &ResourceId) -> bool {
+    let mut clones = world.config.resources.iter().filter(|one| matches!(one, Resource::Clone(_)));
+    clones.any(|clone| clone.primitives().iter().any(|primitive| primitive.id == *resource))
 }
 
 type Pair = (ResourceId, ResourceId);

@@ -32,7 +32,9 @@ impl World {
             is_quorate: self.is_quorate,
             now_ms: self.now_ms,
         };
-        let states = self.facts.iter().map(|(name, fact)| (name.clone(), NodeState::from(*fact))).collect();
+        let said = |name: &NodeName| self.history.attributes.get(name).cloned().unwrap_or_default();
+        let state = |name, fact: &Fact| NodeState { attributes: said(name), ..NodeState::from(*fact) };
+        let states = self.facts.iter().map(|(name, fact)| (name.clone(), state(name, fact))).collect();
         decide(&situation, &states)
     }
 }
@@ -57,6 +59,7 @@ impl fmt::Display for World {
                 }
             }
         }
+        writeln!(formatter, "attributes {:?}", self.history.attributes)?;
         writeln!(formatter, "failures {:?}", self.history.failures)
     }
 }

@@ -162,12 +162,13 @@ impl Draft<'_, '_> {
     }
 
     fn forget_failures(&mut self) {
-        for (rsc, node) in failures::aged(self.world) {
-            // Fencing takes the whole history of the node away.
-            if self.world[node].unclean.is_some() {
-                continue;
-            }
-            let (node, resource) = (self.world[node].name.clone(), self.world[rsc].id.clone());
+        // Fencing takes the whole history of the node away.
+        let aged = failures::aged(self.world).into_iter().filter(|(_, node)| self.world[*node].unclean.is_none());
+        // All instances of an anonymous clone fail in one name.
+        let named: BTreeSet<_> = aged
+            .map(|(rsc, node)| (self.world[rsc].id.clone(), self.world[node].name.clone()))
+            .collect();
+        for (resource, node) in named {
             let kind = ActionKind::ForgetFailures { node, resource };
             self.push(kind, BTreeSet::new(), "`failure-timeout` has passed since the last one".to_string());
         }

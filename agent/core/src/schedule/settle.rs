@@ -138,7 +138,9 @@ impl Settling<'_, '_> {
         let task = self.graph[point].task;
         let of_member = task.of_each();
         for member in self.world.members(group).to_vec() {
-            let action = self.graph.doing(member, of_member).next();
+            // What only stands for an action that nobody planned has no node.
+            let is_planned = |action: &ActionIx| self.graph[*action].node.is_some();
+            let action = self.graph.doing(member, of_member).find(is_planned);
             match action {
                 Some(action) => {
                     if !self.graph[action].is_optional {

@@ -1,5 +1,7 @@
 //! Random clusters: configurations of all that the model has, and histories that may have come about.
 
+mod wide;
+
 use super::World;
 use muster_api::cluster::ClusterConfig;
 use muster_api::constraint::Discovery;
@@ -59,6 +61,13 @@ pub(crate) fn world(dice: &mut Dice) -> World {
         .iter()
         .any(|resource| resource.metas().into_iter().any(|(_, meta)| is_nothing(meta)));
     World { config, facts, history, is_quorate: needs_nothing || !dice.one_in(6), now_ms: NOW_MS }
+}
+
+/// A world that uses the whole language.
+pub(crate) fn wide_world(dice: &mut Dice) -> World {
+    let mut world = world(dice);
+    wide::widen(&mut world, dice);
+    world
 }
 
 fn fact(dice: &mut Dice) -> Fact {
@@ -200,9 +209,10 @@ fn score(dice: &mut Dice) -> Score {
 fn constraint(dice: &mut Dice, number: usize, ids: &[String], nodes: &[NodeName]) -> Constraint {
     let id = format!("c{number}");
     let (one, other) = (dice.below(ids.len()), dice.below(ids.len()));
+    let is_about_one = one == other;
     let (leader, follower) = (ids[one.min(other)].as_str(), ids[one.max(other)].as_str());
     match dice.below(3) {
-        0 => {
+        kind if kind == 0 || is_about_one => {
             let until_ms = dice.one_in(4).then_some(NOW_MS + 1000);
             let (resource, node) = (leader.into(), dice.pick(nodes).clone());
             let (role, discovery) = (None, Discovery::Always);
