@@ -51,7 +51,9 @@ fn with_the_whole_language_too_there_is_nothing_left_to_do_after_a_completed_tra
             continue;
         }
         let again = world.decide();
-        if !again.transition.actions.is_empty() {
+        if std::env::var_os("DUMP").is_some() {
+            odd.push(format!("seed {seed}: dump\n{before}"));
+        } else if !again.transition.actions.is_empty() {
             let (first, again) = (executor::show(&first), executor::show(&again));
             odd.push(format!("seed {seed}: not silent\n{before}\nfirst:\n{first}\nagain:\n{again}"));
         }

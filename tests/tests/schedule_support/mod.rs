@@ -48,13 +48,14 @@ impl fmt::Display for World {
                 for record in records {
                     writeln!(
                         formatter,
-                        "{node} {resource} #{} {} {} {:?} {:?} at {}",
+                        "{node} {resource} #{} {} {} {:?} {:?} at {} with {:?}",
                         record.call,
                         record.operation,
                         record.interval_ms,
                         record.status,
                         record.rc,
-                        record.at_ms
+                        record.at_ms,
+                        record.params
                     )?;
                 }
             }

@@ -10,8 +10,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Adds a fence action for each node that is unclean and may be fenced.
+/// Adds a fence action for each node that is unclean and may be fenced. Where nothing is managed (`maintenance-mode`),
+/// fencing waits until something is.
 pub(crate) fn add_all(world: &World<'_>, graph: &mut Graph) {
+    if !world.manages_anything() {
+        return;
+    }
     for node in world.node_indexes().filter(|node| world[*node].container.is_none()) {
         let Some(reason) = &world[node].unclean else { continue };
         if world.can_fence(node) {

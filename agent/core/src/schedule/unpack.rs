@@ -358,14 +358,13 @@ fn unfence_anew(world: &mut World<'_>, device: RscIx, only: Option<NodeIx>) {
 /// Once all is known of where a resource is active: whether it is left alone there, or there is too much of it.
 fn judge_running(world: &mut World<'_>, rsc: RscIx) {
     let nodes = world[rsc].running_on.clone();
-    // What fencing stops is neither left alone nor too much.
-    let remaining: Vec<NodeIx> =
-        nodes.iter().copied().filter(|node| !world.is_about_to_be_fenced(*node)).collect();
-    if remaining.iter().any(|node| world[*node].is_maintenance) {
+    if nodes.iter().any(|node| world[*node].is_maintenance) {
         world[rsc].is_managed = false;
     }
     if world[rsc].is_managed {
-        if remaining.len() > 1 && world[rsc].migrating.is_none() {
+        // What fencing stops is not too much.
+        let remaining = nodes.iter().filter(|node| !world.is_about_to_be_fenced(**node));
+        if remaining.count() > 1 && world[rsc].migrating.is_none() {
             answer_multiple_active(world, rsc);
         }
         return;

@@ -468,6 +468,12 @@ impl<'a> World<'a> {
         self[node].unclean.is_some() && self.can_fence(node)
     }
 
+    /// Whether there is anything that may be started and stopped, fence devices included.
+    pub(crate) fn manages_anything(&self) -> bool {
+        let has_device = !self.situation.config.fence_devices.is_empty() && !self.settings.is_maintenance;
+        has_device || self.top.iter().any(|rsc| self[*rsc].is_managed)
+    }
+
     /// Whether a node can be fenced: a guest node by restarting its container, if its host is there or can be fenced.
     pub(crate) fn can_fence(&self, node: NodeIx) -> bool {
         match self[node].container {

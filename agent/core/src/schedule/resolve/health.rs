@@ -39,7 +39,8 @@ impl Resolver<'_> {
         locations
     }
 
-    /// `None` where the strategy lets nothing count, or leaves it to the user's own rules.
+    /// `None` where the strategy lets nothing count. A strategy of the user's own (`custom`) counts as a progressive one,
+    /// and his rules do the rest.
     fn colours(&self) -> Option<Colours> {
         let property = |name: &str, default| {
             self.config.properties.get(name).and_then(|text| Score::parse(text)).unwrap_or(default)
@@ -49,7 +50,7 @@ impl Resolver<'_> {
         Some(match self.config.properties.get("node-health-strategy")?.as_str() {
             "migrate-on-red" => Colours { red: avoid, yellow: none, green: none, base: none },
             "only-green" => Colours { red: avoid, yellow: avoid, green: none, base: none },
-            "progressive" => Colours {
+            "progressive" | "custom" => Colours {
                 red: property("node-health-red", avoid),
                 yellow: property("node-health-yellow", none),
                 green: property("node-health-green", none),
