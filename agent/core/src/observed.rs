@@ -302,7 +302,7 @@ impl Observed {
     /// A failure that has aged out asks for nothing. Where nobody can look, what was started may still be there.
     fn read_expired(&mut self, record: &OpRecord, rules: &Rules<'_>) {
         let is_absent = is_probe(record) && record.rc == Some(rc::INSTALLED);
-        if !rules.is_online && !is_absent && !self.state.is_active() {
+        if !rules.is_online && !is_absent && record.operation != "start" && !self.state.is_active() {
             self.define(record);
             self.state = rules.active();
         }
@@ -446,7 +446,9 @@ impl Rules<'_> {
         let of_promoted =
             || own.or_else(|| self.of_promoted_monitor()).filter(|_| record.operation == "demote");
         let on_fail = own.or_else(of_promoted).or(self.default_on_fail);
-        match on_fail {
+        // After a stop that failed nobody knows whether it runs: these would let it be.
+        let forgets = |on_fail: &OnFail| matches!(on_fail, OnFail::Stop | OnFail::Standby | OnFail::Demote);
+        match on_fail.filter(|on_fail| record.operation != "stop" || !forgets(on_fail)) {
             Some(OnFail::Ignore) => Response::Ignore,
             Some(OnFail::Block) => Response::Block,
             Some(OnFail::Stop) => Response::Stop,

@@ -84,7 +84,8 @@ fn reloaded(world: &mut World, node: &NodeName, action: &ResourceAction) {
 
 /// Whether the last change of role was a promotion.
 fn is_promoted(records: &[OpRecord]) -> bool {
-    let of_role = |record: &&OpRecord| matches!(record.operation.as_str(), "start" | "promote" | "demote" | "stop");
+    let of_role =
+        |record: &&OpRecord| matches!(record.operation.as_str(), "start" | "promote" | "demote" | "stop");
     let last = records.iter().filter(of_role).max_by_key(|record| record.call);
     last.is_some_and(|record| record.operation == "promote")
 }
@@ -154,7 +155,8 @@ fn doubles(world: &World) -> BTreeSet<ResourceId> {
         let is_handed_over = primitive.is_some_and(|primitive| primitive.meta.contains_key("allow-migrate"));
         !is_handed_over && !is_in_clone(world, resource)
     };
-    let double = active(world).into_iter().filter(|(resource, nodes)| nodes.len() > 1 && is_limited(resource));
+    let double =
+        active(world).into_iter().filter(|(resource, nodes)| nodes.len() > 1 && is_limited(resource));
     double.map(|(resource, _)| resource).collect()
 }
 

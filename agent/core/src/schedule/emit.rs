@@ -163,11 +163,11 @@ impl Draft<'_, '_> {
 
     fn forget_failures(&mut self) {
         // Fencing takes the whole history of the node away.
-        let aged = failures::aged(self.world).into_iter().filter(|(_, node)| self.world[*node].unclean.is_none());
+        let aged =
+            failures::aged(self.world).into_iter().filter(|(_, node)| self.world[*node].unclean.is_none());
         // All instances of an anonymous clone fail in one name.
-        let named: BTreeSet<_> = aged
-            .map(|(rsc, node)| (self.world[rsc].id.clone(), self.world[node].name.clone()))
-            .collect();
+        let named: BTreeSet<_> =
+            aged.map(|(rsc, node)| (self.world[rsc].id.clone(), self.world[node].name.clone())).collect();
         for (resource, node) in named {
             let kind = ActionKind::ForgetFailures { node, resource };
             self.push(kind, BTreeSet::new(), "`failure-timeout` has passed since the last one".to_string());

@@ -308,11 +308,8 @@ fn rules(world: &mut World, dice: &mut Dice) {
         1 => equals("#uname", "n1"),
         _ => Condition::Date(DateCondition::After(at_s)),
     };
-    let score = if dice.one_in(3) {
-        RuleScore::OfAttribute("weight".into())
-    } else {
-        RuleScore::Fixed(score(dice))
-    };
+    let score =
+        if dice.one_in(3) { RuleScore::OfAttribute("weight".into()) } else { RuleScore::Fixed(score(dice)) };
     let rule = Rule { join: Join::And, conditions: vec![condition] };
     let ids: Vec<ResourceId> = world.config.resources.iter().map(|resource| resource.id().clone()).collect();
     let resources = if dice.one_in(3) {
@@ -339,7 +336,12 @@ fn tickets(world: &mut World, dice: &mut Dice) {
         ticket: "east".into(),
         resources: Subject::Resource(dice.pick(&ids).clone()),
         role: None,
-        loss_policy: *dice.pick(&[LossPolicy::Stop, LossPolicy::Demote, LossPolicy::Fence, LossPolicy::Freeze]),
+        loss_policy: *dice.pick(&[
+            LossPolicy::Stop,
+            LossPolicy::Demote,
+            LossPolicy::Fence,
+            LossPolicy::Freeze,
+        ]),
     });
 }
 
@@ -350,8 +352,7 @@ fn capacity(world: &mut World, dice: &mut Dice) {
         let has = BTreeMap::from([("cpu".to_string(), *dice.pick(&[1, 2, 4, 8]))]);
         world.config.node_utilization.insert(node.clone(), has);
     }
-    let ids: Vec<ResourceId> =
-        world.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
+    let ids: Vec<ResourceId> = world.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
     for id in ids {
         if dice.one_in(2) {
             let needs = BTreeMap::from([("cpu".to_string(), *dice.pick(&[1, 2, 3]))]);
