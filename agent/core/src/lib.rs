@@ -28,6 +28,7 @@ mod recovery;
 mod replica;
 mod request;
 pub mod schedule;
+pub mod shutdown_lock;
 mod status;
 pub mod store;
 mod story;

@@ -7,6 +7,7 @@ use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{Constraint, Resource, Score};
 use muster_api::status::Fact;
 use muster_core::observed::{Rules, observe, remember};
+use muster_core::shutdown_lock;
 use muster_core::schedule::{Action, ActionKind, Decision, Transition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +115,10 @@ fn record(world: &mut World, node: &NodeName, action: &ResourceAction, is_probe:
         agent: action.agent.clone(),
         params: action.params.clone(),
     };
+    let is_leaving = world.facts[node] == Fact::Leaving;
+    let noted = record.clone();
     remember(records, record);
+    shutdown_lock::note(&mut world.history, &world.config, (node, is_leaving), &action.resource, &noted);
 }
 
 /// Where each resource may be active: also on nodes that are lost.

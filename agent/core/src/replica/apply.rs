@@ -2,6 +2,7 @@
 
 use super::command::Command;
 use super::state::{NodeFact, State};
+use crate::shutdown_lock;
 use alloc::vec::Vec;
 use muster_api::cluster::Corosync;
 use muster_api::history::{FailCount, History, OpRecord, OpStatus, ResourceAction, definition_digest, rc};
@@ -20,6 +21,8 @@ impl State {
             Command::Ordered { node, action, at_ms } => self.note_ordered(node, action, *at_ms),
             Command::Record { node, resource, record, seen_ms } => {
                 self.note_ended(node, resource, record, *seen_ms);
+                let is_leaving = corosync.nodes.iter().any(|one| one.name == *node && self.leaving.contains(&one.id));
+                shutdown_lock::note(&mut self.history, &self.config, (node, is_leaving), resource, record);
             }
             Command::Cancelled { node, resource, interval_ms } => {
                 let records = records(&mut self.history, node, resource);
@@ -98,6 +101,7 @@ impl State {
         for counts in self.history.failures.values_mut() {
             counts.retain(|id, _| !is_meant(id));
         }
+        shutdown_lock::free(&mut self.history, is_meant);
         for resources in self.history.nodes.values_mut() {
             for (_, records) in resources.iter_mut().filter(|(id, _)| is_meant(id)) {
                 forget_all(records);

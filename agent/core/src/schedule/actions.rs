@@ -112,11 +112,11 @@ impl Way<'_, '_, '_> {
         if role.is_active() {
             stop_everywhere(self.world, self.graph, self.rsc, why.clone());
         }
-        if !role.is_active() || is_blocked || role > next_role {
+        if !role.is_active() || is_blocked || !next_role.is_active() {
             return;
         }
         self.start(why.is_none(), why);
-        if role == Role::Promoted {
+        if role == Role::Promoted && next_role == Role::Promoted {
             self.promote(promote_why.is_none(), promote_why);
         }
     }

@@ -4,6 +4,7 @@
 use super::nodes::NodeState;
 use super::{Action, ActionKind, Decision, Situation, Transition, decide};
 use crate::observed::remember;
+use crate::shutdown_lock;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -141,6 +142,10 @@ impl Rehearsal {
             agent: action.agent.clone(),
             params: action.params.clone(),
         };
+        let is_leaving = self.states.get(node).is_some_and(|state| state.is_leaving);
+        let locked_to = (node, is_leaving);
+        shutdown_lock::note(&mut self.history, &self.config, locked_to, &action.resource, &record);
+        let resources = self.history.nodes.entry(node.clone()).or_default();
         let records = resources.entry(action.resource.clone()).or_default();
         // Whatever was under way has come to its end.
         records.retain(|old| old.status != OpStatus::Pending);

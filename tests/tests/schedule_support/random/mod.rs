@@ -12,6 +12,7 @@ use muster_api::resource::{
     AgentName, Constraint, Group, OnFail, Operation, OrderKind, Primitive, Resource, Score,
 };
 use muster_api::status::Fact;
+use muster_core::schedule::ActionKind;
 use std::collections::BTreeMap;
 
 /// Numbers that look random and are the same for the same seed (SplitMix64).
@@ -50,7 +51,7 @@ const NOW_MS: u64 = 1_700_000_000_000;
 pub(crate) fn world(dice: &mut Dice) -> World {
     let nodes: Vec<NodeName> = (1..=1 + dice.below(4)).map(|number| format!("n{number}").into()).collect();
     let config = config(dice, &nodes);
-    let facts = nodes.iter().map(|node| (node.clone(), fact(dice))).collect();
+    let facts: BTreeMap<NodeName, Fact> = nodes.iter().map(|node| (node.clone(), fact(dice))).collect();
     let history = history(dice, &config, &nodes);
     // What requires nothing and has no stickiness goes to the emptiest node, and without quorum the others empty theirs
     // only after it was counted: as in Pacemaker, it then moves once more.
@@ -60,14 +61,27 @@ pub(crate) fn world(dice: &mut Dice) -> World {
         .resources
         .iter()
         .any(|resource| resource.metas().into_iter().any(|(_, meta)| is_nothing(meta)));
-    World { config, facts, history, is_quorate: needs_nothing || !dice.one_in(6), now_ms: NOW_MS }
+    let is_quorate = needs_nothing || !dice.one_in(6);
+    without_maintenance_of_the_fenced(World { config, facts, history, is_quorate, now_ms: NOW_MS })
+}
+
+/// What is left alone on a node that must be fenced is free after that: it takes one more transition.
+fn without_maintenance_of_the_fenced(mut world: World) -> World {
+    for action in world.decide().transition.actions {
+        if let ActionKind::Fence { node, .. } = action.kind
+            && let Some(attributes) = world.config.node_attributes.get_mut(&node)
+        {
+            attributes.remove("maintenance");
+        }
+    }
+    world
 }
 
 /// A world that uses the whole language.
 pub(crate) fn wide_world(dice: &mut Dice) -> World {
     let mut world = world(dice);
     wide::widen(&mut world, dice);
-    world
+    without_maintenance_of_the_fenced(world)
 }
 
 fn fact(dice: &mut Dice) -> Fact {

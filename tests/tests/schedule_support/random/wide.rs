@@ -113,11 +113,6 @@ fn spread(world: &mut World, dice: &mut Dice, primitive: &Primitive, meta: &BTre
         if is_unique {
             continue;
         }
-        if is_promotable && dice.one_in(2) {
-            let scores = world.history.attributes.entry(node).or_default();
-            let score = *dice.pick(&["5", "10", "-INFINITY", "1000"]);
-            scores.insert(format!("master-{}", primitive.id), score.to_string());
-        }
         let stories: [&[(&str, u64, u8)]; 6] = [
             &[],
             &[("monitor", 0, 7)],
@@ -133,8 +128,15 @@ fn spread(world: &mut World, dice: &mut Dice, primitive: &Primitive, meta: &BTre
         } else if is_promoted {
             promoted += 1;
         }
-        if !story.is_empty() {
-            resources.insert(primitive.id.clone(), records(primitive, story));
+        if story.is_empty() {
+            continue;
+        }
+        resources.insert(primitive.id.clone(), records(primitive, story));
+        // Whoever says what its copy is worth has been looked at there.
+        if is_promotable && dice.one_in(2) {
+            let scores = world.history.attributes.entry(node).or_default();
+            let score = *dice.pick(&["5", "10", "-INFINITY", "1000"]);
+            scores.insert(format!("master-{}", primitive.id), score.to_string());
         }
     }
 }
