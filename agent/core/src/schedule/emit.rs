@@ -83,7 +83,8 @@ impl Draft<'_, '_> {
             let mut after: BTreeSet<usize> =
                 binding.filter_map(|edge| ends.get(&edge.first)).flatten().copied().collect();
             let planned = &self.graph[ix];
-            if let Some(rsc) = planned.rsc.filter(|_| planned.task == Task::Start) {
+            let begins = matches!(planned.task, Task::Start | Task::MigrateTo);
+            if let Some(rsc) = planned.rsc.filter(|_| begins) {
                 after.extend(probes.get(&self.world[rsc].id).into_iter().flatten());
             }
             let why = planned.why.clone().unwrap_or_default();

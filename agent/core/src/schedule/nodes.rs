@@ -53,6 +53,13 @@ pub struct NodeState {
     pub order: usize,
 }
 
+impl NodeState {
+    fn read_after_members(self) -> Self {
+        let order = usize::from(!self.is_online);
+        Self { order, ..self }
+    }
+}
+
 impl From<Fact> for NodeState {
     fn from(fact: Fact) -> Self {
         let offline = Self::default();
@@ -64,6 +71,8 @@ impl From<Fact> for NodeState {
             Fact::Lost => Self { unclean: Some("it vanished without leaving".to_string()), ..offline },
             Fact::Fenced => Self { is_fenced: true, ..offline },
         }
+        // What runs on a member is the resource; what may be left on others is what is too much.
+        .read_after_members()
     }
 }
 

@@ -53,9 +53,16 @@ fn add_restart(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
     order(world, graph, (rsc, Task::Stop), (rsc, Task::Start), restart);
     if world.is_promotable(rsc) || world[rsc].role > Role::Unpromoted {
         order(world, graph, (rsc, Task::Demote), (rsc, Task::Stop), Relation::PROMOTED_IMPLIES_FIRST);
-        order(world, graph, (rsc, Task::Start), (rsc, Task::Promote), Relation::FIRST_BLOCKS_THEN);
+        order(world, graph, (rsc, Task::Start), (rsc, Task::Promote), start_before_promotion(world, rsc));
         order(world, graph, (rsc, Task::Demote), (rsc, Task::Promote), Relation::ORDERED);
     }
+}
+
+/// Nothing is promoted that does not run; what is promoted and stays so is promoted again after a restart.
+fn start_before_promotion(world: &World<'_>, rsc: RscIx) -> Relation {
+    let stays_promoted = world[rsc].role == Role::Promoted && world[rsc].next_role == Role::Promoted;
+    let again = if stays_promoted { Relation::FIRST_IMPLIES_THEN } else { Relation::ORDERED };
+    Relation::FIRST_BLOCKS_THEN.and(again)
 }
 
 /// What leaves a node goes before what must not be there with it comes.

@@ -187,7 +187,8 @@ pub(crate) fn rank(world: &World<'_>, rsc: RscIx, current: Option<NodeIx>) -> Ve
     };
     ranked.sort_by(|one, other| {
         let by_score = counted(other).cmp(&counted(one));
-        let is_elsewhere = |node: NodeIx| Some(node) != current;
+        // Nodes are saved by taking them in the order of their names.
+        let is_elsewhere = |node: NodeIx| Some(node) != current && !world.room.saves_nodes();
         by_score
             .then_with(|| utilization::compare_nodes(world, one.0, other.0))
             .then(is_elsewhere(one.0).cmp(&is_elsewhere(other.0)))

@@ -39,6 +39,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
+    /// Whether as few nodes as possible are used.
+    pub(crate) fn saves_nodes(&self) -> bool {
+        self.strategy == Strategy::Minimal
+    }
+
     /// What nodes have for good, and over it what they have until they restart.
     pub(crate) fn read(
         config: &ClusterConfig,

@@ -14,6 +14,7 @@ use muster_api::rule::{
     AttributeCondition, Comparison, Condition, ConditionalValues, DateCondition, Join, Rule, RuleScore,
     ScoredRule, ValueSource,
 };
+use muster_api::status::Fact;
 use std::collections::BTreeMap;
 
 const PROMOTED_INTERVAL_MS: u64 = 11_000;
@@ -110,7 +111,8 @@ fn spread(world: &mut World, dice: &mut Dice, primitive: &Primitive, meta: &BTre
     for node in nodes {
         let resources = world.history.nodes.entry(node.clone()).or_default();
         resources.remove(&primitive.id);
-        if is_unique {
+        let is_unseen = world.facts[&node] == Fact::NeverSeen;
+        if is_unique || is_unseen {
             continue;
         }
         let stories: [&[(&str, u64, u8)]; 6] = [
