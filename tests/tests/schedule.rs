@@ -39,26 +39,22 @@ fn after_a_completed_transition_there_is_nothing_left_to_do() {
     }
 }
 
+/// As Pacemaker does, a decision may leave something for the next one: where to be promoted is decided by scores that
+/// count only where a copy was seen. That is rare, and it always comes to an end.
 #[test]
-fn with_the_whole_language_too_there_is_nothing_left_to_do_after_a_completed_transition() {
-    let mut odd = Vec::new();
+fn with_the_whole_language_too_a_cluster_comes_to_rest() {
+    let (mut at_once, mut restless) = (0, Vec::new());
+    let all = seeds().count();
     for seed in seeds() {
-        let mut world = random::wide_world(&mut Dice::new(seed));
-        let before = world.clone();
-        let first = world.decide();
-        if let Err(broken) = executor::run(&mut world, &first.transition, &mut Dice::new(seed)) {
-            odd.push(format!("seed {seed}: {broken}\n{before}\n{}", executor::show(&first)));
-            continue;
-        }
-        let again = world.decide();
-        if std::env::var_os("DUMP").is_some() {
-            odd.push(format!("seed {seed}: dump\n{before}"));
-        } else if !again.transition.actions.is_empty() {
-            let (first, again) = (executor::show(&first), executor::show(&again));
-            odd.push(format!("seed {seed}: not silent\n{before}\nfirst:\n{first}\nagain:\n{again}"));
+        let before = random::wide_world(&mut Dice::new(seed));
+        match executor::run_to_rest(&mut before.clone(), seed) {
+            Ok(rounds) => at_once += usize::from(rounds <= 1),
+            Err(story) => restless.push(format!("seed {seed}:\n{before}\n{story}")),
         }
     }
-    assert!(odd.is_empty(), "{} of them\n{}", odd.len(), odd.join("\n"));
+    assert!(restless.is_empty(), "{} of {all}\n{}", restless.len(), restless.join("\n"));
+    assert!(at_once * 100 >= all * 99, "only {at_once} are at rest after one transition");
+    println!("{at_once} of {all} are at rest after one transition, all in the end");
 }
 
 #[test]

@@ -11,6 +11,9 @@ use muster_core::shutdown_lock;
 use muster_core::schedule::{Action, ActionKind, Decision, Transition};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Transitions after which a cluster must be at rest.
+const MOST_ROUNDS: usize = 6;
+
 /// Runs a transition to its end. Says what it broke: a circle, a resource on two nodes, two that must be apart.
 pub(crate) fn run(world: &mut World, transition: &Transition, dice: &mut Dice) -> Result<(), String> {
     let mut done = BTreeSet::new();
@@ -39,6 +42,21 @@ pub(crate) fn run(world: &mut World, transition: &Transition, dice: &mut Dice) -
         }
     }
     Ok(())
+}
+
+/// Decides and does it until there is nothing left to do; returns how many transitions that took. Errs with the last two
+/// decisions where it does not end, or with what was broken.
+pub(crate) fn run_to_rest(world: &mut World, seed: u64) -> Result<usize, String> {
+    let mut story = String::new();
+    for round in 0..MOST_ROUNDS {
+        let decision = world.decide();
+        if decision.transition.actions.is_empty() {
+            return Ok(round);
+        }
+        story += &format!("transition {round}:\n{}\n", show(&decision));
+        run(world, &decision.transition, &mut Dice::new(seed)).map_err(|broken| format!("{story}{broken}"))?;
+    }
+    Err(format!("{story}it does not come to rest"))
 }
 
 fn carry_out(world: &mut World, action: &Action) -> Result<(), String> {

@@ -246,8 +246,11 @@ impl Ordered {
         if self.first.0 == self.then.0 {
             return;
         }
+        // Who comes up after another does not make that one come up again.
         let backward = match self.kind {
-            OrderKind::Mandatory => Relation::ORDERED.and(Relation::THEN_IMPLIES_FIRST),
+            OrderKind::Mandatory if !opposite(self.then.1).is_up() => {
+                Relation::ORDERED.and(Relation::THEN_IMPLIES_FIRST)
+            }
             _ => Relation::ORDERED,
         };
         let (first, then) = ((self.then.0, opposite(self.then.1)), (self.first.0, opposite(self.first.1)));

@@ -275,7 +275,8 @@ fn history(dice: &mut Dice, config: &ClusterConfig, nodes: &[NodeName]) -> Histo
         for primitive in configured.chain(dice.one_in(4).then_some(&removed)) {
             let is_home = homes.get(&primitive.id).is_none_or(|home| home == node) || dice.one_in(100);
             let records = records(dice, primitive, is_home, &mut call);
-            if dice.one_in(6) {
+            let is_ignored = primitive.operations.iter().any(|one| one.on_fail == Some(OnFail::Ignore));
+            if dice.one_in(6) && !is_ignored {
                 let count = *dice.pick(&[1, 2, 1_000_000]);
                 let last_ms = NOW_MS - *dice.pick(&[1000, 600_000, 86_400_000]);
                 let fail_count =

@@ -9,7 +9,7 @@ use muster_api::constraint::{
 };
 use muster_api::history::{OpRecord, OpStatus, definition_digest};
 use muster_api::id::{NodeName, ResourceId};
-use muster_api::resource::{CloneSet, Content, Operation, Primitive, Resource, Score};
+use muster_api::resource::{CloneSet, Content, Group, Operation, Primitive, Resource, Score};
 use muster_api::rule::{
     AttributeCondition, Comparison, Condition, ConditionalValues, DateCondition, Join, Rule, RuleScore,
     ScoredRule, ValueSource,
@@ -42,7 +42,7 @@ fn clone_some(world: &mut World, dice: &mut Dice) {
         let meta = clone_meta(dice, is_promotable);
         let content = match world.config.resources[place].clone() {
             Resource::Primitive(primitive) => Content::Primitive(primitive),
-            Resource::Group(group) => Content::Group(group),
+            Resource::Group(group) => Content::Group(managed(group)),
             _ => continue,
         };
         let inner = world.config.resources[place].id().clone();
@@ -57,6 +57,14 @@ fn clone_some(world: &mut World, dice: &mut Dice) {
         world.config.resources[place] = clone;
         rename(&mut world.config.constraints, &inner, &id);
     }
+}
+
+/// With every member in the cluster's hands: an instance of which only a part may be stopped has no place to be.
+fn managed(mut group: Group) -> Group {
+    group.members.iter_mut().for_each(|member| {
+        member.meta.remove("is-managed");
+    });
+    group
 }
 
 fn clone_meta(dice: &mut Dice, is_promotable: bool) -> BTreeMap<String, String> {
