@@ -7,8 +7,8 @@ use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{Constraint, Resource, Score};
 use muster_api::status::Fact;
 use muster_core::observed::{Rules, observe, remember};
-use muster_core::shutdown_lock;
 use muster_core::schedule::{Action, ActionKind, Decision, Transition};
+use muster_core::shutdown_lock;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Transitions after which a cluster must be at rest.
@@ -54,7 +54,8 @@ pub(crate) fn run_to_rest(world: &mut World, seed: u64) -> Result<usize, String>
             return Ok(round);
         }
         story += &format!("transition {round}:\n{}\n", show(&decision));
-        run(world, &decision.transition, &mut Dice::new(seed)).map_err(|broken| format!("{story}{broken}"))?;
+        run(world, &decision.transition, &mut Dice::new(seed))
+            .map_err(|broken| format!("{story}{broken}"))?;
     }
     Err(format!("{story}it does not come to rest"))
 }
@@ -143,14 +144,15 @@ fn record(world: &mut World, node: &NodeName, action: &ResourceAction, is_probe:
 fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
     let mut active: BTreeMap<ResourceId, BTreeSet<NodeName>> = BTreeMap::new();
     for (node, resources) in &world.history.nodes {
-        let is_gone = world.facts[node] == Fact::Fenced
+        // A node leaves only once nothing runs there.
+        let is_gone = matches!(world.facts[node], Fact::Fenced | Fact::Left)
             || (!world.config.is_fencing_enabled()
                 && !matches!(world.facts[node], Fact::Member | Fact::Leaving));
         for (resource, records) in resources {
             let rules = Rules {
                 primitive: world.config.primitive(resource),
                 default_on_fail: None,
-                is_managed: true,
+                is_managed: is_managed(world, resource),
                 is_promotable: false,
                 is_in_container: false,
                 connection: None,
@@ -167,6 +169,12 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
         }
     }
     active
+}
+
+/// Whether a monitor that finds it stopped has found a failure.
+fn is_managed(world: &World, resource: &ResourceId) -> bool {
+    let own = world.config.primitive(resource).and_then(|primitive| primitive.meta.get("is-managed"));
+    own.is_none_or(|value| value != "false")
 }
 
 /// What is active more than once and must not be: an instance of a clone has as many places as the clone, and what is

@@ -21,7 +21,8 @@ impl State {
             Command::Ordered { node, action, at_ms } => self.note_ordered(node, action, *at_ms),
             Command::Record { node, resource, record, seen_ms } => {
                 self.note_ended(node, resource, record, *seen_ms);
-                let is_leaving = corosync.nodes.iter().any(|one| one.name == *node && self.leaving.contains(&one.id));
+                let is_leaving =
+                    corosync.nodes.iter().any(|one| one.name == *node && self.leaving.contains(&one.id));
                 shutdown_lock::note(&mut self.history, &self.config, (node, is_leaving), resource, record);
             }
             Command::Cancelled { node, resource, interval_ms } => {

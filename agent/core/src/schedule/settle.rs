@@ -209,8 +209,11 @@ impl Settling<'_, '_> {
         }
         // What is handed over does not end: nobody has to act for that.
         let is_handed_over = self.graph[edge.first].is_migratable;
+        // A stop that cannot be is no reason for another one, which would be done again and again.
+        let is_stuck = self.graph[edge.first].task.is_down() && !self.graph[edge.first].is_runnable;
         if relation.has(Relation::FIRST_IMPLIES_THEN)
             && !is_handed_over
+            && !is_stuck
             && self.is_required_near(edge.first, self.node_of(then))
         {
             self.require(then, self.because(edge.first));
