@@ -113,7 +113,11 @@ impl Diagnostic {
 
     /// Adds the sentence that Ansible has for it: scripts and people look for that.
     pub(crate) fn known_as(self, sentence: impl fmt::Display) -> Self {
-        self.note(format!("Ansible says: {sentence}"))
+        let word = match self.0.severity {
+            Severity::Error => "[ERROR]",
+            Severity::Warning => "[WARNING]",
+        };
+        self.note(format!("Ansible says: {word}: {sentence}"))
     }
 
     /// Says what to do next.

@@ -3,6 +3,7 @@
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
 use crate::source::{SourceFile, Span};
+use crate::vars::HashBehaviour;
 use crate::vault::{self, Keyring};
 use crate::yaml::{self, Mapping, Node};
 use std::path::Path;
@@ -16,6 +17,7 @@ const MOST_BYTES: usize = 1 << 30;
 pub(crate) struct Reader {
     keyring: Keyring,
     duplicate_keys: DuplicateKeys,
+    hash_behaviour: HashBehaviour,
     warnings: Mutex<Diagnostics>,
 }
 
@@ -52,6 +54,16 @@ impl Reader {
     /// The same, with another view of keys that are given twice.
     pub(crate) fn with_duplicate_keys(self, duplicate_keys: DuplicateKeys) -> Self {
         Self { duplicate_keys, ..self }
+    }
+
+    /// The same, with another view of mappings that two files define.
+    pub(crate) fn with_hash_behaviour(self, hash_behaviour: HashBehaviour) -> Self {
+        Self { hash_behaviour, ..self }
+    }
+
+    /// What mappings come to that two files define.
+    pub(crate) fn hash_behaviour(&self) -> HashBehaviour {
+        self.hash_behaviour
     }
 
     /// The vault passwords.

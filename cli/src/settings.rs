@@ -1,6 +1,7 @@
 //! Settings: `ansible.cfg` and the environment, as far as they make sense here. The command line wins over the
 //! environment, the environment over the file.
 
+mod facts;
 mod named;
 mod of_plugins;
 
@@ -41,6 +42,7 @@ settings! {
     ANY_UNPARSED_IS_FAILED "inventory" "any_unparsed_is_failed" ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"];
     UNPARSED_IS_FAILED "inventory" "unparsed_is_failed" ["ANSIBLE_INVENTORY_UNPARSED_FAILED"];
     DUPLICATE_KEYS "defaults" "duplicate_dict_key" ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"];
+    HASH_BEHAVIOUR "defaults" "hash_behaviour" ["ANSIBLE_HASH_BEHAVIOUR"];
     GROUP_NAMES "defaults" "force_valid_group_names" ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"];
     REMOTE_USER "defaults" "remote_user" ["ANSIBLE_REMOTE_USER"];
     REMOTE_PORT "defaults" "remote_port" ["ANSIBLE_REMOTE_PORT"];
@@ -53,6 +55,7 @@ settings! {
     ROLES_PATH "defaults" "roles_path" ["ANSIBLE_ROLES_PATH"];
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
+    LOG_PATH "defaults" "log_path" ["ANSIBLE_LOG_PATH"];
     NO_LOG "defaults" "no_log" ["ANSIBLE_NO_LOG"];
     PLAYBOOK_DIR "defaults" "playbook_dir" ["ANSIBLE_PLAYBOOK_DIR"];
     PRIVATE_ROLE_VARS "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"];
@@ -202,6 +205,16 @@ impl Settings {
     /// `duplicate_dict_key`
     pub(crate) fn duplicate_keys(&self) -> Option<String> {
         self.text(&DUPLICATE_KEYS)
+    }
+
+    /// `log_path`
+    pub(crate) fn log_path(&self) -> Option<PathBuf> {
+        self.path(&LOG_PATH)
+    }
+
+    /// `hash_behaviour`
+    pub(crate) fn hash_behaviour(&self) -> Option<String> {
+        self.text(&HASH_BEHAVIOUR)
     }
 
     /// `force_valid_group_names`

@@ -106,7 +106,8 @@ impl Subsets {
             written.iter().map(|name| name.trim()).partition(|name| name.starts_with('!'));
         let out: Vec<&str> = out.into_iter().map(|name| name.trim_start_matches('!').trim()).collect();
         let mut names = BTreeSet::new();
-        let wants_all = into.contains(&"all") || (into.is_empty() && !out.contains(&"all"));
+        // Names that are only left out are left out of the least, as in Ansible.
+        let wants_all = into.contains(&"all") || written.is_empty();
         if wants_all {
             names.extend(SOURCES.iter().map(|source| source.name).chain(["local"]));
         } else if !out.contains(&"min") {
@@ -187,7 +188,9 @@ mod tests {
         assert!(names(&["!all"]).contains("platform") && !names(&["!all"]).contains("processor"));
         assert!(names(&["network"]).contains("interfaces") && !names(&["network"]).contains("processor"));
         assert_eq!(names(&["!all", "!min", "memory"]).into_iter().collect::<Vec<_>>(), ["memory"]);
-        assert!(!names(&["!hardware"]).contains("memory") && names(&["!hardware"]).contains("interfaces"));
+        assert!(names(&["!hardware"]).contains("platform") && !names(&["!hardware"]).contains("interfaces"));
+        assert!(!names(&["all", "!hardware"]).contains("memory"));
+        assert!(names(&["all", "!hardware"]).contains("interfaces"));
         assert!(Subsets::parse(&["hardwear".to_owned()]).expect_err("unknown").contains("hardware"));
     }
 }

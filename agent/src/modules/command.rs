@@ -37,7 +37,10 @@ impl Module for Run {
         if args.text("creates").is_none() && args.text("removes").is_none() {
             let reason =
                 if view.is_secret() { "a command is not run".into() } else { format!("`{line}` is not run") };
-            return Ok(Check::unknown(format!("{reason} in check mode, and nothing says what it changes")));
+            let reason = format!("{reason} in check mode, and nothing says what it changes");
+            return Ok(Check::unknown(reason)
+                .with("msg", "Command would have run if not in check mode")
+                .with("skipped", true));
         }
         let mut check =
             Check::unchanged().with("msg", "Command would have run if not in check mode").with("rc", 0);
@@ -162,6 +165,8 @@ pub(super) fn run(
         Failure::new(format!("cannot run `{}`: {error}", command.program.to_string_lossy()))
             .with("rc", 2)
             .with("cmd", shown.clone())
+            .with("stdout", "")
+            .with("stderr", "")
     })?;
     let mut result = told(&ran, strips);
     result.insert("cmd".into(), shown);

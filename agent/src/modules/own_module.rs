@@ -85,8 +85,8 @@ fn outcome(own: &OwnModule, ran: &Ran) -> Outcome {
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     };
-    if junk {
-        warnings.push("Module invocation had junk after the JSON data".to_owned());
+    if !junk.is_empty() {
+        warnings.push(format!("Module invocation had junk after the JSON data: {junk}"));
     }
     let flag = |value: Option<Value>| value.as_ref().is_some_and(truth);
     let facts = match result.remove("ansible_facts") {
@@ -117,15 +117,15 @@ fn truth(value: &Value) -> bool {
     }
 }
 
-/// The object that begins on a line of its own, and whether something but blanks follows it.
-fn json_in(out: &str) -> Option<(Map<String, Value>, bool)> {
+/// The object that begins on a line of its own, and what follows it.
+fn json_in(out: &str) -> Option<(Map<String, Value>, &str)> {
     let mut start = 0;
     for line in out.split_inclusive('\n') {
         if line.trim_start().starts_with('{') {
             let mut values = serde_json::Deserializer::from_str(&out[start..]).into_iter::<Value>();
             if let Some(Ok(Value::Object(map))) = values.next() {
                 let rest = &out[start + values.byte_offset()..];
-                return Some((map, !rest.trim().is_empty()));
+                return Some((map, rest.trim()));
             }
         }
         start += line.len();

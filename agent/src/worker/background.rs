@@ -7,7 +7,7 @@ use super::view::Controller;
 use muster_api::outcome::Outcome;
 use muster_api::step::{ContentRef, Step};
 use serde_json::{Map, Value, json};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -24,8 +24,8 @@ pub(crate) fn folder(named: Option<&str>, home: Option<PathBuf>) -> PathBuf {
 }
 
 /// Starts the step in a process of its own and says which job it is.
-pub(super) fn start(step: &Step) -> Outcome {
-    match try_start(step) {
+pub(super) fn start(step: &Step, controller: &dyn Controller) -> Outcome {
+    match try_start(step, controller) {
         Ok((id, path)) => {
             let told = json!({
                 "ansible_job_id": id,
@@ -40,7 +40,9 @@ pub(super) fn start(step: &Step) -> Outcome {
     }
 }
 
-fn try_start(step: &Step) -> io::Result<(String, PathBuf)> {
+fn try_start(step: &Step, controller: &dyn Controller) -> io::Result<(String, PathBuf)> {
+    let content = step.content.as_ref().map(|wanted| controller.content(wanted)).transpose();
+    let content = content.map_err(io::Error::other)?;
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let folder = folder(step.environment.get("ANSIBLE_ASYNC_DIR").map(String::as_str), home);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
@@ -56,8 +58,10 @@ fn try_start(step: &Step) -> io::Result<(String, PathBuf)> {
         .spawn()?;
     let mut own = step.clone();
     own.background = false;
-    let text = serde_json::to_vec(&own).map_err(io::Error::other)?;
-    child.stdin.take().ok_or_else(|| io::Error::other("it takes no input"))?.write_all(&text)?;
+    let mut input = serde_json::to_vec(&own).map_err(io::Error::other)?;
+    input.push(b'\n');
+    input.extend(content.unwrap_or_default());
+    child.stdin.take().ok_or_else(|| io::Error::other("it takes no input"))?.write_all(&input)?;
     Ok((id, path))
 }
 
@@ -76,7 +80,7 @@ fn write(path: &Path, record: &Value) -> io::Result<()> {
     std::fs::rename(new, path)
 }
 
-/// The process of a job: it takes its step from stdin.
+/// The process of a job: it takes its step from stdin, a line, and then the content that belongs to it.
 pub(crate) fn run_job(path: &Path) -> ExitCode {
     // The end of the connection that it was started over is not its end.
     let _ = rustix::process::setsid();
@@ -87,10 +91,13 @@ pub(crate) fn run_job(path: &Path) -> ExitCode {
 }
 
 fn do_job(path: &Path) -> io::Result<()> {
-    let mut text = Vec::new();
-    io::stdin().read_to_end(&mut text)?;
-    let step: Step = serde_json::from_slice(&text).map_err(io::Error::other)?;
-    let outcome = step::run(&step, &mut Overlay::default(), &Nobody);
+    let mut stdin = io::stdin().lock();
+    let mut line = String::new();
+    stdin.read_line(&mut line)?;
+    let step: Step = serde_json::from_str(&line).map_err(io::Error::other)?;
+    let mut content = Vec::new();
+    stdin.read_to_end(&mut content)?;
+    let outcome = step::run(&step, &mut Overlay::default(), &Brought(content));
     let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(path, &record(&id, outcome))
 }
@@ -116,11 +123,14 @@ fn record(id: &str, outcome: Outcome) -> Value {
     record.into()
 }
 
-/// A job runs after its controller has turned to other things.
-struct Nobody;
+/// A job runs after its controller has turned to other things: the one content that it needs was sent along.
+struct Brought(Vec<u8>);
 
-impl Controller for Nobody {
-    fn content(&self, _wanted: &ContentRef) -> Result<Vec<u8>, String> {
+impl Controller for Brought {
+    fn content(&self, wanted: &ContentRef) -> Result<Vec<u8>, String> {
+        if u64::try_from(self.0.len()) == Ok(wanted.size) {
+            return Ok(self.0.clone());
+        }
         Err("a job in the background cannot ask the controller for contents".to_owned())
     }
 

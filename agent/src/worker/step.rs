@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// Does the step and says what it came to.
 pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller) -> Outcome {
     if step.background && !step.check {
-        return background::start(step);
+        return background::start(step, controller);
     }
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));

@@ -1,7 +1,7 @@
 //! `muster run`: one module on hosts, without a playbook.
 
 use super::apply::{folder_of, name_of_run, network};
-use super::basis::{Basis, tell, tell_warnings};
+use super::basis::{Basis, log, tell, tell_warnings};
 use crate::args::AdHocArgs;
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
@@ -33,6 +33,13 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
     let folder = args.playbook_dir.clone().or(configured).unwrap_or_else(|| folder_of(Path::new("x")));
     let basis =
         Basis::read(&args.hosts, &args.vault, &args.vars.extra_vars, Some(&folder), Tolerance::Nothing)?;
+    let engine = Arc::new(Engine::new());
+    let early = Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: folder.clone() };
+    let args = &AdHocArgs {
+        pattern: early.text(&args.pattern)?,
+        module_name: early.text(&args.module_name)?,
+        ..args.clone()
+    };
     let hosts = basis.select(&args.pattern)?;
     tell_warnings(&basis.reader);
     if args.list_hosts {
@@ -44,8 +51,6 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
         eprintln!("[WARNING]: no hosts match `{}`, nothing to do", args.pattern);
         return Ok(Exit::Fine);
     }
-    let engine = Arc::new(Engine::new());
-    let early = Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: folder.clone() };
     let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early))
         .with_library(Library::new(&folder, basis.settings.library()));
     let playbook = playbook(args, &folder, &loader)?;
@@ -63,7 +68,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
     };
     let (events, receiver) = Events::channel();
     let kind = Kind::AdHoc { one_line: args.one_line, module: bare(&args.module_name).to_owned() };
-    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone());
+    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone(), log(&basis.settings)?);
     let contents = Arc::new(Contents::default());
     let links =
         Hosts::new(Agents::find(), contents.clone(), name_of_run("run", &[PathBuf::from(&args.module_name)]));

@@ -1,6 +1,6 @@
 //! `muster apply` and `muster plan`: how playbooks become changes on hosts, one line for each stage.
 
-use super::basis::{Basis, tell, tell_warnings};
+use super::basis::{Basis, log, tell, tell_warnings};
 use super::listing;
 use crate::args::{Output, PlanArgs, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
@@ -75,8 +75,7 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         .minding_missing_handlers(basis.settings.minds_missing_handlers());
     let playbooks = playbooks(&args.playbooks, &loader)?;
     if args.flush_cache {
-        let note = "`--flush-cache`: nothing is kept between runs, so there is no cache to flush";
-        basis.reader.warn(Diagnostic::warning(note));
+        basis.store.hosts().iter().for_each(|host| basis.store.clear_facts(host));
     }
     tell_warnings(&basis.reader);
     let tags = tags(args, &basis);
@@ -96,7 +95,7 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },
         other => other,
     };
-    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone());
+    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone(), log(&basis.settings)?);
     let contents = Arc::new(Contents::default());
     let hosts = Hosts::new(Agents::find(), contents.clone(), name_of_run("apply", &args.playbooks));
     let room = Arc::new(Room::new(Parts {
@@ -127,7 +126,10 @@ fn carry_out(
         let run = PlaybookRun { room: room.clone(), limit };
         let exit = run.run(playbooks).await;
         room.hosts.close().await;
-        room.tell_recap();
+        // A mistake that shows only now is told instead of figures.
+        if exit.is_ok() {
+            room.tell_recap();
+        }
         exit
     });
     let changes = lock(&room.stats).values().any(|stats| stats.changed > 0);

@@ -6,12 +6,13 @@ use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
 use crate::inventory::{self, InvalidNames, Inventory, Tolerance};
 use crate::load::{DuplicateKeys, Reader};
+use crate::report::Log;
 use crate::run::keywords::BecomeDefaults;
 use crate::run::way::WayDefaults;
 use crate::run::{expand_home, inventory_vars};
 use crate::settings::Settings;
 use crate::source::{SourceFile, Span};
-use crate::vars::{Store, Vars};
+use crate::vars::{HashBehaviour, Store, Vars};
 use crate::vault::{Keyring, Secret};
 use crate::{prompt, yaml};
 use indexmap::IndexSet;
@@ -43,7 +44,10 @@ impl Basis {
         usual: Tolerance,
     ) -> Result<Self> {
         let settings = Settings::read()?;
-        let reader = Reader::new(keyring(vault, &settings)?).with_duplicate_keys(duplicate_keys(&settings)?);
+        let hash_behaviour = hash_behaviour(&settings)?;
+        let reader = Reader::new(keyring(vault, &settings)?)
+            .with_duplicate_keys(duplicate_keys(&settings)?)
+            .with_hash_behaviour(hash_behaviour);
         let reader = Arc::new(reader);
         let mut mistakes = Diagnostics::default();
         let extra = mistakes.collect(self::extra_vars(extra_vars, &reader)).unwrap_or_default();
@@ -51,7 +55,9 @@ impl Basis {
             [] => settings.inventory(),
             given => given.to_vec(),
         };
-        let store = Arc::new(Store::new(extra));
+        let store = Arc::new(
+            Store::new(extra).with_hash_behaviour(hash_behaviour).with_fact_cache(settings.fact_cache()?),
+        );
         let inventory = inventory::load(&sources, &reader, &store.extra(), tolerance(&settings, usual));
         let mut inventory = mistakes.collect(inventory).unwrap_or_default();
         if let Some(warning) = inventory.settle_group_names(group_names(&settings)?) {
@@ -151,6 +157,27 @@ fn duplicate_keys(settings: &Settings) -> Result<DuplicateKeys> {
             .exits_with(Exit::WrongUse)
             .hint("it is one of `warn`, `error` and `ignore`")
             .into()
+    })
+}
+
+/// The file that the run is told to as well, where a setting names one.
+pub(crate) fn log(settings: &Settings) -> Result<Option<Log>> {
+    let Some(path) = settings.log_path() else { return Ok(None) };
+    Log::open(&path).map(Some).map_err(|cause| {
+        Diagnostic::error(format!("the log file `{}` cannot be written", path.display()))
+            .cause(cause)
+            .exits_with(Exit::Unexpected)
+            .hint("set `log_path` (`ANSIBLE_LOG_PATH`) to a file in a folder of yours")
+            .into()
+    })
+}
+
+/// What two mappings of one name come to.
+fn hash_behaviour(settings: &Settings) -> Result<HashBehaviour> {
+    let Some(name) = settings.hash_behaviour() else { return Ok(HashBehaviour::default()) };
+    HashBehaviour::parse(&name).ok_or_else(|| {
+        let why = format!("the setting `hash_behaviour` is `{name}`");
+        Diagnostic::error(why).exits_with(Exit::WrongUse).hint("it is `replace` or `merge`").into()
     })
 }
 
@@ -266,12 +293,13 @@ fn unreadable(file: &Path, cause: &std::io::Error) -> Diagnostic {
 /// `-e`: `key=value …`, JSON or YAML, or `@FILE`; a later one wins.
 fn extra_vars(given: &[String], reader: &Reader) -> Result<Vars> {
     let mut vars = Vars::new();
+    let add = |vars: &mut Vars, more: &Vars| reader.hash_behaviour().vars(vars, more);
     for text in given {
         let trimmed = text.trim();
         if let Some(file) = trimmed.strip_prefix('@') {
-            vars.merge(&Vars::from(&reader.vars(&expand_home(file))?));
+            add(&mut vars, &Vars::from(&reader.vars(&expand_home(file))?));
         } else if trimmed.starts_with(['{', '[']) {
-            let node = yaml::parse_text("--extra-vars", trimmed)?;
+            let node = yaml::parse_text("--extra-vars", trimmed)?.with_marks();
             let Some(mapping) = node.as_map() else {
                 let found = node.describe();
                 return Err(Diagnostic::error(format!("`--extra-vars` needs a mapping, found {found}"))
@@ -279,9 +307,9 @@ fn extra_vars(given: &[String], reader: &Reader) -> Result<Vars> {
                     .exits_with(Exit::WrongUse)
                     .into());
             };
-            vars.merge(&Vars::from(mapping));
+            add(&mut vars, &Vars::from(mapping));
         } else {
-            vars.merge(&words(trimmed)?);
+            add(&mut vars, &words(trimmed)?);
         }
     }
     Ok(vars)

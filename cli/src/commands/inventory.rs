@@ -65,7 +65,9 @@ fn listed(args: &InventoryArgs, basis: &Basis) -> Json {
 
 fn of_host(args: &InventoryArgs, basis: &Basis, host: &str) -> Result<Map<String, Json>> {
     if basis.inventory.host(host).is_none() {
-        return Err(basis.inventory.unknown(host, "`--host` names").exits_with(Exit::WrongUse).into());
+        let why = format!("Could not match supplied host pattern, ignoring: {host}");
+        let next = basis.inventory.did_you_mean(host).unwrap_or_else(|| "`--list` shows all hosts".into());
+        return Err(Diagnostic::error(why).hint(next).exits_with(Exit::WrongUse).into());
     }
     Ok(vars(args, basis, host))
 }
@@ -73,7 +75,9 @@ fn of_host(args: &InventoryArgs, basis: &Basis, host: &str) -> Result<Map<String
 fn tree(args: &InventoryArgs, basis: &Basis) -> Result<String> {
     let top = args.group.as_deref().unwrap_or("all");
     if !basis.inventory.groups.contains_key(top) {
-        return Err(basis.inventory.unknown(top, "the command names").exits_with(Exit::WrongUse).into());
+        let why = format!("Pattern must be valid group name when using --graph: there is no group `{top}`");
+        let mistake = Diagnostic::error(why).maybe_hint(basis.inventory.did_you_mean(top));
+        return Err(mistake.exits_with(Exit::WrongUse).into());
     }
     let lines = graph(&basis.inventory, top, |shown| match shown {
         _ if !args.vars => Vec::new(),

@@ -31,7 +31,7 @@ pub(super) fn expand(pattern: &str) -> Result<(Vec<String>, Option<u16>), BadRan
 }
 
 /// `host:2222` and `[::1]:2222`; other colons belong to the name.
-pub(super) fn split_port(pattern: &str) -> (&str, Option<u16>) {
+pub(crate) fn split_port(pattern: &str) -> (&str, Option<u16>) {
     let Some((host, port)) = pattern.rsplit_once(':') else { return (pattern, None) };
     let digits = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
     let Some(port) = port.parse().ok().filter(|_| digits) else { return (pattern, None) };

@@ -38,7 +38,7 @@ impl VarsDir {
         }
         for file in files_for(&self.base.join(folder).join(name)) {
             for (name, value) in reader.vars(&file)?.iter() {
-                vars.insert(name.key_text().into_owned(), value.clone());
+                reader.hash_behaviour().set(&mut vars, &name.key_text(), value.clone());
             }
         }
         Ok(vars)

@@ -20,6 +20,7 @@ mod view;
 mod words;
 mod yaml;
 
+pub(crate) use address::split_port;
 pub(crate) use adjacent::{VarsDir, files_below};
 pub(crate) use group_names::InvalidNames;
 pub(crate) use pattern::HostOrder;
@@ -28,6 +29,7 @@ pub(crate) use view::{Shown, graph, list};
 
 use crate::error::Diagnostic;
 use crate::source::Span;
+use crate::vars::HashBehaviour;
 use crate::yaml::{Kind, Node};
 use indexmap::{IndexMap, IndexSet};
 use std::path::PathBuf;
@@ -46,6 +48,8 @@ pub(crate) struct Inventory {
     pub(crate) groups: IndexMap<String, Group>,
     /// The folders beside the sources, in the order of the sources, for `group_vars` and `host_vars`.
     pub(crate) vars_dirs: Vec<VarsDir>,
+    /// What a mapping comes to that two sources define.
+    hash_behaviour: HashBehaviour,
     /// The controller, for patterns that name it where no source does.
     implicit: Vec<Host>,
 }
@@ -94,6 +98,7 @@ impl Default for Inventory {
             hosts: IndexMap::new(),
             groups: IndexMap::new(),
             vars_dirs: Vec::new(),
+            hash_behaviour: HashBehaviour::default(),
             implicit: LOCALHOST.iter().map(|name| Host::implicit(name)).collect(),
         };
         inventory.add_group("all", None);
@@ -228,7 +233,7 @@ impl Inventory {
     /// Sets a variable of a host that is there.
     pub(crate) fn set_host_var(&mut self, host: &str, name: &str, value: Node) {
         if let Some(host) = self.hosts.get_mut(host) {
-            host.vars.insert(name.to_owned(), value);
+            self.hash_behaviour.set(&mut host.vars, name, value);
         }
     }
 
@@ -236,7 +241,7 @@ impl Inventory {
     pub(crate) fn set_group_var(&mut self, group: &str, name: &str, value: Node) -> Result<(), Diagnostic> {
         let Some(group) = self.groups.get_mut(group) else { return Ok(()) };
         if name != "ansible_group_priority" {
-            group.vars.insert(name.to_owned(), value);
+            self.hash_behaviour.set(&mut group.vars, name, value);
             return Ok(());
         }
         let number = match &value.kind {

@@ -35,7 +35,7 @@ pub(crate) fn load(
     extra: &Arc<vars::Vars>,
     tolerance: Tolerance,
 ) -> Result<Inventory> {
-    let mut inventory = Inventory::default();
+    let mut inventory = Inventory { hash_behaviour: reader.hash_behaviour(), ..Inventory::default() };
     let mut mistakes = Diagnostics::default();
     let mut good = 0;
     for source in sources {

@@ -214,9 +214,7 @@ impl Pass<'_> {
                     self.mistakes.push(mistake.at(&action.key, "expected `module: NAME` below it"));
                     return None;
                 };
-                let others = mapping.iter().filter(|(key, _)| key.as_str() != Some("module"));
-                let named = others.map(|(key, value)| (key.clone(), value.clone())).collect();
-                (name, Args { named, ..Args::default() })
+                (name, Args { named: arguments_of_action(mapping), ..Args::default() })
             }
             _ => {
                 let found = action.value.describe();
@@ -377,4 +375,12 @@ pub(super) fn is_variable_name(text: &str) -> bool {
     let mut chars = text.chars();
     let starts_well = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
     starts_well && chars.all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// What stands beside `module:`, and in `args:` there.
+fn arguments_of_action(mapping: &Mapping) -> Mapping {
+    let own = mapping.iter().filter(|(key, _)| !matches!(key.as_str(), Some("module" | "args")));
+    let more = mapping.get("args").and_then(Node::as_map);
+    let more = more.into_iter().flat_map(Mapping::iter);
+    own.chain(more).map(|(key, value)| (key.clone(), value.clone())).collect()
 }

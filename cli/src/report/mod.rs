@@ -5,6 +5,7 @@ mod custom_stats;
 mod diff_text;
 mod event;
 mod json;
+mod log;
 pub(crate) mod origin;
 mod palette;
 mod plan;
@@ -15,6 +16,7 @@ pub(crate) mod text;
 pub(crate) use custom_stats::CustomStats;
 pub(crate) use diff_text::diff_json;
 pub(crate) use event::{Event, Events, Stats};
+pub(crate) use log::Log;
 pub(crate) use screen::{Kind, Screen};
 
 /// JSON with the blanks that Python puts behind commas and colons: scripts look for these texts.

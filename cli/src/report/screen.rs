@@ -4,6 +4,7 @@
 use super::adhoc::AdHoc;
 use super::event::Event;
 use super::json;
+use super::log::Log;
 use super::palette::{Paint, Palette};
 use super::plan::Plan;
 use super::progress::Progress;
@@ -36,12 +37,14 @@ enum Renderer {
 }
 
 impl Screen {
-    /// Starts writing what comes out of `events`. Secrets that `store` knows are masked in all of it.
+    /// Starts writing what comes out of `events`. Secrets that `store` knows are masked in all of it,
+    /// also in what goes to `log`.
     pub(crate) fn start(
         kind: Kind,
         args: &OutputArgs,
         events: mpsc::Receiver<Event>,
         store: Arc<Store>,
+        mut log: Option<Log>,
     ) -> Self {
         let palette = Palette::stdout(args.color);
         let is_terminal =
@@ -65,7 +68,12 @@ impl Screen {
                 }
                 let text = renderer.render(&event);
                 let talk = talk(&event, palette);
-                let write = || write(&store.secrets().mask(&text), &store.secrets().mask(&talk));
+                let (text, talk) = (store.secrets().mask(&text), store.secrets().mask(&talk));
+                if let Some(log) = &mut log {
+                    log.add(&text);
+                    log.add(&talk);
+                }
+                let write = || write(&text, &talk);
                 match &progress {
                     Some(progress) if !(text.is_empty() && talk.is_empty()) => progress.above(write),
                     _ => write(),

@@ -193,7 +193,9 @@ fn sentence(spec: &ModuleSpec, problem: &ArgProblem) -> String {
         ArgProblem::BadValue { name, expected } if expected.starts_with("one of ") => {
             format!("value of {name} must be one of: {}", expected.trim_start_matches("one of "))
         }
-        ArgProblem::BadValue { name, expected } => format!("`{module}`: `{name}` must be {expected}"),
+        ArgProblem::BadValue { name, expected } => {
+            format!("`{module}`: `{name}` must be {expected}{}", known_as(expected))
+        }
         ArgProblem::Twice { name } => format!("`{module}`: `{name}` is given under two names"),
         ArgProblem::Rule { names, .. }
             if module == "copy" && *names == ["src", "content"] && !sentence_is_exclusive(problem) =>
@@ -202,6 +204,18 @@ fn sentence(spec: &ModuleSpec, problem: &ArgProblem) -> String {
         }
         ArgProblem::Rule { sentence, .. } => sentence.clone(),
     }
+}
+
+/// What Ansible says of a value of the wrong type: playbooks look for it in `msg`.
+fn known_as(expected: &str) -> &'static str {
+    const WORDS: [(&str, &str); 5] = [
+        ("a boolean", "; it is not a valid boolean"),
+        ("a whole number", "; unable to convert to int"),
+        ("a number", "; unable to convert to float"),
+        ("a list", "; unable to convert to list"),
+        ("a mapping", "; unable to convert to dict"),
+    ];
+    WORDS.iter().find(|(start, _)| expected.starts_with(start)).map_or("", |(_, words)| words)
 }
 
 fn sentence_is_exclusive(problem: &ArgProblem) -> bool {

@@ -40,10 +40,6 @@ impl Background {
 impl Trip<'_> {
     /// Starts the step, and waits for it where the task polls.
     pub(super) async fn in_background(&self, part: Part, how: Background) -> Result<Outcome, StepFailure> {
-        let name = self.request.spec.name;
-        if part.content.is_some() {
-            return Ok(failed(format!("This action ({name}) does not support async.")));
-        }
         if self.request.check {
             return Ok(failed("check mode and async cannot be used on same task.".to_owned()));
         }

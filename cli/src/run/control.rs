@@ -4,9 +4,11 @@ use super::argument_spec;
 use super::arguments::{self, text, texts, truth, written};
 use super::keywords::{is_true, list_of_texts};
 use super::layers::find_file;
+use super::reserved::{is_reserved, warning as reserved_name};
 use super::result::{Effect, Status, TaskResult};
 use super::task_run::Request;
 use super::template_error::sentence;
+use crate::inventory::split_port;
 use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::source::Span;
@@ -92,6 +94,12 @@ impl Control<'_> {
             node.has_template() && matches!(request.scope.render_or_omit(&Data::of(node)), Ok(None))
         };
         if let Some(node) = written(&request.task, "var").filter(|node| !is_omitted(node)) {
+            let is_made = node.has_template() && !request.scope.is_written(node.as_str().unwrap_or_default());
+            if is_made {
+                return Ok(TaskResult::failed(
+                    "`var` is an untrusted template or expression: a template made it, and it names no variable",
+                ));
+            }
             if node.tag == Tag::Unsafe {
                 return Ok(TaskResult::failed(
                     "`var` is an untrusted template or expression: it is marked `!unsafe`",
@@ -136,6 +144,10 @@ impl Control<'_> {
                 let why = undefined(&err);
                 warnings.push(format!("Encountered 1 template error.\nerror 1 - {why}"));
                 format!("<< error 1 - {why} >>").into()
+            }
+            Err(err) if err.kind == FailureKind::Omitted => {
+                warnings.push(format!("`{shown}` is `omit`, and a value that is shown could not be omitted"));
+                "<<Omit>>".into()
             }
             Err(err) => return Err(err),
         };
@@ -259,6 +271,9 @@ impl Control<'_> {
                 Err(mistakes) => return Ok(TaskResult::failed(mistakes.to_string())),
             };
             for (name, node) in mapping.iter() {
+                if is_reserved(&name.key_text()) {
+                    result.warnings.push(reserved_name(&name.key_text(), &name.span));
+                }
                 facts.insert(name.key_text().into_owned(), node.to_json());
             }
             vars.merge(&Vars::from(&mapping));
@@ -281,7 +296,8 @@ impl Control<'_> {
     }
 
     fn add_host(request: &Request) -> TaskResult {
-        let name = text(&request.args, "name").unwrap_or_default().to_owned();
+        let (name, port) = split_port(text(&request.args, "name").unwrap_or_default());
+        let name = name.to_owned();
         let groups: Vec<String> = texts(&request.args, "groups")
             .iter()
             .flat_map(|group| group.split(','))
@@ -289,7 +305,8 @@ impl Control<'_> {
             .collect();
         let own = ["name", "groups"];
         let vars = request.args.iter().filter(|(name, _)| !own.contains(&name.as_str()));
-        let vars: Map<String, Json> = vars.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut vars: Map<String, Json> = vars.map(|(name, value)| (name.clone(), value.clone())).collect();
+        vars.extend(port.map(|port| ("ansible_ssh_port".to_owned(), Json::from(port))));
         let known = &request.scope.play().groups;
         let is_in = |group: &String| known.get(group).is_some_and(|hosts| hosts.contains(&name));
         let of_host = request.scope.of_host(&name);
@@ -330,9 +347,8 @@ impl Control<'_> {
             (None, Some(Ok(seconds))) => Some(seconds),
             (None, None) => None,
             _ => {
-                return Answer::Done(Box::new(TaskResult::failed(
-                    "`minutes` and `seconds` of `pause` are numbers",
-                )));
+                let why = "`minutes` and `seconds` of `pause` are numbers: unable to convert to int";
+                return Answer::Done(Box::new(TaskResult::failed(why)));
             }
         };
         let prompt = text(&request.args, "prompt").map(str::to_owned);

@@ -4,6 +4,7 @@
 use super::keywords::list_of_texts;
 use super::layers::{Layers, role_info};
 use crate::error::Diagnostic;
+use crate::exit::Exit;
 use crate::playbook::{EarlyNames, Scope as Written};
 use crate::template::{Engine, TemplateError, Value, text_of};
 use crate::vars::{Level, PlayInfo, Scope, ScopeInputs, Store, Vars};
@@ -32,6 +33,31 @@ impl EarlyNames for Early {
 }
 
 impl Early {
+    /// A text of the command line.
+    ///
+    /// # Errors
+    ///
+    /// It needs what is not known yet.
+    pub(crate) fn text(&self, text: &str) -> Result<String, Diagnostic> {
+        let value = self.outermost().render_str(text).map_err(|err| {
+            let why = format!("`{text}` cannot be rendered: {}", err.message);
+            Diagnostic::error(why).exits_with(Exit::WrongUse).hint("set what it needs with `-e`")
+        })?;
+        Ok(text_of(&value))
+    }
+
+    fn outermost(&self) -> Scope {
+        Scope::new(ScopeInputs {
+            engine: &self.engine,
+            store: &self.store,
+            host: None,
+            play: &Arc::new(PlayInfo { playbook_dir: self.playbook_dir.clone(), ..PlayInfo::default() }),
+            role: None,
+            search: Arc::from([self.playbook_dir.clone()]),
+            layers: Layers::new(),
+        })
+    }
+
     fn value(&self, text: &Node, scope: &Written) -> Result<Value, TemplateError> {
         let role = scope.outer().find_map(|scope| scope.role.as_ref()).map(|role| Arc::new(role_info(role)));
         let info = Arc::new(PlayInfo { playbook_dir: self.playbook_dir.clone(), ..PlayInfo::default() });

@@ -14,7 +14,7 @@ use crate::playbook::keyword::Keyword;
 use crate::playbook::{Role, Task};
 use crate::report::{Event, Stats};
 use crate::suggest;
-use crate::template::from_json;
+use crate::template::{Value, from_json};
 use crate::vars::HostVars;
 use std::sync::{Arc, PoisonError};
 
@@ -52,6 +52,9 @@ impl Follow<'_> {
             return self.meta(&finished);
         }
         let includes = self.includes(&finished);
+        if lock(&self.conductor.room.broken_off).is_some() {
+            return Verdict::Broken;
+        }
         let finished = self.with_failed_includes(finished, &includes);
         let mut bad = Vec::new();
         for one in &finished {
@@ -365,7 +368,7 @@ impl Follow<'_> {
     fn meta_on_host(&self, what: &str, host: &str) -> Result<(), String> {
         let room = &self.conductor.room;
         match what {
-            "clear_facts" => room.store.change(host, |vars: &mut HostVars| vars.facts = Arc::default()),
+            "clear_facts" => room.store.clear_facts(host),
             "clear_host_errors" => {
                 let mut lost = lock(&room.lost);
                 (lost.failed, lost.unreachable) = (Vec::new(), Vec::new());
@@ -413,7 +416,7 @@ impl Conductor {
         };
         if !result.facts.is_empty() {
             let facts = result.facts.iter().map(|(name, value)| (name.clone(), from_json(value)));
-            room.store.change(of_facts, |vars: &mut HostVars| vars.add_facts(facts));
+            self.add_facts(of_facts, facts);
         }
         for effect in &result.effects {
             self.apply(effect, host, of_facts);
@@ -423,26 +426,34 @@ impl Conductor {
         }
     }
 
+    fn add_facts(&self, host: &str, facts: impl IntoIterator<Item = (String, Value)>) {
+        if let Err(error) = self.room.store.add_facts(host, facts) {
+            let text = format!("the facts of `{host}` could not be kept for later runs: {error}");
+            self.room.events.tell(Event::Warning { text });
+        }
+    }
+
     fn apply(&self, effect: &Effect, host: &str, of_facts: &str) {
         let room = &self.room;
         match effect {
             Effect::SetFact { name, value, cacheable } => {
-                room.store.change(of_facts, |vars: &mut HostVars| {
-                    vars.set(name, value.clone());
-                    if *cacheable {
-                        vars.add_facts([(name.clone(), value.clone())]);
-                    }
-                })
+                room.store.change(of_facts, |vars: &mut HostVars| vars.set(name, value.clone()));
+                if *cacheable {
+                    self.add_facts(of_facts, [(name.clone(), value.clone())]);
+                }
             }
             Effect::IncludeVars(more) => {
-                room.store.change(of_facts, |vars: &mut HostVars| vars.include(more))
+                let behaviour = room.store.hash_behaviour();
+                room.store.change(of_facts, |vars: &mut HostVars| vars.include(more, behaviour));
             }
             Effect::AddHost { name, groups, vars } => {
                 let groups = std::iter::once("all").chain(groups.iter().map(String::as_str));
                 let host = |group: &str| Addition::Host { name: name.clone(), group: group.to_owned() };
                 self.add(groups.map(host).collect());
                 let plain = inventory_vars::plain_vars(vars);
-                room.store.change(name, |known: &mut HostVars| Arc::make_mut(&mut known.added).merge(&plain));
+                let behaviour = room.store.hash_behaviour();
+                let add = |known: &mut HostVars| behaviour.vars(Arc::make_mut(&mut known.added), &plain);
+                room.store.change(name, add);
             }
             Effect::Stats { data, per_host, aggregate } => {
                 lock(&room.custom_stats).keep(per_host.then_some(host), data, *aggregate);

@@ -97,7 +97,11 @@ impl Wanted {
     fn tasks(&self, room: &Room, task: &Task) -> Result<Included, String> {
         let kind = if task.is_handler { FileKind::Handlers } else { FileKind::Tasks };
         let path = find_file(task, kind, &self.name)?;
-        let body = room.loader.tasks_file(&path, task).map_err(|mistakes| mistakes.render(false))?;
+        let body = room.loader.tasks_file(&path, task).map_err(|mistakes| {
+            let why = mistakes.render(false);
+            room.break_off(mistakes);
+            why
+        })?;
         let what = absolute(&path);
         Ok(Included { what, block: block(task, body), handlers: Vec::new(), role: None })
     }

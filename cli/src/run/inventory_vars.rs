@@ -27,22 +27,23 @@ pub(crate) fn put_all(
     for host in inventory.hosts.values().chain(implicit) {
         let vars = shelf.host(host);
         let known = store.host(&host.name);
-        store.put(&host.name, vars_over(known.as_deref(), vars));
+        let vars = match known.as_deref() {
+            Some(known) => vars_over(known, vars),
+            None => HostVars { facts: store.facts_of_earlier_runs(&host.name), ..vars },
+        };
+        store.put(&host.name, vars);
     }
     shelf.mistakes.or_value(())
 }
 
 /// What a host came to know in the run stays when its inventory is read again.
-fn vars_over(known: Option<&HostVars>, fresh: HostVars) -> HostVars {
-    match known {
-        None => fresh,
-        Some(known) => HostVars {
-            added: known.added.clone(),
-            facts: known.facts.clone(),
-            included: known.included.clone(),
-            set: known.set.clone(),
-            ..fresh
-        },
+fn vars_over(known: &HostVars, fresh: HostVars) -> HostVars {
+    HostVars {
+        added: known.added.clone(),
+        facts: known.facts.clone(),
+        included: known.included.clone(),
+        set: known.set.clone(),
+        ..fresh
     }
 }
 
@@ -134,7 +135,7 @@ impl<'a> Shelf<'a> {
         let mut vars = Vars::new();
         for folder in &folders {
             if let Some(found) = self.mistakes.collect(read(folder, self.reader)) {
-                vars.merge(&Vars::from(&found));
+                self.reader.hash_behaviour().vars(&mut vars, &Vars::from(&found));
             }
         }
         Arc::new(vars)

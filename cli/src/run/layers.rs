@@ -146,7 +146,12 @@ pub(super) fn role_info(role: &Role) -> RoleInfo {
         name: name.to_owned(),
         full_name: role.name.clone(),
         path: role.path.clone(),
-        parents: role.pulled_in_by.iter().rev().map(|parent| parent.name.clone()).collect(),
+        parents: role
+            .pulled_in_by
+            .iter()
+            .rev()
+            .map(|parent| (parent.name.clone(), parent.path.clone()))
+            .collect(),
     }
 }
 

@@ -95,9 +95,14 @@ impl Items {
     }
 
     /// What stands for the item in reports.
-    pub(crate) fn label(&self, scope: &Scope, index: usize) -> String {
-        let label = self.label.as_ref().and_then(|node| scope.render_node(node).ok());
-        text_of(&label.unwrap_or_else(|| self.values[index].clone()))
+    pub(crate) fn label(&self, scope: &Scope, index: usize) -> Result<String, TemplateError> {
+        let label = self.label.as_ref().map(|node| scope.render_node(node)).transpose()?;
+        Ok(label.map_or_else(|| self.item_text(index), |label| text_of(&label)))
+    }
+
+    /// The item as text.
+    pub(crate) fn item_text(&self, index: usize) -> String {
+        text_of(&self.values[index])
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) mod playbook_run;
 pub(crate) mod process;
 mod program;
 pub(crate) mod refused;
+mod reserved;
 pub(crate) mod result;
 pub(crate) mod room;
 mod serial;

@@ -37,11 +37,18 @@ impl PlaybookRun {
     ///
     /// A mistake that shows only now: in a play's hosts, in files of variables.
     pub(crate) async fn run(&self, playbooks: Vec<Playbook>) -> Result<Exit, Stopped> {
+        for text in super::reserved::in_playbooks(&playbooks) {
+            self.room.events.tell(Event::Warning { text });
+        }
         for playbook in playbooks {
             let path = playbook.path.display().to_string();
             self.room.events.tell(Event::Playbook { path, plays: playbook.plays.len() });
             for play in playbook.plays {
-                if self.play(Arc::new(play)).await? == Verdict::Broken {
+                let verdict = self.play(Arc::new(play)).await?;
+                if let Some(mistakes) = lock(&self.room.broken_off).take() {
+                    return Err(mistakes);
+                }
+                if verdict == Verdict::Broken {
                     return Ok(self.exit());
                 }
             }
@@ -114,8 +121,9 @@ impl PlaybookRun {
     ) -> Result<Verdict, Stopped> {
         let room = &self.room;
         let gathering = room.options.gathering;
-        let are_known =
-            batch.iter().all(|host| room.store.host(host).is_some_and(|vars| !vars.facts.is_empty()));
+        let are_known = batch
+            .iter()
+            .all(|host| room.store.host(host).is_some_and(|vars| vars.facts.contains_key("module_setup")));
         let has_work = play_info::has_tasks(play)
             || play.scope.keywords.get(Keyword::GatherFacts).is_some()
             || !play.handlers.is_empty();

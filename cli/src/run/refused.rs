@@ -47,7 +47,8 @@ fn is_flush(task: &Task) -> bool {
     task.is_handler && task.module.bare() == "meta" && what.and_then(Node::as_str) == Some("flush_handlers")
 }
 
-fn tasks(play: &Play) -> Vec<&Task> {
+/// All tasks of a play that its files name, handlers too.
+pub(super) fn tasks(play: &Play) -> Vec<&Task> {
     let sections = [&play.pre_tasks, &play.tasks, &play.post_tasks];
     let own = sections.into_iter().flatten().flat_map(Item::tasks);
     let of_roles = play.roles.iter().flat_map(|block| block.tasks());

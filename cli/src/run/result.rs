@@ -34,6 +34,9 @@ pub(crate) struct TaskResult {
     pub(crate) result: Map<String, Json>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) diffs: Vec<Diff>,
+    /// Whether what is registered lacks the differences.
+    #[serde(skip)]
+    pub(crate) keeps_diffs_back: bool,
     /// In a dry run: why what it would do cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unknown: Option<String>,
@@ -181,7 +184,7 @@ impl TaskResult {
         if self.status == Status::Unreachable {
             map.insert("unreachable".into(), true.into());
         }
-        if !self.diffs.is_empty() && !map.contains_key("diff") {
+        if !self.keeps_diffs_back && !self.diffs.is_empty() && !map.contains_key("diff") {
             map.insert("diff".into(), crate::report::diff_json(&self.diffs));
         }
         map

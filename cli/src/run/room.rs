@@ -6,6 +6,7 @@ use super::keywords::BecomeDefaults;
 use super::tags::TagFilter;
 use super::task_run::Mode;
 use super::way::WayDefaults;
+use crate::error::Diagnostics;
 use crate::inventory::Inventory;
 use crate::playbook::Loader;
 use crate::report::{CustomStats, Event, Events, Stats};
@@ -33,6 +34,8 @@ pub(crate) struct Room {
     pub(crate) custom_stats: Mutex<CustomStats>,
     /// Hosts on which something failed or that could not be reached: later plays leave them out.
     pub(crate) lost: Mutex<Lost>,
+    /// The mistakes that end the run.
+    pub(crate) broken_off: Mutex<Option<Diagnostics>>,
     /// `--start-at-task`, until its task was found.
     pub(crate) start_at: Mutex<Option<String>>,
     /// What tasks added to the inventory: it is added again where the inventory is read again.
@@ -144,6 +147,7 @@ impl Room {
             stats: Mutex::default(),
             custom_stats: Mutex::default(),
             lost: Mutex::default(),
+            broken_off: Mutex::default(),
             additions: Mutex::default(),
             slots,
             is_stopping: AtomicBool::new(false),
@@ -151,6 +155,11 @@ impl Room {
             next_step: AtomicU64::new(1),
             began: std::time::Instant::now(),
         }
+    }
+
+    /// Mistakes in what the run itself is made of end it: no rescue mends a file of tasks that cannot be read.
+    pub(crate) fn break_off(&self, mistakes: Diagnostics) {
+        *lock(&self.broken_off) = Some(mistakes);
     }
 
     /// A number for the next step.

@@ -270,6 +270,7 @@ impl TaskRun {
 
     /// A module came back: what does that count as, and is it tried again?
     fn judge(&mut self, mut result: TaskResult) -> Demand {
+        self.leave_out_diffs(&mut result);
         if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
             result.result.insert("attempts".into(), self.attempt.into());
         }
@@ -292,6 +293,16 @@ impl TaskRun {
                 let result = self.template_failure(&err);
                 self.finish_ignoring(result)
             }
+        }
+    }
+
+    /// What is registered has the differences that some modules find only in the mode `diff`.
+    fn leave_out_diffs(&self, result: &mut TaskResult) {
+        const ONLY_IN_DIFF_MODE: [&str; 4] = ["assemble", "copy", "file", "template"];
+        let is_on = self.lookup().truth(Keyword::Diff).ok().flatten().unwrap_or(self.mode.diff);
+        if !is_on && ONLY_IN_DIFF_MODE.contains(&self.task.module.bare()) {
+            result.result.remove("diff");
+            result.keeps_diffs_back = true;
         }
     }
 
@@ -423,7 +434,12 @@ impl TaskRun {
             return Demand::Done(Box::new(self.complete(result)));
         };
         let items = items.clone();
-        let label = items.label(&self.scope, self.index);
+        let label = items.label(&self.with_result(&result), self.index).unwrap_or_else(|err| {
+            if err.unknown_reason().is_none() {
+                result = self.ignoring(self.template_failure(&err), Keyword::IgnoreErrors);
+            }
+            items.item_text(self.index)
+        });
         result.result.insert(items.variable.clone(), to_json(&items.values[self.index]));
         result.result.insert("ansible_loop_var".into(), items.variable.clone().into());
         result.label = Some(label);

@@ -125,7 +125,7 @@ impl Way {
     }
 }
 /// Who runs this program: what the environment says may be missing, or be of somebody else.
-pub(super) fn user_here() -> String {
+pub(crate) fn user_here() -> String {
     let uid = rustix::process::geteuid();
     if uid.is_root() {
         return "root".to_owned();

@@ -54,6 +54,7 @@ const NAMED: &[Named] = named! {
     "DEFAULT_HASH_BEHAVIOUR" Text "defaults" "hash_behaviour" ["ANSIBLE_HASH_BEHAVIOUR"] Some("replace");
     "DEFAULT_HOST_LIST" List "defaults" "inventory" ["ANSIBLE_INVENTORY"] Some("/etc/ansible/hosts");
     "DEFAULT_JINJA2_NATIVE" Flag "defaults" "jinja2_native" ["ANSIBLE_JINJA2_NATIVE"] Some("true");
+    "DEFAULT_LOG_PATH" Text "defaults" "log_path" ["ANSIBLE_LOG_PATH"] None;
     "DEFAULT_NO_LOG" Flag "defaults" "no_log" ["ANSIBLE_NO_LOG"] Some("false");
     "DEFAULT_PRIVATE_KEY_FILE" Text "defaults" "private_key_file" ["ANSIBLE_PRIVATE_KEY_FILE"] None;
     "DEFAULT_PRIVATE_ROLE_VARS" Flag "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"] Some("false");

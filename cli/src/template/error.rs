@@ -200,6 +200,8 @@ pub(crate) enum FailureKind {
     NoSuchFile,
     /// A filter, test, lookup or operator refused its operands.
     Failed,
+    /// Something undefined that the filter `mandatory` asks for: its name is added where the text is known.
+    Mandatory,
 }
 
 impl TemplateError {

@@ -24,6 +24,10 @@ pub(super) fn describe(
     range: Option<Range<usize>>,
 ) -> TemplateError {
     if let Some(cause) = carried(err) {
+        let cause = match cause.kind {
+            FailureKind::Mandatory => &mandatory(cause, frame, &prepared.source),
+            _ => cause,
+        };
         return because(cause, &prepared.source, range);
     }
     // Operators that minijinja has no undefined check for name the type instead.
@@ -63,6 +67,15 @@ pub(super) fn innermost(err: &Error) -> &Error {
         found = next;
     }
     found
+}
+
+/// The filter `mandatory` does not know the name of what is undefined; the last access that found nothing has it.
+fn mandatory(cause: &TemplateError, frame: &Frame, text: &str) -> TemplateError {
+    let name = frame.misses.last().and_then(|miss| text.get(miss.at.clone())).unwrap_or_default();
+    let message = format!("Mandatory variable '{}' not defined.", name.trim());
+    let mut err = cause.clone();
+    (err.kind, err.message) = (FailureKind::Failed, message);
+    err
 }
 
 /// The failure of a variable that this text needs, or of one of our own filters in it.

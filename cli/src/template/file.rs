@@ -265,6 +265,12 @@ fn no_such_file(name: &str) -> TemplateError {
     TemplateError::new(FailureKind::NoSuchFile, format!("there is no template `{name}`"))
 }
 
+/// When a file was changed last, here.
+fn modified(metadata: &rustix::fs::Stat) -> Value {
+    let at = jiff::Timestamp::from_second(metadata.st_mtime).unwrap_or_default();
+    super::filters::time::moment(at.to_zoned(jiff::tz::TimeZone::system()).datetime(), None)
+}
+
 /// The variables that every template file sees: `template_path` and the others.
 pub(crate) fn file_variables(path: &Path, destination: Option<&str>) -> Vec<(&'static str, Value)> {
     let metadata = rustix::fs::stat(path).ok();
@@ -276,6 +282,7 @@ pub(crate) fn file_variables(path: &Path, destination: Option<&str>) -> Vec<(&'s
         ("template_path", Value::from(path.to_string_lossy().into_owned())),
         ("template_fullpath", Value::from(full.to_string_lossy().into_owned())),
         ("template_run_date", super::filters::time::moment(run_date.datetime(), None)),
+        ("template_mtime", metadata.as_ref().map_or(Value::from(()), modified)),
         ("template_uid", owner.map_or(Value::from(()), Value::from)),
     ];
     if let Some(destination) = destination {

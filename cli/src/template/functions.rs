@@ -50,7 +50,7 @@ fn undef(values: Vec<Value>) -> Result<Value, Error> {
     args.finish()?;
     let mut err = super::TemplateError::new(
         super::FailureKind::Undefined { name: "undef()".into() },
-        hint.clone().unwrap_or_else(|| "a value has to be set here".into()),
+        hint.clone().unwrap_or_else(|| "Mandatory variable has not been overridden".into()),
     );
     err.hint = hint;
     super::trace::pend("", err);

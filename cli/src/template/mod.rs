@@ -49,6 +49,8 @@ pub(crate) mod examples;
 #[cfg(test)]
 mod file_tests;
 #[cfg(test)]
+mod filter_tests;
+#[cfg(test)]
 mod native_tests;
 #[cfg(test)]
 mod undefined_tests;

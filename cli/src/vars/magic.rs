@@ -65,8 +65,8 @@ pub(crate) struct RoleInfo {
     pub(crate) full_name: String,
     /// `role_path`
     pub(crate) path: PathBuf,
-    /// `ansible_parent_role_names`, the nearest first.
-    pub(crate) parents: Vec<String>,
+    /// `ansible_parent_role_names` and `ansible_parent_role_paths`, the nearest first.
+    pub(crate) parents: Vec<(String, PathBuf)>,
 }
 
 /// The names that [`lookup`] knows.
@@ -80,6 +80,7 @@ pub(crate) const NAMES: &[&str] = &[
     "ansible_inventory_sources",
     "ansible_limit",
     "ansible_parent_role_names",
+    "ansible_parent_role_paths",
     "ansible_play_batch",
     "ansible_play_hosts",
     "ansible_play_hosts_all",
@@ -183,7 +184,12 @@ fn of_role(scope: &Scope, name: &str) -> Option<Value> {
         "role_name" => Value::from(role.name.as_str()),
         "ansible_role_name" => Value::from(role.full_name.as_str()),
         "role_path" => path(&std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone())),
-        "ansible_parent_role_names" => list(&role.parents),
+        "ansible_parent_role_names" if !role.parents.is_empty() => {
+            list(&role.parents.iter().map(|(name, _)| name).collect::<Vec<_>>())
+        }
+        "ansible_parent_role_paths" if !role.parents.is_empty() => {
+            role.parents.iter().map(|(_, folder)| path(folder)).collect::<Vec<_>>().into()
+        }
         _ => return None,
     })
 }

@@ -3,7 +3,9 @@
 //! [`Store`] has what belongs to hosts; a [`Scope`] is what one task on one host sees: the layers of
 //! [`precedence`], Ansible's magic variables, and every value templated when it is read.
 
+mod combine;
 mod data;
+mod fact_cache;
 mod lazy;
 mod magic;
 pub(crate) mod precedence;
@@ -13,7 +15,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use combine::HashBehaviour;
 pub(crate) use data::{Data, Var, Vars};
+pub(crate) use fact_cache::FactCache;
 pub(crate) use magic::{PlayInfo, RoleInfo};
 pub(crate) use precedence::Level;
 pub(crate) use scope::{Scope, ScopeInputs};

@@ -10,7 +10,7 @@ use minijinja::value::{Enumerator, Object, ValueKind};
 
 use super::lazy;
 use super::magic::{self, PlayInfo, RoleInfo};
-use super::{Data, HostVars, Level, Secrets, Store, Var, Vars};
+use super::{Data, HashBehaviour, HostVars, Level, Secrets, Store, Var, Vars};
 use crate::template::{
     Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, read_failed, reading,
 };
@@ -240,6 +240,10 @@ impl Scope {
                 }
                 Ok(true)
             }
+            Kind::Str(_) if node.tag == Tag::Unsafe => Err(not_boolean(
+                node,
+                "the condition is an untrusted template or expression: it is marked `!unsafe`",
+            )),
             Kind::Str(text) if !text.trim().is_empty() => self.text_condition(node, text),
             Kind::Null | Kind::Str(_) => Err(not_boolean(node, "the condition is empty")),
             _ => Err(not_boolean(node, &format!("a condition is an expression, not {}", node.describe()))),
@@ -355,6 +359,13 @@ impl Scope {
             self.keep(name, Ok(value.clone()));
             return Some(Ok(value));
         }
+        if self.0.store.hash_behaviour() == HashBehaviour::Merge
+            && let Some(data) = self.merged(name)
+        {
+            let value = self.template(name, &data);
+            self.keep(name, value.clone());
+            return Some(value);
+        }
         let found = self.definition(name);
         let fact = self.0.host_vars.facts.get(name);
         let var = match (found, fact) {
@@ -371,6 +382,20 @@ impl Scope {
         let value = self.template(name, &var.data);
         self.keep(name, value.clone());
         Some(value)
+    }
+
+    /// All definitions of a variable as one, the weakest first; what a loop gives stands alone.
+    fn merged(&self, name: &str) -> Option<Data> {
+        let fact = self.0.host_vars.facts.get(name).map(|fact| (Level::Facts, Data::Plain(fact.clone())));
+        let written = self.definitions(name).map(|(level, var)| (level, var.data.clone()));
+        let mut all: Vec<(Level, Data)> = written.collect();
+        if let Some((Level::LoopVars, data)) = all.first() {
+            return Some(data.clone());
+        }
+        let place = all.partition_point(|(level, _)| *level > Level::Facts);
+        all.splice(place..place, fact);
+        let behaviour = self.0.store.hash_behaviour();
+        all.into_iter().rev().map(|(_, data)| data).reduce(|known, over| behaviour.data(&known, &over))
     }
 
     /// Keeps what a variable gave. It must not hold the scope, which would then never be freed.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use indexmap::IndexMap;
 use minijinja::Value;
 
-use super::{Data, Level, Secrets, Vars};
+use super::{Data, FactCache, HashBehaviour, Level, Secrets, Vars};
 
 /// Decrypts a vaulted text, or says why it cannot.
 type Unsealer = dyn Fn(&str) -> Result<String, String> + Send + Sync;
@@ -15,6 +15,8 @@ type Unsealer = dyn Fn(&str) -> Result<String, String> + Send + Sync;
 #[derive(Default)]
 pub(crate) struct Store {
     extra: RwLock<Arc<Vars>>,
+    hash_behaviour: HashBehaviour,
+    fact_cache: Option<FactCache>,
     secrets: Secrets,
     unsealer: RwLock<Option<Box<Unsealer>>>,
     hosts: RwLock<IndexMap<Arc<str>, Arc<HostVars>>>,
@@ -54,8 +56,8 @@ impl HostVars {
     }
 
     /// Adds what `include_vars` read.
-    pub(crate) fn include(&mut self, vars: &Vars) {
-        Arc::make_mut(&mut self.included).merge(vars);
+    pub(crate) fn include(&mut self, vars: &Vars, behaviour: HashBehaviour) {
+        behaviour.vars(Arc::make_mut(&mut self.included), vars);
     }
 
     /// The layers of this host, in no particular order, and `(level, definitions)` within a level from the
@@ -71,6 +73,51 @@ impl Store {
     /// A store without hosts.
     pub(crate) fn new(extra: Vars) -> Self {
         Self { extra: RwLock::new(Arc::new(extra)), ..Self::default() }
+    }
+
+    /// The same, with another view of mappings that are defined twice.
+    pub(crate) fn with_hash_behaviour(self, hash_behaviour: HashBehaviour) -> Self {
+        Self { hash_behaviour, ..self }
+    }
+
+    /// What two mappings of one name come to.
+    pub(crate) fn hash_behaviour(&self) -> HashBehaviour {
+        self.hash_behaviour
+    }
+
+    /// The same, with a place where facts are kept between runs.
+    pub(crate) fn with_fact_cache(self, fact_cache: Option<FactCache>) -> Self {
+        Self { fact_cache, ..self }
+    }
+
+    /// What is known about a host from earlier runs.
+    pub(crate) fn facts_of_earlier_runs(&self, host: &str) -> Arc<IndexMap<String, Value>> {
+        Arc::new(self.fact_cache.as_ref().map(|cache| cache.read(host)).unwrap_or_default())
+    }
+
+    /// Adds facts of a host, for later runs too where facts are kept.
+    ///
+    /// # Errors
+    ///
+    /// They are known in this run, and could not be kept.
+    pub(crate) fn add_facts(
+        &self,
+        host: &str,
+        facts: impl IntoIterator<Item = (String, Value)>,
+    ) -> std::io::Result<()> {
+        self.change(host, |vars| vars.add_facts(facts));
+        match (&self.fact_cache, self.host(host)) {
+            (Some(cache), Some(vars)) => cache.write(host, &vars.facts),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets the facts of a host.
+    pub(crate) fn clear_facts(&self, host: &str) {
+        self.change(host, |vars| vars.facts = Arc::default());
+        if let Some(cache) = &self.fact_cache {
+            cache.remove(host);
+        }
     }
 
     /// The variables of `-e`.

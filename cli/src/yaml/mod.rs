@@ -87,6 +87,23 @@ impl Node {
         Self::new(span, Kind::Seq(items.into()))
     }
 
+    /// JSON has no tags: Ansible writes `{"__ansible_unsafe": text}` for `!unsafe` and `{"__ansible_vault": text}` for
+    /// `!vault`. The same value with tags in their place, at any depth.
+    pub(crate) fn with_marks(self) -> Self {
+        let kind = match &self.kind {
+            Kind::Seq(items) => Kind::Seq(items.iter().cloned().map(Self::with_marks).collect()),
+            Kind::Map(mapping) => {
+                if let Some(marked) = marked(mapping) {
+                    return marked;
+                }
+                let entries = mapping.iter().map(|(key, value)| (key.clone(), value.clone().with_marks()));
+                Kind::Map(Arc::new(entries.collect()))
+            }
+            _ => return self,
+        };
+        Self { kind, ..self }
+    }
+
     /// The text of a text.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.kind {
@@ -360,6 +377,19 @@ impl Mapping {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+/// The text that a mapping of one mark stands for.
+fn marked(mapping: &Mapping) -> Option<Node> {
+    let mut entries = mapping.iter();
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else { return None };
+    let tag = match key.as_str()? {
+        "__ansible_unsafe" => Tag::Unsafe,
+        "__ansible_vault" => Tag::Vault,
+        _ => return None,
+    };
+    value.as_str()?;
+    Some(Node { tag, ..value.clone() })
 }
 
 impl FromIterator<(Node, Node)> for Mapping {

@@ -239,10 +239,7 @@ fn to_mode(value: &Value) -> Result<String, String> {
     const EXPECTED: &str = "an octal mode such as `0644`, a symbolic one such as `u=rw,go=r`, or `preserve`";
     match value {
         Value::Number(number) => match number.as_u64() {
-            // YAML reads `0644` as the number 420; without the zero it is the number 644, which is octal 1204.
-            Some(bits) if FORGOTTEN_ZERO.contains(&bits) => Err(format!(
-                "`0{bits}` with its leading zero: `{bits}` is the number that is octal 0{bits:o}"
-            )),
+            // YAML reads `0644` as the number 420. Without its zero it is the number 644, octal 1204: the controller warns.
             Some(bits) if bits <= 0o7777 => Ok(format!("{bits:04o}")),
             _ => Err(EXPECTED.to_owned()),
         },
@@ -263,11 +260,6 @@ fn to_mode(value: &Value) -> Result<String, String> {
         _ => Err(EXPECTED.to_owned()),
     }
 }
-
-/// Numbers that are a usual mode written without its zero, and no sensible mode as numbers.
-const FORGOTTEN_ZERO: &[u64] = &[
-    400, 440, 444, 600, 640, 644, 660, 664, 666, 700, 750, 755, 770, 775, 777, 1755, 1777, 2755, 2775, 4755,
-];
 
 /// Whether the text is a mode as `chmod` takes it: `u=rwX,g+s,o-rwx`.
 fn is_symbolic(text: &str) -> bool {
@@ -408,9 +400,8 @@ mod tests {
     }
 
     #[test]
-    fn mode_without_its_zero_is_refused_with_the_right_one() {
-        let problems = coerced("file", json!({"path": "/x", "mode": 755})).expect_err("no mode");
-        assert!(matches!(&problems[0], ArgProblem::BadValue { expected, .. } if expected.contains("`0755`")));
+    fn mode_without_its_zero_is_the_number_that_it_is() {
+        assert_eq!(coerced("file", json!({"path": "/x", "mode": 600})).expect("fine")["mode"], "1130");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Lists and dictionaries: merged, turned into each other, paired, flattened.
 
 use indexmap::IndexMap;
-use minijinja::value::ValueKind;
+use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Error, State, Value};
 
 use super::Table;
 use crate::template::args::{Args, described};
+use crate::template::error::{FailureKind, TemplateError, carry};
 use crate::template::python;
 use crate::template::value::{complete, pairs};
 
@@ -76,6 +77,10 @@ fn combine(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
             ))
         })?,
     };
+    if let Some((name, _)) = args.rest_named().first() {
+        let why = "'recursive' and 'list_merge' are the only valid keyword arguments";
+        return Err(args.refuse(format!("{why}, not `{name}`")));
+    }
     let mut terms = Vec::new();
     for term in args.rest() {
         dictionaries(term, &mut terms, args)?;
@@ -85,17 +90,23 @@ fn combine(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     })
 }
 
-/// The dictionaries of a term, which may be a list of them.
+/// The dictionaries of a term, which may be a list of them; null adds nothing.
 fn dictionaries(term: Value, found: &mut Vec<Value>, args: &Args) -> Result<(), Error> {
-    match term.kind() {
-        ValueKind::Map => found.push(term),
-        ValueKind::Seq | ValueKind::Iterable => {
-            for item in args.items(&term)? {
-                dictionaries(item, found, args)?;
+    let items = match term.kind() {
+        ValueKind::Seq | ValueKind::Iterable => args.items(&term)?,
+        _ => vec![term],
+    };
+    for item in items.into_iter().filter(|item| !item.is_none()) {
+        match item.kind() {
+            ValueKind::Map => found.push(item),
+            ValueKind::Undefined => return Err(Error::from(minijinja::ErrorKind::UndefinedError)),
+            _ => {
+                let what = described(&item);
+                return Err(
+                    args.refuse(format!("failed to combine variables, expected dicts but got {what}"))
+                );
             }
         }
-        ValueKind::Undefined => return Err(Error::from(minijinja::ErrorKind::UndefinedError)),
-        _ => return Err(args.refuse(format!("dictionaries are needed, not {}", described(&term)))),
     }
     Ok(())
 }
@@ -124,22 +135,35 @@ fn dict_to_items(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error>
     let key_name = args.text("key_name")?.unwrap_or_else(|| "key".into());
     let value_name = args.text("value_name")?.unwrap_or_else(|| "value".into());
     if dict.kind() != ValueKind::Map {
-        return Err(args.refuse(format!("a dictionary is needed, not {}", described(&dict))));
+        return Err(args.refuse(format!("dict2items requires a dictionary, got {}", described(&dict))));
     }
     let item = |(key, value)| Value::from_pairs([(key_name.as_str(), key), (value_name.as_str(), value)]);
     Ok(pairs(&dict).into_iter().map(item).collect::<Vec<_>>().into())
 }
 
 fn items_to_dict(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    let items = args.operand_items()?;
+    let list = args.operand()?;
+    if !matches!(list.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(args.refuse(format!("items2dict requires a list, got {}", described(&list))));
+    }
+    let items = args.items(&list)?;
     let key_name = args.text("key_name")?.unwrap_or_else(|| "key".into());
     let value_name = args.text("value_name")?.unwrap_or_else(|| "value".into());
+    if let Some(item) = items.iter().find(|item| item.kind() != ValueKind::Map) {
+        return Err(
+            args.refuse(format!("items2dict requires a list of dictionaries, got {}", described(item)))
+        );
+    }
     let mut dict = IndexMap::new();
     for item in items {
         let of = |name: &str| {
             let value = item.get_attr(name).unwrap_or_default();
             if value.is_undefined() {
-                return Err(args.refuse(format!("the item {} has no `{name}`", described(&item))));
+                let needed = format!("the keys '{key_name}' and '{value_name}'");
+                return Err(args.refuse(format!(
+                    "items2dict requires each dictionary in the list to contain {needed}; {} has no `{name}`",
+                    described(&item)
+                )));
             }
             Ok(value)
         };
@@ -203,7 +227,10 @@ fn mandatory(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let message = args.text("msg")?;
     match message {
         Some(message) if value.is_undefined() => Err(args.refuse(message)),
-        None if value.is_undefined() => Err(Error::from(minijinja::ErrorKind::UndefinedError)),
+        None if value.is_undefined() => {
+            let why = "Mandatory variable not defined.";
+            Err(carry(TemplateError::new(FailureKind::Mandatory, why)))
+        }
         _ => Ok(value),
     }
 }
@@ -213,21 +240,30 @@ fn rekey_on_member(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Erro
     let member = args.need("key")?;
     let duplicates = args.text("duplicates")?.unwrap_or_else(|| "error".into());
     if !matches!(duplicates.as_str(), "error" | "overwrite") {
-        return Err(args.refuse(format!("`duplicates` is error or overwrite, not `{duplicates}`")));
+        let why = "duplicates parameter to rekey_on_member has unknown value";
+        return Err(args.refuse(format!("{why} `{duplicates}`: it is error or overwrite")));
     }
     let items = match data.kind() {
         ValueKind::Map => pairs(&data).into_iter().map(|(_, value)| value).collect(),
-        _ => args.items(&data)?,
+        ValueKind::Seq | ValueKind::Iterable => args.items(&data)?,
+        _ => {
+            let what = described(&data);
+            return Err(args.refuse(format!("Type is not a valid list, set, or dict: {what}")));
+        }
     };
     let mut dict = IndexMap::new();
     for item in items {
+        if item.kind() != ValueKind::Map {
+            return Err(args.refuse(format!("List item is not a valid dict: {}", described(&item))));
+        }
         let key = item.get_item(&member).unwrap_or_default();
         if key.is_undefined() {
-            let what = format!("the item {} has no {}", described(&item), python::repr(&member));
+            let what = format!("{} was not found in {}", python::repr(&member), described(&item));
             return Err(args.refuse(what));
         }
         if duplicates == "error" && dict.contains_key(&key) {
-            return Err(args.refuse(format!("two items have the key {}", python::repr(&key))));
+            let key = python::repr(&key);
+            return Err(args.refuse(format!("the key {key} is not unique, cannot convert to dict")));
         }
         dict.insert(key, item);
     }
@@ -240,16 +276,24 @@ fn subelements(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let skip_missing = args.flag("skip_missing", false);
     let elements = match data.kind() {
         ValueKind::Map => pairs(&data).into_iter().map(|(_, value)| value).collect(),
-        _ => args.items(&data)?,
+        ValueKind::Seq | ValueKind::Iterable => args.items(&data)?,
+        _ => {
+            let what = described(&data);
+            return Err(args.refuse(format!("obj must be a list of dicts or a nested dict, not {what}")));
+        }
     };
-    let keys = match path.as_str() {
-        Some(path) => path.split('.').map(Value::from).collect(),
-        None => args.items(&path)?,
+    let keys = match (path.as_str(), path.kind()) {
+        (Some(path), _) => path.split('.').map(Value::from).collect(),
+        (None, ValueKind::Seq | ValueKind::Iterable) => args.items(&path)?,
+        _ => {
+            let what = described(&path);
+            return Err(args.refuse(format!("subelements must be a list or a string, not {what}")));
+        }
     };
     let mut found = Vec::new();
     for element in elements {
         for item in sub_list(&element, &keys, skip_missing, args)? {
-            found.push(Value::from(vec![element.clone(), item]));
+            found.push(Value::from(Tuple::from(vec![element.clone(), item])));
         }
     }
     Ok(found.into())
@@ -258,16 +302,22 @@ fn subelements(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 fn sub_list(element: &Value, keys: &[Value], skip_missing: bool, args: &Args) -> Result<Vec<Value>, Error> {
     let mut value = element.clone();
     for key in keys {
+        if value.kind() != ValueKind::Map {
+            let (key, what) = (python::repr(key), described(&value));
+            return Err(args.refuse(format!("the key before {key} should point to a dictionary, got {what}")));
+        }
         value = value.get_item(key).unwrap_or_default();
         if value.is_undefined() {
             if skip_missing {
                 return Ok(Vec::new());
             }
-            return Err(args.refuse(format!("no {} in {}", python::repr(key), described(element))));
+            let (key, what) = (python::repr(key), described(element));
+            return Err(args.refuse(format!("could not find {key} key in iterated item {what}")));
         }
     }
     if value.kind() != ValueKind::Seq {
-        return Err(args.refuse(format!("the key leads to {}, not to a list", described(&value))));
+        let key = keys.last().map(python::repr).unwrap_or_default();
+        return Err(args.refuse(format!("the key {key} should point to a list, got {}", described(&value))));
     }
     args.items(&value)
 }
@@ -277,6 +327,10 @@ fn ternary(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let if_true = args.need("true_val")?;
     let if_false = args.need("false_val")?;
     let if_none = args.take("none_val");
+    if value.is_undefined() {
+        return Ok(value);
+    }
+    // What is not chosen may be undefined.
     Ok(match if_none {
         Some(if_none) if value.is_none() && !if_none.is_none() => if_none,
         _ if value.is_true() => if_true,

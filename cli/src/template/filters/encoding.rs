@@ -1,7 +1,7 @@
 //! Base64, hashes, password hashes and UUIDs.
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 use md5::Md5;
 use minijinja::{Error, State, Value};
 use sha1::Sha1;
@@ -92,20 +92,27 @@ fn encoding(args: &mut Args) -> Result<Encoding, Error> {
 fn b64encode(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let value = args.operand()?;
     let encoding = encoding(args)?;
+    let is_url_safe = args.flag("urlsafe", false);
     let bytes = match value.as_bytes() {
         Some(bytes) if value.as_str().is_none() => bytes.to_vec(),
         _ => encoding
             .encode(&python::text(&value))
             .ok_or_else(|| args.refuse("the text has characters that the encoding lacks"))?,
     };
-    Ok(Value::from(BASE64_STANDARD.encode(bytes)))
+    Ok(Value::from(match is_url_safe {
+        true => BASE64_URL_SAFE.encode(bytes),
+        false => BASE64_STANDARD.encode(bytes),
+    }))
 }
 
 fn b64decode(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let text = args.operand_text()?;
     let encoding = encoding(args)?;
-    let packed: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || "+/=".contains(*c)).collect();
-    let bytes = BASE64_STANDARD.decode(packed).map_err(|err| args.refuse(format!("not base64: {err}")))?;
+    let is_url_safe = args.flag("urlsafe", false);
+    let (alphabet, engine) = if is_url_safe { ("-_=", &BASE64_URL_SAFE) } else { ("+/=", &BASE64_STANDARD) };
+    let packed: String =
+        text.chars().filter(|c| c.is_ascii_alphanumeric() || alphabet.contains(*c)).collect();
+    let bytes = engine.decode(packed).map_err(|err| args.refuse(format!("not base64: {err}")))?;
     encoding
         .decode(&bytes)
         .map(Value::from)
@@ -196,7 +203,9 @@ fn to_uuid(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
         .map(|c| c.to_digit(16).map(|digit| digit as u8))
         .collect::<Option<_>>()
         .filter(|digits: &Vec<u8>| digits.len() == 32)
-        .ok_or_else(|| args.refuse(format!("`{namespace}` is not a UUID")))?;
+        .ok_or_else(|| {
+            args.refuse(format!("Invalid value '{namespace}' for 'namespace': it is not a UUID"))
+        })?;
     let mut sha = Sha1::new();
     sha.update(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect::<Vec<u8>>());
     sha.update(name.as_bytes());
@@ -213,7 +222,7 @@ fn password_hash(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error>
     let password = args.operand_text()?;
     let scheme = args.text("hashtype")?.unwrap_or_else(|| "sha512".into());
     let salt = args.text("salt")?;
-    let salt_size = args.integer("salt_size")?;
+    let salt_size = args.integer("salt_size").map_err(|_| args.refuse("salt_size must be an integer"))?;
     let salt = match (salt, salt_size) {
         (Some(salt), _) => Some(salt),
         (None, Some(size)) => Some(crypt::random_salt_of(size).map_err(|err| args.refuse(err))?),

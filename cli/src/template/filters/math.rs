@@ -106,7 +106,7 @@ fn float(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 fn number(value: &Value, args: &Args) -> Result<f64, Error> {
     match value.kind() {
         ValueKind::Number | ValueKind::Bool => args.as_float("value", value),
-        _ => Err(args.refuse(format!("a number is needed, not {}", described(value)))),
+        _ => Err(args.refuse(format!("it can only be used on numbers, not on {}", described(value)))),
     }
 }
 
@@ -207,11 +207,17 @@ fn random(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
         return Ok(Value::from(start + step * chance.below(count as u64) as i64));
     }
     if start.is_some() || step.is_some() {
-        return Err(args.refuse("`start` and `step` can be used with numbers only"));
+        return Err(args.refuse("start and step can only be used with whole numbers"));
     }
     let items = match end.as_str() {
         Some(text) => text.chars().map(|char| Value::from(char.to_string())).collect(),
-        None => args.items(&end)?,
+        None if matches!(end.kind(), ValueKind::Seq | ValueKind::Iterable) => args.items(&end)?,
+        None => {
+            let what = described(&end);
+            return Err(
+                args.refuse(format!("random can only be used on lists and whole numbers, not on {what}"))
+            );
+        }
     };
     match items.len() {
         0 => Ok(Value::UNDEFINED),
@@ -220,8 +226,10 @@ fn random(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 }
 
 fn shuffle(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    let mut items = args.operand_items()?;
+    let value = args.operand()?;
     let mut chance = chance(args.take("seed"));
+    // What has no items to shuffle stays as it is, as in Ansible.
+    let Ok(mut items) = args.items(&value) else { return Ok(value) };
     for index in (1..items.len()).rev() {
         items.swap(index, chance.below(index as u64 + 1) as usize);
     }
@@ -267,7 +275,8 @@ fn human_readable(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error
     let size = args.operand()?;
     let is_bits = args.flag("isbits", false);
     let unit = args.text("unit")?;
-    let size = args.as_float("size", &size)?;
+    let failed = || args.refuse(format!("failed on bad input: {} is no size", described(&size)));
+    let size = args.as_float("size", &size).map_err(|_| failed())?;
     let base = if is_bits { "bits" } else { "Bytes" };
     let wanted = unit.and_then(|unit| unit.to_uppercase().chars().next());
     let found = UNITS

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use super::Table;
-use crate::template::args::Args;
+use crate::template::args::{Args, described};
 use crate::template::lookups::files;
 use crate::template::python;
 
@@ -118,7 +119,11 @@ fn relative_path(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error>
 }
 
 fn common_path(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    let paths: Vec<String> = args.operand_items()?.iter().map(python::text).collect();
+    let value = args.operand()?;
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Err(args.refuse(format!("|commonpath expects a list of paths, got {}", described(&value))));
+    }
+    let paths: Vec<String> = args.items(&value)?.iter().map(python::text).collect();
     let Some(first) = paths.first() else { return Ok(Value::from("")) };
     if paths.iter().any(|path| path.starts_with('/') != first.starts_with('/')) {
         return Err(args.refuse("absolute and relative paths have nothing in common"));
@@ -138,7 +143,13 @@ fn path_join(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let value = args.operand()?;
     let parts = match value.as_str() {
         Some(part) => vec![part.to_owned()],
-        None => args.items(&value)?.iter().map(python::text).collect(),
+        None if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) => {
+            args.items(&value)?.iter().map(python::text).collect()
+        }
+        None => {
+            let what = described(&value);
+            return Err(args.refuse(format!("|path_join expects string or sequence, got {what}")));
+        }
     };
     Ok(Value::from(parts.into_iter().reduce(|path, part| joined(&path, &part)).unwrap_or_default()))
 }

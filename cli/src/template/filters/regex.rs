@@ -178,10 +178,9 @@ fn regex_replace(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error>
         replaced += 1;
     }
     out.push_str(&text[copied..]);
-    if replaced < mandatory.max(0) as usize {
-        return Err(
-            args.refuse(format!("`{pattern}` matches {replaced} times, at least {mandatory} are mandatory"))
-        );
+    if mandatory > 0 && replaced != mandatory as usize {
+        let why = format!("'{pattern}' should match {mandatory} times, but matches {replaced} in {text:?}");
+        return Err(args.refuse(why));
     }
     Ok(Value::from(out))
 }
@@ -284,7 +283,13 @@ fn regex_escape(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> 
     let special = match kind.as_str() {
         "python" => "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}",
         "posix_basic" => "].[^$*\\",
-        other => return Err(args.refuse(format!("`re_type` is python or posix_basic, not `{other}`"))),
+        other => {
+            let what = match other {
+                "posix_extended" => format!("Regex type ({other}) not yet implemented"),
+                _ => format!("Invalid regex type ({other})"),
+            };
+            return Err(args.refuse(format!("{what}: there are python and posix_basic")));
+        }
     };
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {

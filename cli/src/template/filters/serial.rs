@@ -227,7 +227,11 @@ fn parse_yaml(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 }
 
 fn parse_yaml_all(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(yaml_operand(args)?.map_or_else(|other| other, Value::from))
+    Ok(match yaml_operand(args)? {
+        Ok(documents) => documents.into(),
+        Err(nothing) if nothing.is_none() => Value::from(Vec::<Value>::new()),
+        Err(other) => other,
+    })
 }
 
 fn to_yaml(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
@@ -241,6 +245,16 @@ fn to_nice_yaml(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> 
     let indent = args.integer("indent")?.unwrap_or(4);
     let flow = args.named("default_flow_style").unwrap_or_else(|| Value::from(false));
     dump_yaml(&value, indent, &flow, args)
+}
+
+fn default_style(args: &mut Args) -> Result<Option<yaml::ScalarStyle>, Error> {
+    let Some(style) = args.named("default_style").filter(|style| !style.is_none()) else { return Ok(None) };
+    match style.as_str() {
+        Some("|") => Ok(Some(yaml::ScalarStyle::Literal)),
+        Some("\"") => Ok(Some(yaml::ScalarStyle::Double)),
+        Some("'") => Ok(Some(yaml::ScalarStyle::Single)),
+        _ => Err(args.refuse("`default_style` is `|`, `\"` or `'`")),
+    }
 }
 
 fn dump_yaml(value: &Value, indent: i64, flow: &Value, args: &mut Args) -> Result<Value, Error> {
@@ -265,7 +279,11 @@ fn dump_yaml(value: &Value, indent: i64, flow: &Value, args: &mut Args) -> Resul
         allow_unicode: flag(args, "allow_unicode", true),
         explicit_start: flag(args, "explicit_start", false),
         explicit_end: flag(args, "explicit_end", false),
+        default_style: default_style(args)?,
     };
     args.named("vault_behavior");
+    if flag(args, "canonical", false) {
+        return Ok(Value::from(yaml::canonical(value)));
+    }
     Ok(Value::from(yaml::write(value, &layout)))
 }

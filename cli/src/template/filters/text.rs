@@ -57,7 +57,7 @@ fn comment(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let text = args.operand_text()?;
     let name = args.text("style")?.unwrap_or_else(|| "plain".into());
     let style = style(&name).ok_or_else(|| {
-        args.refuse(format!("the styles are plain, erlang, c, cblock and xml, not `{name}`"))
+        args.refuse(format!("Invalid style `{name}`: there are plain, erlang, c, cblock and xml"))
     })?;
     let mut named = |name: &str| args.named(name).map(|value| python::text(&value));
     let newline = named("newline").unwrap_or_else(|| "\n".into());
@@ -75,15 +75,12 @@ fn comment(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let postfix_count = count(args, "postfix_count")?;
     let line = |text: &str| if text.is_empty() { String::new() } else { format!("{text}{newline}") };
     let decorated = format!("{decoration}{}", text.replace(&newline, &format!("{newline}{decoration}")));
-    let decorated = decorated.replace(&format!("{decoration}{newline}"), &line(decoration.trim_end()));
-    let after =
-        if postfix.is_empty() { String::new() } else { format!("{newline}{postfix}").repeat(postfix_count) };
+    let bare = format!("{}{newline}", decoration.trim_end());
+    let decorated = decorated.replace(&format!("{decoration}{newline}"), &bare);
+    let after = format!("{newline}{postfix}").repeat(postfix_count);
+    let before = if prefix == newline { newline.clone() } else { line(&prefix) };
     let end = if end.is_empty() { String::new() } else { format!("{newline}{end}") };
-    Ok(Value::from(format!(
-        "{}{}{decorated}{after}{end}",
-        line(&beginning),
-        line(&prefix).repeat(prefix_count)
-    )))
+    Ok(Value::from(format!("{}{}{decorated}{after}{end}", line(&beginning), before.repeat(prefix_count))))
 }
 
 fn quote(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {

@@ -11,6 +11,7 @@ use minijinja::{Error, ErrorKind, State, Value};
 
 use super::Table;
 use crate::template::args::{Args, refuse};
+use crate::template::python;
 
 pub(super) const TABLE: Table = &[("strftime", strftime), ("to_datetime", to_datetime)];
 
@@ -207,7 +208,8 @@ fn strftime(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let at = match second {
         None => jiff::Timestamp::now(),
         Some(second) => {
-            let seconds = args.as_float("second", &second)?;
+            let why = || args.refuse(format!("Invalid value for epoch value ({})", python::text(&second)));
+            let seconds = args.as_float("second", &second).map_err(|_| why())?;
             let nanos = (seconds * 1e9).round() as i128;
             jiff::Timestamp::from_nanosecond(nanos).map_err(|err| args.refuse(err))?
         }

@@ -32,6 +32,8 @@ pub(super) struct Layout {
     pub(super) allow_unicode: bool,
     pub(super) explicit_start: bool,
     pub(super) explicit_end: bool,
+    /// Instead of the style that a scalar needs least marks in.
+    pub(super) default_style: Option<ScalarStyle>,
 }
 
 /// A document. The end marker that libyaml puts after a lone scalar is left out, as Ansible does.
@@ -241,10 +243,28 @@ impl Emitter<'_> {
             ScalarStyle::Plain => this.plain(&text, may_fold),
             ScalarStyle::Single => this.single_quoted(&text, may_fold),
             ScalarStyle::Double => this.double_quoted(&text, may_fold),
+            ScalarStyle::Literal => this.literal(&text),
         });
     }
 
+    /// A block of lines; a text without a last line's end says so.
+    fn literal(&mut self, text: &str) {
+        let keep = if text.ends_with('\n') { "|" } else { "|-" };
+        self.indicator(keep, true, false, false);
+        for line in text.trim_end_matches('\n').split('\n') {
+            self.write_indent();
+            line.chars().for_each(|char| self.put(char));
+        }
+        self.is_after_blank = false;
+        self.is_in_indentation = false;
+    }
+
     fn style(&self, value: &Value, text: &str, place: Place) -> ScalarStyle {
+        match self.layout.default_style {
+            Some(ScalarStyle::Literal) if place == Place::SimpleKey => return ScalarStyle::Double,
+            Some(style) if value.kind() == ValueKind::String => return style,
+            _ => {}
+        }
         if value.kind() != ValueKind::String {
             return ScalarStyle::Plain;
         }
@@ -348,10 +368,65 @@ impl Emitter<'_> {
     }
 }
 
-enum ScalarStyle {
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScalarStyle {
     Plain,
     Single,
     Double,
+    /// A block after `|`.
+    Literal,
+}
+
+/// A document in YAML's canonical form: every node with its tag, texts in double quotes, one entry a line.
+pub(super) fn canonical(value: &Value) -> String {
+    let mut out = String::from("---\n");
+    canonical_node(value, 0, &mut out);
+    out + "\n"
+}
+
+fn canonical_node(value: &Value, depth: usize, out: &mut String) {
+    let indent = "  ".repeat(depth + 1);
+    let (tag, open, close) = match value.kind() {
+        ValueKind::Map => ("map", '{', '}'),
+        _ => ("seq", '[', ']'),
+    };
+    if !is_collection(value) {
+        let quoted = serde_json::Value::from(scalar_text(value)).to_string();
+        out.push_str(&format!("!!{} {quoted}", scalar_tag(value)));
+        return;
+    }
+    if value.len() == Some(0) {
+        out.push_str(&format!("!!{tag} {open}{close}"));
+        return;
+    }
+    out.push_str(&format!("!!{tag} {open}\n"));
+    if value.kind() == ValueKind::Map {
+        for (key, entry) in pairs(value) {
+            out.push_str(&format!("{indent}? "));
+            canonical_node(&key, depth + 1, out);
+            out.push_str(&format!("\n{indent}: "));
+            canonical_node(&entry, depth + 1, out);
+            out.push_str(",\n");
+        }
+    } else {
+        for item in items(value).unwrap_or_default() {
+            out.push_str(&indent);
+            canonical_node(&item, depth + 1, out);
+            out.push_str(",\n");
+        }
+    }
+    out.push_str(&format!("{}{close}", "  ".repeat(depth)));
+}
+
+fn scalar_tag(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::None | ValueKind::Undefined => "null",
+        ValueKind::Bool => "bool",
+        ValueKind::Number if value.is_integer() => "int",
+        ValueKind::Number => "float",
+        _ => "str",
+    }
 }
 
 fn is_collection(value: &Value) -> bool {

@@ -59,7 +59,8 @@ fn dict(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error
     let mut found = Vec::new();
     for term in opened(terms)? {
         if term.kind() != ValueKind::Map {
-            return Err(args.refuse(format!("a dictionary is needed, not {}", described(&term))));
+            let given = described(&term);
+            return Err(args.refuse(format!("dict lookup plugin expects a dictionary, got {given}")));
         }
         let entry = |(key, value)| Value::from_pairs([("key", key), ("value", value)]);
         found.extend(pairs(&term).into_iter().map(entry));
@@ -146,16 +147,22 @@ fn inner_list(element: &Value, path: &str, skips_missing: bool) -> Result<Option
 
 /// Each item of a list inside each element, with the element: terms are the elements, the key, the options.
 fn subelements(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, Error> {
-    let (elements, key) = match terms {
-        [elements, key, ..] => (elements, python::text(key)),
-        _ => return Err(args.refuse("a list or dictionary and the key of the inner list are needed")),
+    let (elements, key, options) = match terms {
+        [elements, key] => (elements, key, None),
+        [elements, key, options] => (elements, key, Some(options)),
+        _ => return Err(args.refuse("subelements lookup expects a list of two or three items")),
     };
+    if let Some(options) = options.filter(|options| options.kind() != ValueKind::Map) {
+        let given = described(options);
+        return Err(
+            args.refuse(format!("the optional third item must be a dict with `skip_missing`, not {given}"))
+        );
+    }
     if elements.get_attr("skipped").is_ok_and(|skipped| skipped.is_true()) {
         return Ok(Vec::new());
     }
-    let skips_missing = terms
-        .get(2)
-        .is_some_and(|options| options.get_attr("skip_missing").is_ok_and(|value| value.is_true()));
+    let skips_missing =
+        options.is_some_and(|options| options.get_attr("skip_missing").is_ok_and(|value| value.is_true()));
     let elements = match elements.kind() {
         ValueKind::Map => pairs(elements).into_iter().map(|(_, element)| element).collect(),
         _ if is_list(elements) => args.items(elements)?,
@@ -166,12 +173,16 @@ fn subelements(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>
             );
         }
     };
+    let Some(key) = key.as_str() else {
+        let given = described(key);
+        return Err(args.refuse(format!("subelements lookup expects second a string, not {given}")));
+    };
     let mut found = Vec::new();
     for element in elements {
         if element.get_attr("skipped").is_ok_and(|skipped| skipped.is_true()) {
             continue;
         }
-        let Some(inner) = inner_list(&element, &key, skips_missing).map_err(|why| args.refuse(why))? else {
+        let Some(inner) = inner_list(&element, key, skips_missing).map_err(|why| args.refuse(why))? else {
             continue;
         };
         found.extend(items(&inner)?.into_iter().map(|item| Value::from(vec![element.clone(), item])));

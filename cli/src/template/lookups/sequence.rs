@@ -29,6 +29,9 @@ fn sequence(_: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value>, E
             usual.set(name, &python::text(&value)).map_err(|err| args.refuse(err))?;
         }
     }
+    if terms.is_empty() && usual.end.is_none() && usual.count.is_none() {
+        return Ok(Vec::new());
+    }
     if terms.is_empty() {
         return usual.values().map_err(|err| args.refuse(err));
     }
