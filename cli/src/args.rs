@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Lab(crate::commands::lab::LabArgs),
     /// What the cluster would do, from a saved state
     Simulate(crate::commands::simulate::SimulateArgs),
+    /// Exchange configurations with Pacemaker: a CIB as a playbook, a playbook as a CIB
+    Cluster(crate::commands::exchange::ExchangeArgs),
     /// Print completions for a shell
     Completions {
         /// The shell.

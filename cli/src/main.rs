@@ -39,6 +39,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Plan(args) => commands::apply::plan(*args),
         Command::Lab(args) => commands::lab::run(args),
         Command::Simulate(args) => commands::simulate::run(args),
+        Command::Cluster(args) => commands::exchange::run(&args),
         Command::Completions { shell } => completions(shell),
         Command::Run(args) => commands::adhoc::run(*args),
         Command::Inventory(args) => commands::inventory::run(*args),

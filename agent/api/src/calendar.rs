@@ -2,6 +2,8 @@
 //! moments as they are written in ISO 8601.
 
 use crate::rule::{CalendarField, Period};
+use alloc::format;
+use alloc::string::String;
 
 const DAY_S: i64 = 86_400;
 
@@ -106,6 +108,14 @@ pub fn plus(at_s: i64, period: &Period) -> i64 {
         + i64::from(period.hours) * 3600
         + i64::from(period.minutes) * 60
         + i64::from(period.seconds)
+}
+
+/// A moment in seconds since the epoch as [`parse_moment`] reads it: `2027-03-01T08:30:00Z`.
+pub fn format_moment(at_s: i64) -> String {
+    let (date, second) = (Date::of_day(at_s.div_euclid(86_400)), at_s.rem_euclid(86_400));
+    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
+    let Date { year, month, day } = date;
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}Z")
 }
 
 /// Reads a moment: a date (`2027-03-01`, `20270301`, by day `2027-060`, by week `2027-W09-1`), then maybe a time

@@ -1,9 +1,11 @@
 //! Two cluster configurations side by side: what changes from one to the other, and what stays of the present one
 //! when a declared one is applied.
 
+mod beside;
+
 use crate::cluster::ClusterConfig;
 use crate::constraint::{
-    Constraint, Discovery, LossPolicy, Nodes, OrderKind, ResourceSet, RoleName, SetOrdering, Subject,
+    Constraint, Discovery, Nodes, OrderKind, ResourceSet, RoleName, SetOrdering, Subject,
 };
 use crate::diff::{Change, Diff};
 use crate::duration::format_ms;
@@ -21,7 +23,7 @@ type Attributes = BTreeMap<String, String>;
 /// What changes, by thing: empty where the two say the same. The generation does not count.
 ///
 /// Kinds are `property`, `resource default`, `operation default`, `resource`, `group`, `tag`, `constraint`, `fence device`,
-/// `fence level`, `node attribute` and `resource order`. Values of parameters that hold passwords are `***`.
+/// `fence level`, `node attribute`, `resource order`, `utilization`, `node utilization`, `conditional value` and `ticket state`. Values of parameters that hold passwords are `***`.
 pub fn config_diff(old: &ClusterConfig, new: &ClusterConfig) -> Vec<Diff> {
     let mut diffs = Vec::new();
     diffs.extend(attribute_diffs("property", &old.properties, &new.properties));
@@ -43,18 +45,22 @@ pub fn config_diff(old: &ClusterConfig, new: &ClusterConfig) -> Vec<Diff> {
         let changes = attribute_changes(before.unwrap_or(&none), after.unwrap_or(&none));
         diffs.extend(diff("node attribute", node.as_str(), changes));
     }
+    diffs.extend(beside::diffs(old, new));
     diffs
 }
 
 /// What a declared configuration comes to in a cluster that runs: what it does not list is gone, except for what the
 /// cluster keeps for itself: standby and other node attributes that it does not mention, moves (constraints whose ids
-/// begin with `cli-`) of resources that it still has, and a `target-role` that it leaves open.
+/// begin with `cli-`) of resources that it still has, a `target-role` that it leaves open, and the state of tickets.
 pub fn merge(desired: &ClusterConfig, current: &ClusterConfig) -> ClusterConfig {
     let mut merged = desired.clone();
     merged.generation = current.generation;
     keep_node_attributes(&mut merged, current);
     keep_moves(&mut merged, current);
     keep_target_roles(&mut merged, current);
+    for (name, ticket) in &current.tickets {
+        merged.tickets.entry(name.clone()).or_insert(*ticket);
+    }
     merged
 }
 
@@ -182,9 +188,13 @@ fn primitive(primitive: &Primitive) -> Thing {
 
 /// `monitor every 30s`, `start`.
 fn operation_name(operation: &Operation) -> String {
-    match operation.interval_ms {
-        0 => operation.name.clone(),
-        interval_ms => format!("{} every {}", operation.name, format_ms(interval_ms)),
+    operation_name_of(&operation.name, operation.interval_ms)
+}
+
+fn operation_name_of(name: &str, interval_ms: u64) -> String {
+    match interval_ms {
+        0 => name.into(),
+        interval_ms => format!("{name} every {}", format_ms(interval_ms)),
     }
 }
 
@@ -382,16 +392,10 @@ fn ticket(constraint: &Constraint) -> Pairs {
     let Constraint::Ticket { ticket, resources, role, loss_policy, .. } = constraint else {
         return Pairs::new();
     };
-    let policy = match loss_policy {
-        LossPolicy::Stop => "stop",
-        LossPolicy::Demote => "demote",
-        LossPolicy::Fence => "fence",
-        LossPolicy::Freeze => "freeze",
-    };
     let mut pairs = alloc::vec![
         ("ticket", ticket.clone()),
         ("resources", subject(resources)),
-        ("loss-policy", policy.to_string()),
+        ("loss-policy", loss_policy.name().to_string()),
     ];
     pairs.extend(role_pair("role", *role));
     pairs

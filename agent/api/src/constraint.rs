@@ -300,3 +300,15 @@ pub enum LossPolicy {
     /// Leave them alone.
     Freeze,
 }
+
+impl LossPolicy {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Demote => "demote",
+            Self::Fence => "fence",
+            Self::Freeze => "freeze",
+        }
+    }
+}

@@ -5,6 +5,7 @@ pub(crate) mod apply;
 mod basis;
 pub(crate) mod cluster;
 pub(crate) mod doc;
+pub(crate) mod exchange;
 pub(crate) mod inventory;
 pub(crate) mod lab;
 mod listing;

@@ -158,7 +158,7 @@ fn read_limit_file(path: &Path) -> Result<Vec<String>, Diagnostic> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// The single patterns of a text. Colons separate only where there is no comma and the text is not one address.
+/// The single patterns of a text. Colons and spaces separate only where there is no comma and the text is not one address.
 fn split(text: &str) -> Vec<&str> {
     let pieces: Vec<&str> = if text.contains(',') {
         text.split(',').collect()
@@ -178,7 +178,7 @@ fn split_at_colons(text: &str) -> Vec<&str> {
             ']' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        c == ':' && depth == 0
+        (c == ':' || c.is_whitespace()) && depth == 0
     })
     .collect()
 }
@@ -306,6 +306,7 @@ mod tests {
             ("web", "web1 web2 web3"),
             ("db:web", "db1 db2 web3 web1 web2"),
             ("web,db1", "web1 web2 web3 db1"),
+            ("web1  db1:db2", "web1 db1 db2"),
             ("web:!db", "web1 web2"),
             ("!db:web", "web1 web2"),
             ("web:&db", "web3"),

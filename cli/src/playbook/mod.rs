@@ -16,6 +16,7 @@ mod play;
 mod role;
 mod search;
 mod shape;
+mod shipped;
 mod task;
 #[cfg(test)]
 mod tests;

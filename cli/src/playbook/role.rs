@@ -4,6 +4,7 @@ use super::args::TextForm;
 use super::keyword::{Given, Holder, Keyword, Keywords};
 use super::load::Pass;
 use super::search::{self, Found, not_found};
+use super::shipped;
 use super::{Args, Block, Item, ModuleName, Role, RoleMeta, Scope, ScopeKind, Task};
 use crate::error::{Diagnostic, Result};
 use crate::source::Span;
@@ -229,17 +230,7 @@ impl Pass<'_> {
         blocks: &mut Vec<Arc<Block>>,
     ) -> Option<Arc<Role>> {
         let name = self.early_text(&call.name, outer)?;
-        let path = match find_role(&name, outer, &self.loader.roles_path) {
-            Found::At(path) => path,
-            Found::Nowhere(places) => {
-                let mistake = not_found("there is no role", &name, &call.name.span, &places);
-                self.mistakes.push(match name.contains(',') {
-                    true => mistake.known_as(format!("Invalid old style role requirement: {name}")),
-                    false => mistake,
-                });
-                return None;
-            }
-        };
+        let path = self.role_folder(&name, call, outer)?;
         let pulled_in_by = chain(outer);
         // A role may import its own tasks, but not depend on itself.
         if let Some(first) = pulled_in_by.iter().find(|role| is_dependency && role.path == path) {
@@ -264,6 +255,28 @@ impl Pass<'_> {
         blocks.push(self.role_block(call, &role, &scope));
         self.role_handlers(call, &role, &scope);
         Some(role)
+    }
+
+    /// Where a role lies: on the disk, or else among those that muster brings along.
+    fn role_folder(&mut self, name: &str, call: &RoleCall, outer: &Arc<Scope>) -> Option<PathBuf> {
+        let places = match find_role(name, outer, &self.loader.roles_path) {
+            Found::At(path) => return Some(path),
+            Found::Nowhere(places) => places,
+        };
+        let mistake = match shipped::role(name) {
+            Some(Ok(path)) => return Some(path),
+            Some(Err(cause)) => {
+                Diagnostic::error(format!("role `{name}` is muster's own and cannot be written out"))
+                    .at(&call.name.span, "")
+                    .cause(cause)
+            }
+            None => not_found("there is no role", name, &call.name.span, &places),
+        };
+        self.mistakes.push(match name.contains(',') {
+            true => mistake.known_as(format!("Invalid old style role requirement: {name}")),
+            false => mistake,
+        });
+        None
     }
 
     fn role_block(&mut self, call: &RoleCall, role: &Role, scope: &Arc<Scope>) -> Arc<Block> {

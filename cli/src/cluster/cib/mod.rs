@@ -3,15 +3,22 @@
 
 mod constraints;
 mod digests;
+mod fencing;
+mod leftover;
 mod nodes;
 mod resources;
 mod rules;
 mod status;
+mod write;
 mod xml;
 
 pub(super) use rules::read_range;
+pub(crate) use write::{is_storage, write};
+
+use super::desired::{Desired, DesiredNode, OperationExtras, OperationKey};
 
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::Constraint;
 use muster_api::copies::{TooMany, too_many};
 use muster_api::history::History;
 use muster_api::id::{NodeName, ResourceId};
@@ -56,8 +63,10 @@ pub(crate) struct Imported {
     pub(crate) states: BTreeMap<NodeName, NodeState>,
     /// What was seen.
     pub(crate) history: History,
-    /// Parameters of single operations, by resource and operation: only the digests of records know them.
-    pub(crate) operation_params: BTreeMap<(ResourceId, String), BTreeMap<String, String>>,
+    /// The nodes as they are written.
+    pub(crate) nodes: Vec<DesiredNode>,
+    /// Parameters and options of single operations: only the digests of records know them.
+    pub(crate) operations: BTreeMap<OperationKey, OperationExtras>,
     /// `have-quorum`.
     pub(crate) is_quorate: bool,
     /// What was passed over because it decides nothing.
@@ -67,26 +76,59 @@ pub(crate) struct Imported {
 impl Imported {
     /// The parameters that an operation that is run once has beside those of its resource.
     fn parameters_of(&self, resource: &ResourceId, operation: &str) -> Option<&BTreeMap<String, String>> {
-        self.operation_params.get(&(resource.clone(), operation.to_string()))
+        let key = (resource.clone(), operation.to_string(), 0);
+        self.operations.get(&key).map(|extras| &extras.params).filter(|params| !params.is_empty())
     }
 }
 
-/// Reads a CIB.
+/// Reads a CIB: its configuration and its status.
 pub(crate) fn read(text: &str) -> Result<Imported, CibError> {
-    let options = roxmltree::ParsingOptions { allow_dtd: false, ..Default::default() };
-    let document = roxmltree::Document::parse_with_options(text, options)?;
-    let cib = document.root_element();
-    if !cib.has_tag_name("cib") {
-        return Err(xml::unexpected(cib, "the element `cib`"));
-    }
+    let document = parse(text)?;
+    let cib = root(&document)?;
     let mut imported = Imported::default();
     if let Some(configuration) = xml::child(cib, "configuration") {
         read_configuration(configuration, &mut imported)?;
+        nodes::add_base_scores(&mut imported);
     }
     imported.is_quorate =
         cib.attribute("have-quorum").and_then(muster_api::cluster::parse_bool).unwrap_or(false);
     status::read(cib, &mut imported)?;
     Ok(imported)
+}
+
+/// Reads what a CIB says shall be, and names what of it is not taken over or written in another way.
+pub(crate) fn read_desired(text: &str) -> Result<(Desired, Vec<String>), CibError> {
+    let document = parse(text)?;
+    let cib = root(&document)?;
+    let mut imported = Imported::default();
+    if let Some(configuration) = xml::child(cib, "configuration") {
+        read_configuration(configuration, &mut imported)?;
+        leftover::note(configuration, &mut imported.notes);
+    }
+    let Imported { mut config, nodes, operations, notes, .. } = imported;
+    // Between constraints of different kinds there is no order.
+    config.constraints.sort_by_key(kind_of);
+    Ok((Desired { config, nodes, operations }, notes))
+}
+
+/// The place of a constraint's kind where they stand kind by kind.
+fn kind_of(constraint: &Constraint) -> u8 {
+    match constraint {
+        Constraint::Location { .. } | Constraint::LocationRule { .. } => 0,
+        Constraint::Colocation { .. } | Constraint::ColocationSets { .. } => 1,
+        Constraint::Order { .. } | Constraint::OrderSets { .. } => 2,
+        Constraint::Ticket { .. } => 3,
+    }
+}
+
+fn parse(text: &str) -> Result<roxmltree::Document<'_>, CibError> {
+    let options = roxmltree::ParsingOptions { allow_dtd: false, ..Default::default() };
+    Ok(roxmltree::Document::parse_with_options(text, options)?)
+}
+
+fn root<'d>(document: &'d roxmltree::Document<'d>) -> Result<xml::Element<'d>, CibError> {
+    let cib = document.root_element();
+    if cib.has_tag_name("cib") { Ok(cib) } else { Err(xml::unexpected(cib, "the element `cib`")) }
 }
 
 fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) -> Result<(), CibError> {
@@ -97,10 +139,10 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
             "rsc_defaults" => resources::read_resource_defaults(section, imported)?,
             "op_defaults" => resources::read_operation_defaults(section, imported)?,
             "resources" => resources::read(section, imported)?,
-            "constraints" => {}
-            "fencing-topology" | "alerts" | "acls" => {
-                imported.notes.push(format!("`{}` decides nothing here", section.tag_name().name()));
-            }
+            // What they refer to must be known first.
+            "constraints" | "fencing-topology" => {}
+            // They decide nothing.
+            "alerts" | "acls" => {}
             "tags" => read_tags(section, imported)?,
             other => return Err(xml::unsupported(section, format!("`<{other}>`"))),
         }
@@ -108,12 +150,16 @@ fn read_configuration(configuration: xml::Element<'_>, imported: &mut Imported) 
     if let Some(section) = xml::child(configuration, "constraints") {
         constraints::read(section, imported)?;
     }
+    if let Some(section) = xml::child(configuration, "fencing-topology") {
+        fencing::read(section, imported)?;
+    }
+    // Only the order of one owner's values decides something.
+    imported.config.conditional.sort_by(|one, other| one.owner.cmp(&other.owner));
     if let Some(count) = too_many(&imported.config).into_iter().next() {
         let line = xml::line_of(configuration, count.resource.as_str());
         return Err(CibError::TooMany(count, line));
     }
     nodes::add_connected(imported);
-    nodes::add_base_scores(configuration, imported);
     Ok(())
 }
 

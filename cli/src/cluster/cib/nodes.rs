@@ -2,7 +2,7 @@
 
 use super::resources::read_utilization;
 use super::xml::{self, Element};
-use super::{CibError, Imported};
+use super::{CibError, DesiredNode, Imported};
 use muster_api::constraint::Discovery;
 use muster_api::id::NodeName;
 use muster_api::resource::{Constraint, Score};
@@ -20,6 +20,12 @@ pub(super) fn read(section: Element<'_>, imported: &mut Imported) -> Result<(), 
         };
         let name = NodeName::from(xml::required(node, "uname")?);
         let attributes = xml::values(&[node], "instance_attributes")?.plain;
+        imported.nodes.push(DesiredNode {
+            name: name.clone(),
+            id: node.attribute("id").map(str::to_string),
+            is_remote,
+            score: node.attribute("score").and_then(Score::parse),
+        });
         let capacity = read_utilization(&[node])?;
         if !capacity.is_empty() {
             imported.config.node_utilization.insert(name.clone(), capacity);
@@ -41,20 +47,15 @@ pub(super) fn add_connected(imported: &mut Imported) {
 }
 
 /// A node's own `score` is a liking that every resource has for it.
-pub(super) fn add_base_scores(configuration: Element<'_>, imported: &mut Imported) {
-    let nodes = xml::child(configuration, "nodes").into_iter().flat_map(xml::children);
-    for node in nodes {
-        let (Some(name), Some(score)) =
-            (node.attribute("uname"), node.attribute("score").and_then(Score::parse))
-        else {
-            continue;
-        };
-        let primitives: Vec<_> =
-            imported.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
-        imported.config.constraints.extend(primitives.into_iter().map(|resource| Constraint::Location {
+pub(super) fn add_base_scores(imported: &mut Imported) {
+    let primitives: Vec<_> =
+        imported.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
+    for DesiredNode { name, score, .. } in &imported.nodes {
+        let Some(score) = *score else { continue };
+        imported.config.constraints.extend(primitives.iter().map(|resource| Constraint::Location {
             id: format!("score of {name}"),
-            resource,
-            node: name.into(),
+            resource: resource.clone(),
+            node: name.clone(),
             score,
             role: None,
             discovery: Discovery::Always,

@@ -1,8 +1,9 @@
 //! Properties, defaults and resources.
 
 use super::xml::{self, Element, Values};
-use super::{CibError, Imported};
+use super::{CibError, Imported, OperationExtras};
 use muster_api::cluster::{Capacity, Conditional, Owner, parse_bool};
+use muster_api::constraint::RoleName;
 use muster_api::duration::parse_ms;
 use muster_api::id::ResourceId;
 use muster_api::resource::{
@@ -265,37 +266,52 @@ fn read_operations(
     Ok(())
 }
 
+/// What an operation says and agents know of it.
+const OPERATION: &[&str] = &["id", "id-ref", "name", "interval", "timeout", "on-fail", "role", "enabled"];
+
 fn read_operation(
     op: Element<'_>,
     resource: &ResourceId,
     imported: &mut Imported,
 ) -> Result<Operation, CibError> {
     let values = xml::values(&[op], "meta_attributes")?;
+    let name = xml::required(op, "name")?.to_string();
     let owner = Owner::Operation {
         resource: resource.clone(),
-        name: xml::required(op, "name")?.to_string(),
+        name: name.clone(),
         interval_ms: op.attribute("interval").and_then(parse_ms).unwrap_or(0),
     };
-    let meta = imported.take_conditional(owner, values);
-    let value = |name: &str| op.attribute(name).or(meta.get(name).map(String::as_str));
+    let mut written = imported.take_conditional(owner, values);
+    // What stands at the operation itself comes first.
+    written.extend(attributes(op));
+    let value = |name: &str| written.get(name).map(String::as_str);
     let duration = |name: &str| {
         value(name)
             .map(|text| parse_ms(text).ok_or_else(|| xml::bad_value(op, name, "a duration")))
             .transpose()
     };
-    let params = xml::values(&[op], "instance_attributes")?.plain;
-    if !params.is_empty() && duration("interval")?.unwrap_or(0) == 0 {
-        let key = (resource.clone(), xml::required(op, "name")?.to_string());
-        imported.operation_params.insert(key, params);
-    }
-    Ok(Operation {
-        name: xml::required(op, "name")?.to_string(),
+    let operation = Operation {
         interval_ms: duration("interval")?.unwrap_or(0),
         timeout_ms: duration("timeout")?,
         on_fail: value("on-fail").map(|text| read_on_fail(op, text)).transpose()?,
-        role: value("role").map(String::from),
+        role: value("role").map(role_name),
         enabled: value("enabled").and_then(parse_bool).unwrap_or(true),
-    })
+        name,
+    };
+    let params = xml::values(&[op], "instance_attributes")?.plain;
+    written.retain(|name, _| !OPERATION.contains(&name.as_str()));
+    if !params.is_empty() || !written.is_empty() {
+        let key = (resource.clone(), operation.name.clone(), operation.interval_ms);
+        // A primitive's own operations are read before those of its template.
+        let extras = OperationExtras { params, options: written };
+        imported.operations.entry(key).or_insert(extras);
+    }
+    Ok(operation)
+}
+
+/// A role by its newer name; what is none stays as it is written.
+fn role_name(text: &str) -> String {
+    RoleName::parse(text).map_or_else(|| text.to_string(), |role| role.name().to_string())
 }
 
 fn read_on_fail(op: Element<'_>, text: &str) -> Result<OnFail, CibError> {

@@ -48,7 +48,9 @@ pub(super) fn read(rule: Element<'_>) -> Result<Rule, CibError> {
         Some(join) if join.eq_ignore_ascii_case("or") => Join::Or,
         _ => Join::And,
     };
-    let conditions = xml::children(rule).map(read_condition).collect::<Result<_, _>>()?;
+    let conditions = xml::children(rule).map(read_condition).collect::<Result<Vec<_>, _>>()?;
+    // One condition needs nothing that joins it.
+    let join = if conditions.len() == 1 { Join::And } else { join };
     Ok(Rule { join, conditions })
 }
 
@@ -101,8 +103,14 @@ fn read_attribute_condition(expression: Element<'_>) -> Result<AttributeConditio
         Some("meta") => ValueSource::Meta,
         Some(_) => return Err(xml::bad_value(expression, "value-source", "`literal`, `param` or `meta`")),
     };
+    let attribute = xml::required(expression, "attribute")?.to_string();
+    if matches!(comparison, Comparison::Defined | Comparison::NotDefined) {
+        // Whatever else is written there compares nothing.
+        let source = ValueSource::default();
+        return Ok(AttributeCondition { attribute, comparison, value_type: None, value: None, source });
+    }
     Ok(AttributeCondition {
-        attribute: xml::required(expression, "attribute")?.to_string(),
+        attribute,
         comparison,
         value_type,
         value: expression.attribute("value").map(str::to_string),

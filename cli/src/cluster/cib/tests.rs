@@ -1,7 +1,7 @@
 //! What a CIB is read as, and what is refused.
 
 use super::*;
-use muster_api::constraint::{Constraint, Nodes};
+use muster_api::constraint::Nodes;
 use muster_api::resource::Score;
 use muster_api::rule::{Condition, RuleScore};
 

@@ -71,7 +71,7 @@ fn known(agent: &AgentName) -> Option<Known> {
 
 /// Checks the names of an agent's parameters, where the agent is known; `options` is `None` where a template hides them.
 pub(super) fn check(reader: &mut Reader, agent: &AgentName, options: Option<&BTreeMap<String, String>>) {
-    let Some(options) = options else { return };
+    let Some(options) = options.filter(|_| reader.is_to_run()) else { return };
     let Some(known) = known(agent) else { return };
     let names = || known.required.iter().chain(known.optional).copied();
     for name in options.keys().filter(|name| !names().any(|known| known == name.as_str())) {

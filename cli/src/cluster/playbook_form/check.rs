@@ -3,6 +3,7 @@
 
 use super::resources::clone_id;
 use super::value::Reader;
+use crate::cluster::desired::DesiredNode;
 use crate::suggest::did_you_mean;
 use muster_api::cluster::ClusterConfig;
 use muster_api::constraint::Subject;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn all(
     reader: &mut Reader,
     config: &ClusterConfig,
+    described: &[DesiredNode],
     nodes: Option<&[NodeName]>,
     args: &Map<String, Value>,
 ) {
@@ -23,6 +25,7 @@ pub(super) fn all(
     check_fencing(reader, config);
     if let Some(nodes) = nodes {
         check_nodes(reader, config, nodes);
+        check_described(reader, described, nodes);
     }
     // While a template hides something, what is missing may be in it.
     if !reader.hides_something {
@@ -141,6 +144,14 @@ fn check_nodes(reader: &mut Reader, config: &ClusterConfig, nodes: &[NodeName]) 
     }
 }
 
+/// Of which nodes something is said.
+fn check_described(reader: &mut Reader, described: &[DesiredNode], nodes: &[NodeName]) {
+    for (index, node) in described.iter().enumerate() {
+        let act = |reader: &mut Reader| unknown_node(reader, node.name.as_str(), nodes);
+        reader.within("nodes", |reader| reader.at(index, |reader| reader.within("name", act)));
+    }
+}
+
 fn check_references(reader: &mut Reader, config: &ClusterConfig) {
     let mut ids: Vec<&str> = config.resources.iter().map(|resource| resource.id().as_str()).collect();
     ids.extend(
@@ -158,6 +169,10 @@ fn check_references(reader: &mut Reader, config: &ClusterConfig) {
         for (key, id) in &references {
             if let Some(clone) = clone_around(config, id.as_str()) {
                 let sentence = format!("there are copies of `{id}`: name the clone `{clone}`");
+                at_constraint(reader, place, key, |reader| reader.problem(sentence));
+            } else if config.fence_devices.iter().any(|device| device.id == **id) {
+                let sentence =
+                    format!("`{id}` is a fence device: it is used by any member and is not placed");
                 at_constraint(reader, place, key, |reader| reader.problem(sentence));
             } else if !ids.contains(&id.as_str()) {
                 let hint = did_you_mean(id.as_str(), ids.iter().copied());

@@ -4,7 +4,7 @@ use super::value::Reader;
 use super::{rules, sets};
 use crate::suggest::did_you_mean;
 use muster_api::cluster::{ClusterConfig, parse_bool};
-use muster_api::constraint::{Discovery, Nodes, ResourceSet, RoleName, Subject};
+use muster_api::constraint::{Discovery, LossPolicy, Nodes, ResourceSet, RoleName, Subject};
 use muster_api::id::ResourceId;
 use muster_api::resource::{Constraint, OrderKind, Score};
 use muster_api::rule::{RuleScore, ScoredRule};
@@ -12,15 +12,21 @@ use serde_json::{Map, Value};
 
 pub(super) fn read(reader: &mut Reader, value: &Value, config: &mut ClusterConfig) {
     let Some(map) = reader.mapping(value) else { return };
-    reader.known_keys(map, &["location", "colocation", "order"], &["ticket", "tickets"]);
+    reader.known_keys(map, &["location", "colocation", "order", "ticket"], &["tickets"]);
     for kind in ["ticket", "tickets"] {
-        if map.get(kind).is_some_and(|tickets| !super::value::is_empty(tickets)) {
+        let is_refused = reader.is_to_run() || kind == "tickets";
+        if is_refused && map.get(kind).is_some_and(|tickets| !super::value::is_empty(tickets)) {
             reader.bad_key(kind, "tickets are not supported: they need several clusters".to_string(), []);
         }
     }
-    let readers: [(&str, ReadOne); 3] =
-        [("location", read_location), ("colocation", read_colocation), ("order", read_order)];
-    for (kind, read_one) in readers {
+    let readers: [(&str, ReadOne); 4] = [
+        ("location", read_location),
+        ("colocation", read_colocation),
+        ("order", read_order),
+        ("ticket", read_ticket),
+    ];
+    let has_tickets = !reader.is_to_run();
+    for (kind, read_one) in readers.into_iter().filter(|(kind, _)| has_tickets || *kind != "ticket") {
         let constraints = reader.field(map, kind, |reader, value| reader.list(value, read_one));
         config.constraints.extend(constraints.unwrap_or_default());
     }
@@ -32,7 +38,7 @@ type ReadOne = fn(&mut Reader, &Value) -> Option<Constraint>;
 /// The id as written, else one made of what the constraint says: the same constraint keeps its id.
 fn id(reader: &mut Reader, map: &Map<String, Value>, made: impl FnOnce() -> String) -> String {
     match reader.text_field(map, "id") {
-        Some(id) if id.starts_with("cli-") => {
+        Some(id) if id.starts_with("cli-") && reader.is_to_run() => {
             let sentence =
                 "ids that begin with `cli-` belong to `resource move` and are not declared".to_string();
             reader.within("id", |reader| reader.problem(sentence));
@@ -78,8 +84,9 @@ fn read_location(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let role = reader.field(map, "role", read_role).flatten();
     let discovery = reader.field(map, "resource-discovery", read_discovery).flatten().unwrap_or_default();
     let (resources, nodes) = (read_subject(reader, map), read_nodes(reader, map));
-    let (resources, nodes) = (resources?, nodes?);
+    let (mut resources, nodes) = (resources?, nodes?);
     let id = id(reader, map, || format!("location-{}-{}", name_of(&resources), place_of(&nodes)));
+    name_sets(&mut resources, &id);
     Some(match (resources, nodes) {
         (Subject::Resource(resource), Nodes::Node { node, score }) => {
             Constraint::Location { id, resource, node, score, role, discovery, until_ms: None }
@@ -88,10 +95,19 @@ fn read_location(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     })
 }
 
+fn name_sets(subject: &mut Subject, constraint: &str) {
+    if let Subject::Sets(sets) = subject {
+        sets::name(sets, constraint);
+    }
+}
+
 fn name_of(resources: &Subject) -> String {
     match resources {
         Subject::Resource(resource) => resource.to_string(),
-        Subject::Pattern(pattern) => pattern.clone(),
+        // Letters that an id may have in XML.
+        Subject::Pattern(pattern) => {
+            pattern.chars().filter(|one| one.is_alphanumeric() || "._-".contains(*one)).collect()
+        }
         Subject::Sets(_) => "sets".to_string(),
     }
 }
@@ -190,12 +206,41 @@ fn read_colocation(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     Some(Constraint::Colocation { id, resource, role, with, with_role, score, node_attribute, influence })
 }
 
+fn read_ticket(reader: &mut Reader, value: &Value) -> Option<Constraint> {
+    let map = reader.mapping(value)?;
+    reader.known_keys(map, &["id", "ticket", "resource", "sets", "role", "loss-policy"], &["pattern"]);
+    if map.contains_key("pattern") {
+        reader.bad_key("pattern", "a ticket has no `pattern`: name its resources".to_string(), []);
+    }
+    let role = reader.field(map, "role", read_role).flatten();
+    let loss_policy = reader.field(map, "loss-policy", read_loss_policy).flatten();
+    let (ticket, resources) = (reader.required_text(map, "ticket"), read_subject(reader, map));
+    let (ticket, mut resources) = (ticket?, resources?);
+    let id = id(reader, map, || format!("ticket-{ticket}-{}", name_of(&resources)));
+    name_sets(&mut resources, &id);
+    let usual = if role == Some(RoleName::Promoted) { LossPolicy::Demote } else { LossPolicy::Stop };
+    Some(Constraint::Ticket { id, ticket, resources, role, loss_policy: loss_policy.unwrap_or(usual) })
+}
+
+fn read_loss_policy(reader: &mut Reader, value: &Value) -> Option<LossPolicy> {
+    let text = reader.text(value)?;
+    let known = [LossPolicy::Stop, LossPolicy::Demote, LossPolicy::Fence, LossPolicy::Freeze];
+    let policy = known.into_iter().find(|policy| policy.name() == text);
+    if policy.is_none() {
+        let listed = known.map(|one| format!("`{}`", one.name())).join(", ");
+        let hint = did_you_mean(&text, known.map(LossPolicy::name));
+        reader.problem_with_hint(format!("`{text}` is not one of {listed}"), hint);
+    }
+    policy
+}
+
 fn read_colocated_sets(reader: &mut Reader, map: &Map<String, Value>) -> Option<Constraint> {
     refuse_beside(reader, map, "sets", &["resource", "role", "with", "with_role", "influence"]);
     let score = read_score(reader, map);
     let node_attribute = reader.text_field(map, "node-attribute");
-    let sets = sets::read(reader, map)?;
+    let mut sets = sets::read(reader, map)?;
     let id = id(reader, map, || format!("colocation-{}", members_of(&sets)));
+    sets::name(&mut sets, &id);
     Some(Constraint::ColocationSets { id, score: score?, node_attribute, sets })
 }
 
@@ -211,8 +256,9 @@ fn read_ordered_sets(reader: &mut Reader, map: &Map<String, Value>) -> Option<Co
     let kind = reader.field(map, "kind", read_kind).flatten().unwrap_or(OrderKind::Mandatory);
     let symmetrical = reader.field(map, "symmetrical", read_flag).flatten();
     let symmetrical = symmetrical.unwrap_or(kind != OrderKind::Serialize);
-    let sets = sets::read(reader, map)?;
+    let mut sets = sets::read(reader, map)?;
     let id = id(reader, map, || format!("order-{}", members_of(&sets)));
+    sets::name(&mut sets, &id);
     Some(Constraint::OrderSets { id, kind, symmetrical, sets })
 }
 
@@ -228,7 +274,7 @@ fn read_order(reader: &mut Reader, value: &Value) -> Option<Constraint> {
     let then = reader.required_text(map, "then");
     let kind = reader.field(map, "kind", read_kind).flatten().unwrap_or(OrderKind::Mandatory);
     let symmetrical = reader.field(map, "symmetrical", read_flag).flatten();
-    if symmetrical == Some(true) && kind == OrderKind::Serialize {
+    if symmetrical == Some(true) && kind == OrderKind::Serialize && reader.is_to_run() {
         let sentence =
             "an order of the kind `Serialize` is not symmetrical; leave `symmetrical` out".to_string();
         reader.within("symmetrical", |reader| reader.problem(sentence));

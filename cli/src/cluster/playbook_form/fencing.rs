@@ -3,6 +3,8 @@
 use super::value::Reader;
 use muster_api::cluster::ClusterConfig;
 use muster_api::fencing::{FenceDevice, FenceLevel};
+use muster_api::id::ResourceId;
+use muster_api::resource::{AgentClass, Primitive, Resource};
 use serde_json::{Map, Value};
 
 pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut ClusterConfig) {
@@ -10,6 +12,53 @@ pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut 
     let levels = reader.field(args, "fence_levels", |reader, value| reader.list(value, read_level));
     config.fence_devices = devices.unwrap_or_default();
     config.fence_levels = levels.unwrap_or_default();
+}
+
+/// Takes the fence devices out of the resources, where Pacemaker has them: the agents know them as devices.
+pub(super) fn lift(reader: &mut Reader, args: &Map<String, Value>, config: ClusterConfig) -> ClusterConfig {
+    let is_device = |primitive: &Primitive| primitive.agent.class == AgentClass::Stonith;
+    for (primitive, holder) in config.primitives().filter(|(primitive, _)| is_device(primitive)) {
+        let id = &primitive.id;
+        if let Some(holder) = holder {
+            let what = format!(
+                "`{id}` is a fence device, which is neither cloned nor grouped: take it out of `{holder}`"
+            );
+            at_resource(reader, args, id, "id", what);
+        }
+        if !primitive.operations.is_empty() {
+            let what = format!(
+                "`{id}` is a fence device; muster asks it when it fences and does not monitor it: leave `operations` out"
+            );
+            at_resource(reader, args, id, "operations", what);
+        }
+        for name in primitive.params.keys().filter(|name| name.starts_with("pcmk_") && !is_known_option(name))
+        {
+            at_resource(reader, args, id, "options", format!("there is no option `{name}` of fence devices"));
+        }
+    }
+    let mut lifted = ClusterConfig { resources: Vec::new(), ..config };
+    for resource in config.resources {
+        match resource {
+            Resource::Primitive(Primitive { id, agent, params, meta, .. })
+                if agent.class == AgentClass::Stonith =>
+            {
+                lifted.fence_devices.push(FenceDevice { id, agent: agent.name, params, meta });
+            }
+            other => lifted.resources.push(other),
+        }
+    }
+    lifted
+}
+
+/// Says what is wrong with a resource where it stands.
+fn at_resource(reader: &mut Reader, args: &Map<String, Value>, id: &ResourceId, key: &str, what: String) {
+    let written = args.get("resources").and_then(Value::as_array).into_iter().flatten();
+    let mut ids = written.map(|item| item.get("id").and_then(Value::as_str));
+    let place = ids.position(|one| one == Some(id.as_str()));
+    reader.within("resources", |reader| match place {
+        Some(place) => reader.at(place, |reader| reader.within(key, |reader| reader.problem(what))),
+        None => reader.problem(what),
+    });
 }
 
 /// What the cluster itself reads of a device's options.
@@ -59,14 +108,14 @@ fn read_level(reader: &mut Reader, value: &Value) -> Option<FenceLevel> {
     reader.known_keys(map, &["target", "level", "devices"], &[]);
     let target = reader.required_text(map, "target");
     let level = reader.required_text(map, "level").and_then(|text| {
-        let level = text.parse::<u8>().ok().filter(|level| (1..=9).contains(level));
+        let level = text.parse::<u8>().ok().filter(|level| (1..=9).contains(level) || !reader.is_to_run());
         if level.is_none() {
             reader.within("level", |reader| reader.problem(format!("`{text}` is not a level from 1 to 9")));
         }
         level
     });
     let devices = reader.field(map, "devices", Reader::names).unwrap_or_default();
-    if devices.is_empty() && !reader.hides_something {
+    if devices.is_empty() && !reader.hides_something && reader.is_to_run() {
         reader.problem("a level needs at least one device in `devices`".to_string());
     }
     let devices = devices.into_iter().map(Into::into).collect();

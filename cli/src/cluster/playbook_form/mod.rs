@@ -1,27 +1,30 @@
 //! The `cluster` module's arguments -> the cluster's configuration, and back.
 //!
-//! [`read`] takes rendered arguments; [`check_unrendered`] takes them as they are written and passes over what a
-//! template still hides. Mistakes are values: where in the arguments, what was expected, what was probably meant.
+//! [`read`] takes rendered arguments for agents, [`read_exchanged`] takes them for Pacemaker and for simulations;
+//! [`check_unrendered`] takes them as they are written and passes over what a template still hides. Mistakes are values: where
+//! in the arguments, what was expected, what was probably meant.
 
 mod agents;
+mod bundles;
 mod check;
+mod conditional;
 mod constraints;
 mod fencing;
 mod names;
+mod nodes;
 mod resources;
+mod role_variables;
 mod rules;
 mod sets;
 mod value;
-#[cfg(test)]
 mod write;
-#[cfg(test)]
 mod write_rules;
 
 pub(crate) use value::{FormProblem, Step};
-#[cfg(test)]
 pub(crate) use write::write;
 
-use muster_api::cluster::ClusterConfig;
+use super::desired::Desired;
+use muster_api::cluster::{ClusterConfig, Owner};
 use muster_api::duration::parse_ms;
 use muster_api::id::NodeName;
 use serde_json::{Map, Value};
@@ -48,14 +51,35 @@ const WAIT_MS: u64 = 60_000;
 /// All mistakes, in the order of the arguments.
 pub(crate) fn read(args: &Map<String, Value>, nodes: &[NodeName]) -> Result<Declared, Vec<FormProblem>> {
     let mut reader = Reader::rendered();
-    let declared = read_all(&mut reader, args, Some(nodes));
+    let args = role_variables::spelled_out(&mut reader, args, Some(nodes));
+    let declared = read_all(&mut reader, &args, Some(nodes));
     reader.finish().map(|()| declared)
 }
+
+/// Reads rendered arguments that are to be handed to Pacemaker or simulated: all that the model has may be in them.
+///
+/// # Errors
+///
+/// All mistakes, in the order of the arguments.
+pub(crate) fn read_exchanged(args: &Map<String, Value>) -> Result<Desired, Vec<FormProblem>> {
+    let mut reader = Reader::for_exchange();
+    let args = role_variables::spelled_out(&mut reader, args, None);
+    let args = args.as_ref();
+    let (declared, mut desired) = read_parts(&mut reader, args);
+    reader.finish().map(|()| {
+        desired.config.properties.entry(CLUSTER_NAME.to_string()).or_insert(declared.name);
+        desired
+    })
+}
+
+/// The property that says the cluster's name in a CIB.
+const CLUSTER_NAME: &str = "cluster-name";
 
 /// Finds mistakes in arguments whose templates are not rendered yet. `nodes` is `None` where the nodes are not known yet.
 pub(crate) fn check_unrendered(args: &Map<String, Value>, nodes: Option<&[NodeName]>) -> Vec<FormProblem> {
     let mut reader = Reader::unrendered();
-    read_all(&mut reader, args, nodes);
+    let args = role_variables::spelled_out(&mut reader, args, nodes);
+    read_all(&mut reader, &args, nodes);
     reader.finish().err().unwrap_or_default()
 }
 
@@ -67,6 +91,10 @@ const ARGUMENTS: &[&str] = &[
     "resources",
     "groups",
     "clones",
+    "resource_order",
+    "nodes",
+    "resource_defaults_when",
+    "operation_defaults_when",
     "tags",
     "constraints",
     "fence_devices",
@@ -74,10 +102,21 @@ const ARGUMENTS: &[&str] = &[
     "wait",
 ];
 
+/// What is only handed to Pacemaker and simulated: each has its own sentence where agents are to run it.
+const EXCHANGED: &[&str] = &["bundles", "properties_when"];
+
 /// What a cluster may hold and muster does not run yet.
-const LATER: &[&str] = &["bundles", "tickets"];
+const LATER: &[&str] = &["tickets"];
 
 fn read_all(reader: &mut Reader, args: &Map<String, Value>, nodes: Option<&[NodeName]>) -> Declared {
+    let (mut declared, desired) = read_parts(reader, args);
+    declared.config = fencing::lift(reader, args, desired.config);
+    check::all(reader, &declared.config, &desired.nodes, nodes, args);
+    declared
+}
+
+/// What runs, apart from what is said of the task itself.
+fn read_parts(reader: &mut Reader, args: &Map<String, Value>) -> (Declared, Desired) {
     for kind in LATER {
         if args.get(*kind).is_some_and(|value| !value::is_empty(value)) {
             reader.within(kind, |reader| {
@@ -86,7 +125,7 @@ fn read_all(reader: &mut Reader, args: &Map<String, Value>, nodes: Option<&[Node
             });
         }
     }
-    reader.known_keys(args, ARGUMENTS, LATER);
+    reader.known_keys(args, ARGUMENTS, &[EXCHANGED, LATER].concat());
     let mut config = ClusterConfig {
         properties: resources::read_properties(reader, args),
         resource_defaults: reader.field(args, "resource_defaults", resources::read_meta).unwrap_or_default(),
@@ -95,16 +134,28 @@ fn read_all(reader: &mut Reader, args: &Map<String, Value>, nodes: Option<&[Node
             .unwrap_or_default(),
         ..ClusterConfig::default()
     };
-    resources::read(reader, args, &mut config);
+    let beside = resources::read(reader, args, &mut config);
+    config.conditional = beside.conditional;
+    let of_cluster = [
+        ("properties_when", Owner::Properties),
+        ("resource_defaults_when", Owner::ResourceDefaults),
+        ("operation_defaults_when", Owner::OperationDefaults),
+    ];
+    for (key, owner) in of_cluster {
+        conditional::read(reader, args, key, &owner, &mut config.conditional);
+    }
+    // Only the order of one owner's values decides something.
+    config.conditional.sort_by(|one, other| one.owner.cmp(&other.owner));
+    let nodes = nodes::read(reader, args, &mut config);
     config.tags = reader.field(args, "tags", resources::read_tags).unwrap_or_default();
     fencing::read(reader, args, &mut config);
     reader.field(args, "constraints", |reader, value| constraints::read(reader, value, &mut config));
-    check::all(reader, &config, nodes, args);
-    Declared {
+    let declared = Declared {
         name: reader.required_text(args, "name").unwrap_or_default(),
-        config,
+        config: ClusterConfig::default(),
         wait_ms: reader.field(args, "wait", read_wait).unwrap_or(Some(WAIT_MS)),
-    }
+    };
+    (declared, Desired { config, nodes, operations: beside.operations })
 }
 
 /// A duration, or `false` for not at all.

@@ -25,6 +25,7 @@ pub(super) const PROPERTIES: &[Known] = &[
     ("default-action-timeout", Kind::Duration),
     ("maintenance-mode", Kind::Boolean),
     ("no-quorum-policy", Kind::One(&["stop", "freeze", "ignore", "demote", "suicide"])),
+    ("placement-strategy", Kind::One(&["default", "utilization", "minimal", "balanced"])),
     ("priority-fencing-delay", Kind::Duration),
     ("start-failure-is-fatal", Kind::Boolean),
     ("startup-fencing", Kind::Boolean),
@@ -65,7 +66,6 @@ pub(super) const PROPERTIES_NOT_YET: &[&str] = &[
     "pe-error-series-max",
     "pe-input-series-max",
     "pe-warn-series-max",
-    "placement-strategy",
     "remove-after-stop",
     "shutdown-escalation",
     "shutdown-lock",
@@ -139,6 +139,9 @@ pub(super) fn check(
     known: &[Known],
     not_yet: &[&str],
 ) {
+    if !reader.is_to_run() {
+        return;
+    }
     if let Some((_, kind)) = known.iter().find(|(one, _)| *one == name) {
         if !reader.is_template(value) {
             reader.within(name, |reader| check_value(reader, value, *kind));

@@ -1,13 +1,14 @@
 //! Properties, defaults, primitives, groups and clones.
 
-use super::agents;
 use super::names::{
     self, CLONE_META, META, META_NOT_YET, ON_FAIL, ON_FAIL_NOT_YET, OPERATION_DEFAULTS,
     OPERATION_DEFAULTS_NOT_YET, PROPERTIES, PROPERTIES_NOT_YET,
 };
 use super::value::Reader;
+use super::{agents, bundles, conditional, nodes};
+use crate::cluster::desired::{OperationExtras, OperationKey};
 use crate::suggest::did_you_mean;
-use muster_api::cluster::{ClusterConfig, parse_bool};
+use muster_api::cluster::{Capacity, ClusterConfig, Conditional, Owner, parse_bool};
 use muster_api::id::ResourceId;
 use muster_api::resource::{
     AgentClass, AgentName, CloneSet, Content, Group, OnFail, Operation, Primitive, Resource,
@@ -31,7 +32,7 @@ pub(super) fn read_properties(reader: &mut Reader, args: &Map<String, Value>) ->
 pub(super) fn read_meta(reader: &mut Reader, value: &Value) -> Attributes {
     let meta = reader.texts(value);
     for (name, value) in &meta {
-        if CLONE_META.iter().any(|(one, _)| one == name) {
+        if CLONE_META.iter().any(|(one, _)| one == name) && reader.is_to_run() {
             let sentence = format!("the meta attribute `{name}` belongs to a clone: write it under `clones`");
             reader.bad_key(name, sentence, []);
         } else {
@@ -41,7 +42,7 @@ pub(super) fn read_meta(reader: &mut Reader, value: &Value) -> Attributes {
     meta
 }
 
-fn read_clone_meta(reader: &mut Reader, value: &Value) -> Attributes {
+pub(super) fn read_clone_meta(reader: &mut Reader, value: &Value) -> Attributes {
     let meta = reader.texts(value);
     let known = [META, CLONE_META].concat();
     for (name, value) in &meta {
@@ -65,19 +66,60 @@ pub(super) fn read_operation_defaults(reader: &mut Reader, value: &Value) -> Att
     defaults
 }
 
+/// What is said of resources and stands in other places of the model.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) conditional: Vec<Conditional>,
+    utilization: BTreeMap<ResourceId, Capacity>,
+    pub(super) operations: BTreeMap<OperationKey, OperationExtras>,
+}
+
 /// Primitives, then groups, which take their members out of the list: a group stands where its first member stood. Then clones,
-/// each in the place of what it has copies of.
-pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut ClusterConfig) {
-    let primitives = reader.field(args, "resources", |reader, value| reader.list(value, read_primitive));
-    let groups = reader.field(args, "groups", |reader, value| reader.list(value, read_group));
+/// each in the place of what it has copies of, and bundles, each in the place of what runs in it.
+pub(super) fn read(reader: &mut Reader, args: &Map<String, Value>, config: &mut ClusterConfig) -> Beside {
+    let mut beside = Beside::default();
+    let primitives = reader.field(args, "resources", |reader, value| {
+        reader.list(value, |reader, value| read_primitive(reader, value, &mut beside))
+    });
+    let groups = reader.field(args, "groups", |reader, value| {
+        reader.list(value, |reader, value| read_group(reader, value, &mut beside))
+    });
     config.resources = primitives.unwrap_or_default().into_iter().map(Resource::Primitive).collect();
     for (index, group) in groups.unwrap_or_default().into_iter().enumerate() {
         reader.within("groups", |reader| reader.at(index, |reader| gather(reader, config, group)));
     }
-    let clones = reader.field(args, "clones", |reader, value| reader.list(value, read_clone));
+    let clones = reader.field(args, "clones", |reader, value| {
+        reader.list(value, |reader, value| read_clone(reader, value, &mut beside))
+    });
     for (index, clone) in clones.unwrap_or_default().into_iter().enumerate() {
         reader.within("clones", |reader| reader.at(index, |reader| wrap(reader, config, clone)));
     }
+    bundles::read(reader, args, config, &mut beside);
+    reader.field(args, "resource_order", |reader, value| put_in_order(reader, value, config));
+    config.utilization = std::mem::take(&mut beside.utilization);
+    beside
+}
+
+/// `resource_order`: all that is not inside of something else, in the order that decides between equals.
+fn put_in_order(reader: &mut Reader, value: &Value, config: &mut ClusterConfig) {
+    let order = reader.names(value);
+    let place_of = |id: &str| order.iter().position(|name| name == id);
+    for resource in config.resources.iter().filter(|resource| place_of(resource.id().as_str()).is_none()) {
+        reader.problem(format!(
+            "`{}` is not in it; it lists all that is not in a group, clone or bundle",
+            resource.id()
+        ));
+    }
+    for (index, name) in order.iter().enumerate() {
+        if !reader.hides_something && !config.resources.iter().any(|resource| resource.id().as_str() == name)
+        {
+            let ids: Vec<&str> = config.resources.iter().map(|resource| resource.id().as_str()).collect();
+            let sentence = format!("there is no `{name}` that is not in a group, clone or bundle");
+            let hint = did_you_mean(name, ids);
+            reader.at(index, |reader| reader.problem_with_hint(sentence, hint));
+        }
+    }
+    config.resources.sort_by_key(|resource| place_of(resource.id().as_str()));
 }
 
 /// Names, each with the resources that it stands for.
@@ -97,12 +139,14 @@ struct WrittenClone {
     meta: Attributes,
 }
 
-fn read_clone(reader: &mut Reader, value: &Value) -> Option<WrittenClone> {
+fn read_clone(reader: &mut Reader, value: &Value, beside: &mut Beside) -> Option<WrittenClone> {
     let map = reader.mapping(value)?;
-    reader.known_keys(map, &["id", "resource", "meta"], &[]);
+    reader.known_keys(map, &["id", "resource", "meta", "meta_when"], &[]);
     let meta = reader.field(map, "meta", read_clone_meta).unwrap_or_default();
     let resource = reader.required_text(map, "resource")?;
     let id = reader.field(map, "id", Reader::text).flatten().unwrap_or_else(|| clone_id(&resource));
+    let owner = Owner::Meta(id.as_str().into());
+    conditional::read(reader, map, "meta_when", &owner, &mut beside.conditional);
     Some(WrittenClone { id, resource, meta })
 }
 
@@ -154,15 +198,18 @@ struct WrittenGroup {
     meta: Attributes,
 }
 
-fn read_group(reader: &mut Reader, value: &Value) -> Option<WrittenGroup> {
+fn read_group(reader: &mut Reader, value: &Value, beside: &mut Beside) -> Option<WrittenGroup> {
     let map = reader.mapping(value)?;
-    reader.known_keys(map, &["id", "resources", "meta"], &[]);
+    reader.known_keys(map, &["id", "resources", "meta", "meta_when"], &[]);
     let members = reader.field(map, "resources", Reader::names).unwrap_or_default();
-    if members.is_empty() && !reader.hides_something {
+    if members.is_empty() && !reader.hides_something && reader.is_to_run() {
         reader.problem("a group needs at least one resource in `resources`".to_string());
     }
     let meta = reader.field(map, "meta", read_meta).unwrap_or_default();
-    Some(WrittenGroup { id: reader.required_text(map, "id")?, members, meta })
+    let id = reader.required_text(map, "id")?;
+    let owner = Owner::Meta(id.as_str().into());
+    conditional::read(reader, map, "meta_when", &owner, &mut beside.conditional);
+    Some(WrittenGroup { id, members, meta })
 }
 
 fn gather(reader: &mut Reader, config: &mut ClusterConfig, written: WrittenGroup) {
@@ -208,10 +255,15 @@ fn missing_member(reader: &mut Reader, config: &ClusterConfig, name: &str, membe
     }
 }
 
-fn read_primitive(reader: &mut Reader, value: &Value) -> Option<Primitive> {
+const PRIMITIVE: &[&str] =
+    &["id", "agent", "options", "meta", "operations", "utilization", "options_when", "meta_when"];
+
+fn read_primitive(reader: &mut Reader, value: &Value, beside: &mut Beside) -> Option<Primitive> {
     let map = reader.mapping(value)?;
-    reader.known_keys(map, &["id", "agent", "options", "meta", "operations"], &[]);
-    let id = reader.required_text(map, "id");
+    reader.known_keys(map, PRIMITIVE, &[]);
+    let id = reader.required_text(map, "id").map(ResourceId::from);
+    // Without an id nothing can be said of it elsewhere; that it is missing is a mistake already.
+    let owner = id.clone().unwrap_or_else(|| "".into());
     let is_hidden = map.get("options").and_then(Value::as_str).is_some_and(|text| reader.is_template(text));
     let params = reader.field(map, "options", Reader::texts).unwrap_or_default();
     let agent = reader.required_text(map, "agent").and_then(|text| read_agent(reader, &text));
@@ -219,29 +271,38 @@ fn read_primitive(reader: &mut Reader, value: &Value) -> Option<Primitive> {
         agents::check(reader, agent, (!is_hidden).then_some(&params));
     }
     let meta = reader.field(map, "meta", read_meta).unwrap_or_default();
-    let operations = reader.field(map, "operations", |reader, value| reader.list(value, read_operation));
+    let operations = reader.field(map, "operations", |reader, value| {
+        reader.list(value, |reader, value| read_operation(reader, value, &owner, beside))
+    });
     let operations = operations.unwrap_or_default();
     refuse_twice(reader, &operations);
-    Some(Primitive { id: id?.into(), agent: agent?, params, meta, operations })
+    if let Some(capacity) = reader.field(map, "utilization", nodes::read_capacity) {
+        beside.utilization.insert(owner.clone(), capacity);
+    }
+    let mut read_conditional =
+        |key, owner| conditional::read(reader, map, key, &owner, &mut beside.conditional);
+    read_conditional("options_when", Owner::Parameters(owner.clone()));
+    read_conditional("meta_when", Owner::Meta(owner));
+    Some(Primitive { id: id?, agent: agent?, params, meta, operations })
 }
 
 fn read_agent(reader: &mut Reader, text: &str) -> Option<AgentName> {
+    if let Some(name) = text.strip_prefix("stonith:").filter(|name| !name.is_empty()) {
+        return Some(AgentName { class: AgentClass::Stonith, provider: None, name: name.to_string() });
+    }
     match AgentName::parse(text) {
         Ok(agent) => Some(agent),
-        Err(_) if text.starts_with("stonith:") => {
-            let sentence = format!("`{text}` is a fence device: declare it under `fence_devices`");
-            reader.within("agent", |reader| reader.problem(sentence));
-            None
-        }
         Err(sentence) => {
             reader.within("agent", |reader| reader.problem(sentence));
             None
         }
     }
-    .filter(|agent| agent.class != AgentClass::Stonith)
 }
 
 fn refuse_twice(reader: &mut Reader, operations: &[Operation]) {
+    if !reader.is_to_run() {
+        return;
+    }
     for (index, operation) in operations.iter().enumerate() {
         let is_same =
             |other: &Operation| other.name == operation.name && other.interval_ms == operation.interval_ms;
@@ -252,18 +313,27 @@ fn refuse_twice(reader: &mut Reader, operations: &[Operation]) {
     }
 }
 
-const OPERATION_KEYS: &[&str] = &["name", "interval", "timeout", "on-fail", "on_fail", "role", "enabled"];
+const OPERATION_KEYS: &[&str] =
+    &["name", "interval", "timeout", "on-fail", "on_fail", "role", "enabled", "meta_when"];
 
-const OPERATION_KEYS_NOT_YET: &[&str] = &["start-delay", "interval-origin", "record-pending", "requires"];
+const OPERATION_KEYS_NOT_YET: &[&str] =
+    &["start-delay", "interval-origin", "record-pending", "requires", "options"];
 
-fn read_operation(reader: &mut Reader, value: &Value) -> Option<Operation> {
+fn read_operation(
+    reader: &mut Reader,
+    value: &Value,
+    resource: &ResourceId,
+    beside: &mut Beside,
+) -> Option<Operation> {
     let map = reader.mapping(value)?;
-    for key in OPERATION_KEYS_NOT_YET {
-        if map.contains_key(*key) {
+    for key in OPERATION_KEYS_NOT_YET.iter().filter(|key| map.contains_key(**key)) {
+        if reader.is_to_run() {
             reader.bad_key(key, format!("`{key}` of an operation is not supported"), []);
         }
     }
-    reader.known_keys(map, OPERATION_KEYS, OPERATION_KEYS_NOT_YET);
+    if reader.is_to_run() {
+        reader.known_keys(map, OPERATION_KEYS, OPERATION_KEYS_NOT_YET);
+    }
     let name = reader.required_text(map, "name");
     let interval_ms = reader.field(map, "interval", Reader::duration).flatten().unwrap_or(0);
     let timeout_ms = reader.field(map, "timeout", Reader::duration).flatten();
@@ -273,11 +343,30 @@ fn read_operation(reader: &mut Reader, value: &Value) -> Option<Operation> {
     let enabled = reader.field(map, "enabled", read_bool).flatten().unwrap_or(true);
     let name = name?;
     check_operation_name(reader, &name, interval_ms);
+    let extras = read_extras(reader, map);
+    if extras != OperationExtras::default() {
+        beside.operations.insert((resource.clone(), name.clone(), interval_ms), extras);
+    }
+    let owner = Owner::Operation { resource: resource.clone(), name: name.clone(), interval_ms };
+    conditional::read(reader, map, "meta_when", &owner, &mut beside.conditional);
     let role = role.map(|role| role.name().to_string());
     Some(Operation { name, interval_ms, timeout_ms, on_fail, role, enabled })
 }
 
+/// What an operation says beyond what agents know: any other attribute of `<op>`.
+fn read_extras(reader: &mut Reader, map: &Map<String, Value>) -> OperationExtras {
+    let params = reader.field(map, "options", Reader::texts).unwrap_or_default();
+    let own = [OPERATION_KEYS, &["options"]].concat();
+    let others = map.keys().filter(|key| !own.contains(&key.as_str()) && !reader.is_to_run());
+    let others: Vec<&String> = others.collect();
+    let text = |key: &String| Some((key.clone(), reader.text_field(map, key)?));
+    OperationExtras { params, options: others.into_iter().filter_map(text).collect() }
+}
+
 fn check_operation_name(reader: &mut Reader, name: &str, interval_ms: u64) {
+    if !reader.is_to_run() {
+        return;
+    }
     let known = ["start", "stop", "monitor", "promote", "demote", "migrate_to", "migrate_from"];
     let not_yet = ["notify", "reload", "reload-agent", "validate-all"];
     if not_yet.contains(&name) {
@@ -305,8 +394,9 @@ fn read_bool(reader: &mut Reader, value: &Value) -> Option<bool> {
 
 fn read_on_fail(reader: &mut Reader, value: &Value) -> Option<OnFail> {
     let text = reader.text(value)?;
-    let on_fail = OnFail::parse(&text).filter(|on_fail| ON_FAIL.contains(&on_fail.name()));
-    if ON_FAIL_NOT_YET.contains(&text.as_str()) {
+    let on_fail = OnFail::parse(&text);
+    let on_fail = on_fail.filter(|on_fail| ON_FAIL.contains(&on_fail.name()) || !reader.is_to_run());
+    if on_fail.is_none() && ON_FAIL_NOT_YET.contains(&text.as_str()) {
         reader.problem(format!("`on-fail` = `{text}` is Pacemaker's; muster does not have it yet"));
     } else if on_fail.is_none() {
         let listed = ON_FAIL.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ");

@@ -26,6 +26,9 @@ pub(super) fn parse(text: &str) -> Result<Rule, String> {
 /// Far more than anybody reads, and few enough for any stack.
 const DEPTH_MAX: usize = 32;
 
+/// Either may be in a value that stands in the other.
+pub(super) const QUOTES: [char; 2] = ['"', '\''];
+
 #[derive(Debug)]
 struct Word {
     text: String,
@@ -37,14 +40,15 @@ fn split(text: &str) -> Result<Vec<Word>, String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
-        let is_quoted = first == '"';
+        let is_quoted = QUOTES.contains(&first);
         let end = match first {
-            '"' => rest[1..].find('"').map(|end| end + 2).ok_or("a quote is not closed")?,
+            quote if is_quoted => rest[1..].find(quote).map(|end| end + 2).ok_or("a quote is not closed")?,
             '(' | ')' => 1,
             _ => rest.find([' ', '\t', '\n', '(', ')']).unwrap_or(rest.len()),
         };
         let (word, after) = rest.split_at(end);
-        words.push(Word { text: word.trim_matches('"').to_string(), is_quoted });
+        let text = if is_quoted { &word[1..end - 1] } else { word };
+        words.push(Word { text: text.to_string(), is_quoted });
         rest = after.trim_start();
     }
     Ok(words)

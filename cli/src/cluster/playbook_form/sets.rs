@@ -11,12 +11,8 @@ const KEYS: &[&str] =
 
 /// The sets under `sets`, where that is written.
 pub(super) fn read(reader: &mut Reader, map: &Map<String, Value>) -> Option<Vec<ResourceSet>> {
-    let mut place = 0;
     reader.field(map, "sets", |reader, value| {
-        let sets = reader.list(value, |reader, value| {
-            place += 1;
-            read_one(reader, value, place)
-        });
+        let sets = reader.list(value, read_one);
         if sets.is_empty() && !reader.hides_something {
             reader.problem("there is no set in it".to_string());
         }
@@ -24,18 +20,28 @@ pub(super) fn read(reader: &mut Reader, map: &Map<String, Value>) -> Option<Vec<
     })
 }
 
-fn read_one(reader: &mut Reader, value: &Value, place: usize) -> Option<ResourceSet> {
+/// Gives sets without an id one that is made of the constraint's.
+pub(super) fn name(sets: &mut [ResourceSet], constraint: &str) {
+    for (place, set) in sets.iter_mut().enumerate().filter(|(_, set)| set.id.is_empty()) {
+        set.id = made_id(constraint, place);
+    }
+}
+
+pub(super) fn made_id(constraint: &str, place: usize) -> String {
+    format!("{constraint}-set-{}", place + 1)
+}
+
+fn read_one(reader: &mut Reader, value: &Value) -> Option<ResourceSet> {
     let map = reader.mapping(value)?;
     reader.known_keys(map, KEYS, &[]);
     let resources = reader.field(map, "resources", Reader::names).unwrap_or_default();
-    if resources.is_empty() && !reader.hides_something {
+    if resources.is_empty() && !reader.hides_something && reader.is_to_run() {
         reader.problem("a set needs at least one resource in `resources`".to_string());
     }
     let mut flag = |key, default| reader.field(map, key, read_flag).flatten().unwrap_or(default);
     let (sequential, require_all) = (flag("sequential", true), flag("require-all", true));
     Some(ResourceSet {
-        // Within their constraint sets are told apart by their place.
-        id: reader.text_field(map, "id").unwrap_or_else(|| format!("set-{place}")),
+        id: reader.text_field(map, "id").unwrap_or_default(),
         resources: resources.into_iter().map(|name| name.as_str().into()).collect(),
         sequential,
         require_all,

@@ -37,6 +37,12 @@ fn web_cluster() -> Value {
     })
 }
 
+/// As the arguments of a task again.
+fn written(declared: &Declared) -> Map<String, Value> {
+    let desired = Desired { config: declared.config.clone(), ..Desired::default() };
+    write(&declared.name, &desired).expect("all of it can be written")
+}
+
 fn problems(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let mut value = web_cluster();
     change(&mut value);
@@ -52,7 +58,7 @@ fn a_web_cluster_is_read_and_written_back_the_same() {
     assert_eq!(declared.config.fence_devices[0].params["pcmk_host_list"], "n1");
     let ids: Vec<&str> = declared.config.resources.iter().map(|resource| resource.id().as_str()).collect();
     assert_eq!(ids, ["other", "web"], "the group stands where its first member stood");
-    let written = write(&declared.name, &declared.config);
+    let written = written(&declared);
     let again = read(&written, &nodes()).expect("what is written can be read");
     assert_eq!(again.config, declared.config);
 }
@@ -74,7 +80,7 @@ fn misspelt_names_get_the_nearest_known_one() {
 #[test]
 fn what_pacemaker_has_and_muster_has_not_is_refused_by_name() {
     let found = problems(|value| {
-        value["properties"]["placement-strategy"] = json!("balanced");
+        value["properties"]["shutdown-lock"] = json!(true);
         value["resources"][0]["meta"] = json!({"remote-node": "guest"});
         value["resources"][0]["operations"] =
             json!([{"name": "notify"}, {"name": "monitor", "on-fail": "restart-container"}]);
@@ -95,8 +101,7 @@ fn clones_of_primitives_and_of_groups_are_read_and_written_back_the_same() {
     let declared = read(&args(value), &nodes()).expect("the form has no mistakes");
     let ids: Vec<&str> = declared.config.resources.iter().map(|resource| resource.id().as_str()).collect();
     assert_eq!(ids, ["all-others", "web-clone"]);
-    let again =
-        read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
+    let again = read(&written(&declared), &nodes()).expect("what is written can be read");
     assert_eq!(again.config, declared.config);
 }
 
@@ -131,8 +136,7 @@ fn a_promotable_clone_with_what_follows_its_roles_is_read_and_written_back_the_s
             "order-promote-db-clone-then-start-web"
         ]
     );
-    let again =
-        read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
+    let again = read(&written(&declared), &nodes()).expect("what is written can be read");
     assert_eq!(again.config, declared.config);
 }
 
@@ -158,10 +162,9 @@ fn rules_sets_patterns_and_tags_are_read_and_written_back_the_same() {
     let ids: Vec<&str> = declared.config.constraints.iter().map(|constraint| constraint.id()).collect();
     assert_eq!(
         ids,
-        ["location-front-rule", "location-^o-n1", "two", "colocation-web-other", "order-web-other"]
+        ["location-front-rule", "location-o-n1", "two", "colocation-web-other", "order-web-other"]
     );
-    let again =
-        read(&write(&declared.name, &declared.config), &nodes()).expect("what is written can be read");
+    let again = read(&written(&declared), &nodes()).expect("what is written can be read");
     assert_eq!(again.config, declared.config);
 }
 
@@ -186,6 +189,57 @@ fn mistakes_in_rules_and_sets_are_said_where_they_stand() {
             "constraints.order[0].first: `first` cannot stand beside `sets`; keep one",
             "constraints.order[0].sets[0].ordering: `gruop` is not `group` or `listed` (did you mean `group`?)",
             "tags.front[0]: there is no resource, group or clone `wbe` (did you mean `web`?)",
+        ]
+    );
+}
+
+#[test]
+fn capacity_node_attributes_and_values_under_a_rule_are_read_and_written_back_the_same() {
+    let mut value = web_cluster();
+    value["properties"]["placement-strategy"] = json!("balanced");
+    value["nodes"] = json!([{"name": "n1", "attributes": {"rack": "a"}, "utilization": {"memory": 8}}]);
+    value["resources"][0]["utilization"] = json!({"memory": 2});
+    value["resources"][0]["meta_when"] =
+        json!([{"rule": "date-spec hours=9-16", "values": {"resource-stickiness": "INFINITY"}}]);
+    value["resource_defaults_when"] =
+        json!([{"rule": "resource ocf::IPaddr2", "values": {"migration-threshold": 2}}]);
+    value["operation_defaults_when"] = json!([{"rule": "op monitor", "values": {"timeout": "9s"}}]);
+    let declared = read(&args(value), &nodes()).expect("the form has no mistakes");
+    assert_eq!(declared.config.node_utilization[&"n1".into()]["memory"], 8);
+    assert_eq!(declared.config.conditional.len(), 3);
+    let again = read(&written(&declared), &nodes()).expect("what is written can be read");
+    assert_eq!(again.config, declared.config);
+    // The agents get what a CIB says that says the same.
+    let desired = Desired { config: declared.config.clone(), ..Desired::default() };
+    let cib = crate::cluster::cib::write(&desired).expect("it can be written");
+    let (imported, _) = crate::cluster::cib::read_desired(&cib).expect("it can be read");
+    let lifted = read(&written(&Declared { config: imported.config, ..declared.clone() }), &nodes());
+    assert_eq!(lifted.expect("it can be run").config, declared.config);
+}
+
+#[test]
+fn what_only_pacemaker_does_with_nodes_and_rules_is_refused_with_the_way_out() {
+    let found = problems(|value| {
+        value["nodes"] = json!([{"name": "n3", "id": 3, "utilization": {"memory": "much"}}]);
+        value["properties_when"] = json!([{"rule": "op monitor", "values": {"batch-limit": 1}}]);
+        value["resources"][1]["options_when"] = json!([{"rule": "#uname eq n1", "values": {"nic": "eth1"}}]);
+        value["resources"][0] =
+            json!({"id": "power", "agent": "stonith:fence_apc", "operations": [{"name": "monitor"}]});
+        value["constraints"] =
+            json!({"location": [{"resource": "power", "node": "n1", "score": "-INFINITY"}]});
+    });
+    assert_eq!(
+        found,
+        [
+            "resources[1].options_when[0].rule: agents decide values by the moment, the agent and the operation; a rule on a \
+             node's attribute (`#uname`, …) belongs into a location",
+            "properties_when: properties that depend on a rule are not supported by the agents; write them without one",
+            "nodes[0].id: the id of a node is its `nodeid` in corosync.conf: leave `id` out",
+            "nodes[0].utilization.memory: `much` is not a whole number",
+            "resources[0].operations: `power` is a fence device; muster asks it when it fences and does not monitor it: leave \
+             `operations` out",
+            "nodes[0].name: the cluster has no node `n3`; it has `n1`, `n2` (did you mean `n1`?)",
+            "constraints.location[0].resource: `power` is a fence device: it is used by any member and is not placed",
         ]
     );
 }

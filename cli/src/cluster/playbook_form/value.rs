@@ -47,9 +47,19 @@ impl fmt::Display for FormProblem {
     }
 }
 
+/// What the form is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The agents are to run it: what they cannot is a mistake.
+    Run,
+    /// It is passed on, to Pacemaker or to the scheduler: whatever the model has may be said.
+    Exchange,
+}
+
 /// Walks the arguments and remembers where it is.
 #[derive(Debug)]
 pub(super) struct Reader {
+    purpose: Purpose,
     path: Vec<Step>,
     problems: Vec<FormProblem>,
     takes_templates: bool,
@@ -59,7 +69,22 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn rendered() -> Self {
-        Self { path: Vec::new(), problems: Vec::new(), takes_templates: false, hides_something: false }
+        Self {
+            purpose: Purpose::Run,
+            path: Vec::new(),
+            problems: Vec::new(),
+            takes_templates: false,
+            hides_something: false,
+        }
+    }
+
+    pub(super) fn for_exchange() -> Self {
+        Self { purpose: Purpose::Exchange, ..Self::rendered() }
+    }
+
+    /// Whether the agents are to run what is read.
+    pub(super) fn is_to_run(&self) -> bool {
+        self.purpose == Purpose::Run
     }
 
     pub(super) fn unrendered() -> Self {

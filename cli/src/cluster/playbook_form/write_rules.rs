@@ -1,7 +1,7 @@
 //! A rule as the line of text that [`super::rules::parse`] reads.
 
-use super::rules::{SOURCES, TYPES, UNITS, unit_of};
-use muster_api::calendar::Date;
+use super::rules::{QUOTES, SOURCES, TYPES, UNITS, unit_of};
+use muster_api::calendar::format_moment;
 use muster_api::rule::{
     AttributeCondition, CalendarField, Comparison, Condition, DateCondition, FieldRange, Join, Rule,
 };
@@ -45,7 +45,7 @@ fn print_attribute(condition: &AttributeCondition) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// In quotes where it would be taken for something else; nothing where quotes are in it.
+/// In quotes where it would be taken for something else; nothing where both quotes are in it.
 fn quoted(text: &str) -> Option<String> {
     let is_word = |text: &str| {
         let is_type =
@@ -53,21 +53,24 @@ fn quoted(text: &str) -> Option<String> {
         is_type
             || ["and", "or", "defined", "not_defined", "date", "date-spec", "resource", "op"].contains(&text)
     };
-    let is_plain = !text.is_empty() && !text.contains([' ', '\t', '\n', '(', ')']) && !is_word(text);
-    match (text.contains('"'), is_plain) {
-        (true, _) => None,
-        (false, true) => Some(text.to_string()),
-        (false, false) => Some(format!("\"{text}\"")),
+    let is_plain = !text.is_empty()
+        && !text.starts_with(QUOTES)
+        && !text.contains([' ', '\t', '\n', '(', ')'])
+        && !is_word(text);
+    if is_plain {
+        return Some(text.to_string());
     }
+    let quote = QUOTES.into_iter().find(|quote| !text.contains(*quote))?;
+    Some(format!("{quote}{text}{quote}"))
 }
 
 fn print_date(condition: &DateCondition) -> Option<String> {
     Some(match condition {
-        DateCondition::Before(end) => format!("date lt {}", moment(*end)),
-        DateCondition::After(start) => format!("date gt {}", moment(*start)),
+        DateCondition::Before(end) => format!("date lt {}", format_moment(*end)),
+        DateCondition::After(start) => format!("date gt {}", format_moment(*start)),
         DateCondition::Within { start, end } => {
-            let start = start.map(|start| format!("{} ", moment(start))).unwrap_or_default();
-            format!("date in_range {start}to {}", moment((*end)?))
+            let start = start.map(|start| format!("{} ", format_moment(start))).unwrap_or_default();
+            format!("date in_range {start}to {}", format_moment((*end)?))
         }
         DateCondition::For { start, duration } => {
             let mut duration = *duration;
@@ -78,7 +81,7 @@ fn print_date(condition: &DateCondition) -> Option<String> {
                 .map(|(name, count)| format!("{name}={count}"))
                 .collect();
             let set = if set.is_empty() { "seconds=0".to_string() } else { set.join(" ") };
-            format!("date in_range {} to duration {set}", moment(*start))
+            format!("date in_range {} to duration {set}", format_moment(*start))
         }
         DateCondition::Matching(fields) => format!("date-spec {}", print_fields(fields)?),
     })
@@ -94,14 +97,6 @@ fn print_fields(fields: &BTreeMap<CalendarField, Vec<FieldRange>>) -> Option<Str
         })
         .collect();
     (!parts.is_empty()).then(|| parts.join(" "))
-}
-
-/// `2027-03-01T08:30:00Z`.
-fn moment(at_s: i64) -> String {
-    let (date, second) = (Date::of_day(at_s.div_euclid(86_400)), at_s.rem_euclid(86_400));
-    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
-    let Date { year, month, day } = date;
-    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}Z")
 }
 
 #[cfg(test)]
