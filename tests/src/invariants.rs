@@ -433,7 +433,11 @@ impl World {
         let total: u32 = (0..self.machines.len()).map(votes).sum();
         let is_quorate =
             (total - votes(index)) * 2 > total || (rest == 1 && self.plan.corosync.quorum.two_node);
-        if !is_smooth || !is_quorate || rest == 0 || !self.is_calm() || self.ledger.was_in_maintenance {
+        // A first request may have overtaken the configuration.
+        let mut seen = self.machines.iter().filter_map(|machine| machine.seen());
+        let is_configured = seen.all(|seen| seen.has_fence_device);
+        let is_left_alone = !is_configured || self.ledger.was_in_maintenance;
+        if !is_smooth || !is_quorate || rest == 0 || !self.is_calm() || is_left_alone {
             return;
         }
         // Devices act within 1.5 s, two supplies one after the other, and answer 0.2 s later.
@@ -478,7 +482,8 @@ impl World {
     /// L2: after a single crash, recovery starts within token + consensus + fencing time.
     fn l2_recovery_starts_in_time(&mut self) {
         let Some(watch) = self.ledger.watch.take_if(|watch| watch.deadline <= self.at) else { return };
-        let is_fencing = self.plan.config.is_fencing_enabled();
+        // While nothing is managed fencing waits.
+        let is_fencing = self.plan.config.is_fencing_enabled() && !self.ledger.was_in_maintenance;
         let is_fenced = self.ledger.fenced_at.get(&watch.machine).is_some_and(|at| *at >= watch.crashed);
         if !is_fenced && self.machines[watch.machine].is_on {
             // It came back before its time was over.
@@ -489,7 +494,7 @@ impl World {
             return self.violate("L2", format!("{name} crashed at {:?} and is not fenced", watch.crashed));
         }
         let has_started = self.ledger.last_start.is_some_and(|at| at >= watch.crashed);
-        if watch.had_resources && !has_started {
+        if watch.had_resources && !has_started && !self.ledger.was_in_maintenance {
             let name = self.machines[watch.machine].name.clone();
             return self
                 .violate("L2", format!("{name} crashed at {:?} and nothing was started", watch.crashed));

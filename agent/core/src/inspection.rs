@@ -35,6 +35,8 @@ pub struct Inspection {
     pub promised_to: Option<ViewId>,
     /// The generation of the configuration.
     pub generation: u64,
+    /// Whether it has a fence device.
+    pub has_fence_device: bool,
     /// The fencings by number: target, the life that it ends, whether it is confirmed, and the reason.
     pub fencings: Vec<(u64, NodeName, u64, bool, String)>,
     /// One of them is neither confirmed nor withdrawn.
@@ -71,6 +73,7 @@ impl Node {
                 _ => None,
             },
             generation: self.replica.config.generation,
+            has_fence_device: !self.replica.config.fence_devices.is_empty(),
             fencings: fencings.collect(),
             has_open_fencing: self
                 .replica
