@@ -187,6 +187,24 @@ expect "the cluster is whole again" wait_until 90 settled
 expect "no copy is left" wait_until 20 is_promoted_nowhere
 step_done
 
+heard() { node "$1" grep -qx "$2" /run/heard; }
+
+step "the instances of a clone with notify hear of each other"
+"$MUSTER" apply -i "$INVENTORY" tests/e2e/notify.yml >"$WORK/notify"
+expect "both hear that they were started" wait_until 20 heard n1 "post-start start=n1 n2 stop= active="
+expect "both hear that they were started" wait_until 20 heard n2 "post-start start=n1 n2 stop= active="
+node n1 musterd node standby n2
+expect "who stays hears it before" wait_until 20 heard n1 "pre-stop start= stop=n2 active=n1 n2"
+expect "who stays hears it after" wait_until 20 heard n1 "post-stop start= stop=n2 active=n1 n2"
+expect "who goes hears it before" heard n2 "pre-stop start= stop=n2 active=n1 n2"
+expect "who is gone hears no more" refused heard n2 "post-stop .*"
+node n1 musterd node unstandby n2
+expect "who stays hears who comes" wait_until 20 heard n1 "post-start start=n2 stop= active=n1"
+expect "and so does who comes" wait_until 20 heard n2 "post-start start=n2 stop= active=n1"
+"$MUSTER" apply "${options[@]}" >"$WORK/without"
+expect "the page is served" wait_until 20 settled
+step_done
+
 step "names that the cluster does not know"
 expect "an unknown node is refused" refused node n1 musterd node standby n11
 expect "with the nearest name" grep -q n1 "$WORK/refusal"

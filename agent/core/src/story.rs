@@ -258,11 +258,14 @@ impl Node {
         }
         let took = record.took_ms;
         let operation = &record.operation;
-        let (level, text) = if is_failure(record) {
+        let is_unheard = record.operation == "notify" && record.rc != Some(rc::OK);
+        let (level, text) = if is_failure(record) || is_unheard {
             (Level::Error, format!("{operation} of {resource} on {node} failed: {}", outcome(record)))
         } else if is_probe {
             let found = if record.rc == Some(rc::NOT_RUNNING) { "is not running" } else { "is running" };
             (Level::Debug, format!("{resource} {found} on {node}"))
+        } else if record.operation == "notify" {
+            (Level::Debug, format!("{resource} on {node} was told of the other instances"))
         } else {
             (Level::Info, format!("{operation} of {resource} on {node} done in {took} ms"))
         };

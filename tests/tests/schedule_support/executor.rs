@@ -257,6 +257,10 @@ pub(crate) fn show(decision: &Decision) -> String {
             ActionKind::Resource { node, action, .. } if action.interval_ms > 0 => {
                 format!("monitor {} on {node} every {} ms", action.resource, action.interval_ms)
             }
+            ActionKind::Resource { node, action, .. } if action.operation == "notify" => {
+                let (kind, operation) = (&action.meta["notify_type"], &action.meta["notify_operation"]);
+                format!("tell {} on {node} {kind}-{operation}", action.resource)
+            }
             ActionKind::Resource { node, action, .. } => {
                 format!("{} {} on {node}", action.operation, action.resource)
             }

@@ -27,6 +27,8 @@ pub(crate) struct Copies {
     pub(crate) is_ordered: bool,
     /// `interleave`: what comes after another clone only waits for the instance on its own node.
     pub(crate) is_interleaved: bool,
+    /// `notify`: its instances hear what happens to the others.
+    pub(crate) notifies: bool,
     /// It is being decided, or has been, which instances are promoted.
     pub(crate) is_ranked: bool,
     /// The promotion scores have been added to the scores of the nodes.
@@ -51,6 +53,7 @@ impl Copies {
             is_unique,
             is_ordered: meta.flag("ordered", false),
             is_interleaved: meta.flag("interleave", false),
+            notifies: meta.flag("notify", false),
             is_ranked: false,
             has_promotion_scores: false,
         }
@@ -82,6 +85,7 @@ impl Copies {
             is_unique: true,
             is_ordered: false,
             is_interleaved: meta.flag("interleave", false),
+            notifies: meta.flag("notify", false),
             is_ranked: false,
             has_promotion_scores: false,
         }

@@ -2,6 +2,7 @@
 
 use super::graph::{ActionIx, Graph, Planned, Relation, Task};
 use super::nodes::NodeIx;
+use super::notices::{self, Ends};
 use super::world::{Kind, RscIx, World};
 use super::{Action, ActionKind, Transition, failures, monitors};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,8 @@ pub(crate) fn in_order(graph: &Graph) -> Vec<ActionIx> {
 pub(crate) fn transition(world: &World<'_>, graph: &Graph) -> Transition {
     let mut draft = Draft { world, graph, transition: Transition::default() };
     let probes = draft.add_probes();
-    let placed = draft.add_planned(&probes);
+    let (placed, ends) = draft.add_planned(&probes);
+    notices::add(&mut draft, &ends, &placed);
     for rsc in world.runnables() {
         draft.add_monitors(rsc, &placed);
     }
@@ -47,14 +49,14 @@ pub(crate) fn transition(world: &World<'_>, graph: &Graph) -> Transition {
     draft.transition
 }
 
-struct Draft<'w, 'a> {
-    world: &'w World<'a>,
-    graph: &'w Graph,
-    transition: Transition,
+pub(super) struct Draft<'w, 'a> {
+    pub(super) world: &'w World<'a>,
+    pub(super) graph: &'w Graph,
+    pub(super) transition: Transition,
 }
 
 impl Draft<'_, '_> {
-    fn push(&mut self, kind: ActionKind, after: BTreeSet<usize>, why: String) -> usize {
+    pub(super) fn push(&mut self, kind: ActionKind, after: BTreeSet<usize>, why: String) -> usize {
         self.transition.actions.push(Action { kind, after: after.into_iter().collect(), why });
         self.transition.actions.len() - 1
     }
@@ -72,11 +74,14 @@ impl Draft<'_, '_> {
         probes
     }
 
-    /// Starts, stops and fencings; returns where in the transition each stands.
-    fn add_planned(&mut self, probes: &BTreeMap<ResourceId, BTreeSet<usize>>) -> BTreeMap<ActionIx, usize> {
+    /// Starts, stops and fencings; returns where in the transition each stands, and what a later one has to wait for: for
+    /// one that nothing is run for, what it waited for itself.
+    fn add_planned(
+        &mut self,
+        probes: &BTreeMap<ResourceId, BTreeSet<usize>>,
+    ) -> (BTreeMap<ActionIx, usize>, Ends) {
         let mut places = BTreeMap::new();
-        // By action: what a later one has to wait for. For one that nothing is run for, what it waited for itself.
-        let mut ends: BTreeMap<ActionIx, BTreeSet<usize>> = BTreeMap::new();
+        let mut ends = Ends::new();
         for ix in in_order(self.graph) {
             let edges = self.graph.before(ix).iter().map(|edge| &self.graph.edges[*edge]);
             let binding = edges.filter(|edge| self.graph.binds(edge));
@@ -98,7 +103,7 @@ impl Draft<'_, '_> {
             };
             ends.insert(ix, end);
         }
-        places
+        (places, ends)
     }
 
     /// What is done for a planned action; nothing for points and for what fencing does.
@@ -177,7 +182,7 @@ impl Draft<'_, '_> {
 }
 
 /// An action with the agent and the parameters of the configuration.
-fn configured_action(
+pub(super) fn configured_action(
     world: &World<'_>,
     rsc: RscIx,
     operation: &str,
@@ -238,8 +243,7 @@ fn clone_meta(world: &World<'_>, rsc: RscIx) -> Vec<(&'static str, String)> {
         ("globally_unique", copies.is_unique.to_string()),
         ("interleave", copies.is_interleaved.to_string()),
         ("ordered", copies.is_ordered.to_string()),
-        // Nobody is told what happens to the other instances.
-        ("notify", false.to_string()),
+        ("notify", copies.notifies.to_string()),
         ("promotable", copies.is_promotable.to_string()),
     ];
     if copies.is_promotable {

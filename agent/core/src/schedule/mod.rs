@@ -20,6 +20,7 @@ mod meta;
 mod migration;
 mod monitors;
 mod nodes;
+mod notices;
 mod ordering;
 mod placement;
 mod promotion;

@@ -76,6 +76,7 @@ fn clone_meta(dice: &mut Dice, is_promotable: bool) -> BTreeMap<String, String> 
             ("interleave", &["true", "false"]),
             ("ordered", &["true", "false"]),
             ("clone-min", &["1"]),
+            ("notify", &["true"]),
         ],
     );
     if is_promotable {
