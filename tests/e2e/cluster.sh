@@ -191,8 +191,8 @@ heard() { node "$1" grep -qx "$2" /run/heard; }
 
 step "the instances of a clone with notify hear of each other"
 "$MUSTER" apply -i "$INVENTORY" tests/e2e/notify.yml >"$WORK/notify"
-expect "both hear that they were started" wait_until 20 heard n1 "post-start start=n1 n2 stop= active="
-expect "both hear that they were started" wait_until 20 heard n2 "post-start start=n1 n2 stop= active="
+expect "both hear that they were started" wait_until 20 heard n1 "post-start start=n[12] n[12] stop= active="
+expect "and the other one too" wait_until 20 heard n2 "post-start start=n[12] n[12] stop= active="
 node n1 musterd node standby n2
 expect "who stays hears it before" wait_until 20 heard n1 "pre-stop start= stop=n2 active=n1 n2"
 expect "who stays hears it after" wait_until 20 heard n1 "post-stop start= stop=n2 active=n1 n2"
