@@ -29,10 +29,10 @@ pub(crate) enum Command {
     Vault(VaultArgs),
     /// Nodes on this machine to rehearse on
     Lab(crate::commands::lab::LabArgs),
-    /// What the cluster would do, from a saved state
-    Simulate(crate::commands::simulate::SimulateArgs),
     /// Exchange configurations with Pacemaker: a CIB as a playbook, a playbook as a CIB
     Cluster(crate::commands::exchange::ExchangeArgs),
+    /// What the cluster would do, and what if: a saved CIB, the live cluster, or a playbook before it is applied
+    Simulate(Box<crate::commands::simulate::SimulateArgs>),
     /// Print completions for a shell
     Completions {
         /// The shell.
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     },
     /// How the cluster stands: nodes, quorum, resources, failures, fencing
     Status(ClusterArgs),
+    /// Why a resource is where it is, or runs nowhere, and what to do: `why RESOURCE [--on NODE]`
+    Why(ClusterArgs),
     /// Put nodes in standby and back
     Node(ClusterArgs),
     /// Move, clear, clean up, enable and disable resources
@@ -305,6 +307,16 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "HOST")]
     pub(crate) on: Option<String>,
     #[command(flatten)]
+    pub(crate) ask: AskArgs,
+    /// What the agent is asked; `--help` shows what there is
+    #[arg(allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) rest: Vec<String>,
+}
+
+/// How a node of the cluster is reached, to be asked something.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AskArgs {
+    #[command(flatten)]
     pub(crate) hosts: InventorySource,
     /// Log in as this user
     #[arg(short, long, value_name = "USER")]
@@ -322,12 +334,9 @@ pub(crate) struct ClusterArgs {
     pub(crate) r#become: BecomeArgs,
     #[command(flatten)]
     pub(crate) vault: VaultKeyArgs,
-    /// What the agent is asked; `--help` shows what there is
-    #[arg(allow_hyphen_values = true, value_name = "ARGUMENT")]
-    pub(crate) rest: Vec<String>,
 }
 
-impl ClusterArgs {
+impl AskArgs {
     /// The connection options as the other commands have them.
     pub(crate) fn connection(&self) -> ConnectionArgs {
         ConnectionArgs {

@@ -1,4 +1,4 @@
-//! The scheduler: text cases (`tests/schedule/*.txt`), and what must hold for random clusters.
+//! The scheduler: text cases (`tests/schedule/*.txt`), questions (`tests/why/*.txt`), and what must hold for random clusters.
 //!
 //! Each case is prose, then the situation, then `---`, then the whole answer. `BLESS=1 cargo test -p muster-tests --test
 //! schedule` writes the answers anew; read the difference before you commit it.
@@ -7,16 +7,25 @@ mod schedule_support;
 
 use muster_api::status::Fact;
 use schedule_support::random::Dice;
-use schedule_support::{case, executor, random};
+use schedule_support::{case, executor, random, why};
 use std::path::Path;
 
 #[test]
 fn every_text_case_gets_the_answer_that_stands_in_it() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schedule");
+    all_in("schedule", case::check);
+}
+
+#[test]
+fn every_question_why_gets_the_screen_that_stands_in_it() {
+    all_in("why", why::check);
+}
+
+fn all_in(folder: &str, check: fn(&Path) -> Result<(), String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "no case in {}", folder.display());
-    let wrong: Vec<String> = files.iter().filter_map(|file| case::check(file).err()).collect();
+    let wrong: Vec<String> = files.iter().filter_map(|file| check(file).err()).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 

@@ -4,6 +4,7 @@
 //! `follow`, which answers with one [`Response::Event`] after the other.
 
 use crate::cluster::{ClusterConfig, Corosync};
+use crate::fencing::FencingRecord;
 use crate::history::History;
 use crate::id::{NodeName, ResourceId};
 use crate::status::{ClusterStatus, Event, Fact};
@@ -162,4 +163,7 @@ pub struct Snapshot {
     pub members: Vec<NodeName>,
     /// Milliseconds since the epoch.
     pub now_ms: u64,
+    /// Past and present fencings, the newest first.
+    #[serde(default)]
+    pub fencing: Vec<FencingRecord>,
 }

@@ -34,6 +34,7 @@ pub mod copies;
 pub mod corosync_conf;
 pub mod diff;
 pub mod duration;
+pub mod explanation;
 pub mod fencing;
 pub mod frame;
 pub mod history;

@@ -143,6 +143,9 @@ pub struct ResourceStatus {
     pub is_disabled: bool,
     /// Where and why there, or why nowhere: one sentence.
     pub why: String,
+    /// What would let it run, where it does not: words, and the command where there is one.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// How a resource stands.

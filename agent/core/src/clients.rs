@@ -212,6 +212,7 @@ impl Node {
             is_primary: view.is_some_and(crate::membership::view::View::is_primary),
             members: members.collect(),
             now_ms: now.wall_ms,
+            fencing: self.replica.fencing.iter().rev().map(|entry| entry.record.clone()).collect(),
         }
     }
 }

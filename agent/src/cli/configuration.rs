@@ -78,7 +78,8 @@ fn params(config: &mut ClusterConfig) -> impl Iterator<Item = &mut BTreeMap<Stri
     primitives.map(|primitive| &mut primitive.params).chain(of_devices)
 }
 
-fn ask_snapshot(socket: &Path) -> Result<Snapshot, Failure> {
+/// All that the scheduler decides from.
+pub(super) fn ask_snapshot(socket: &Path) -> Result<Snapshot, Failure> {
     match ask(socket, &Request::Snapshot)? {
         Response::Snapshot { snapshot } => Ok(snapshot),
         _ => Err(Failure::Unexpected),

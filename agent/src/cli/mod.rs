@@ -1,6 +1,7 @@
 //! musterd's command line.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 2 wrong use of the command line, 3 no agent runs on this node.
+//! Exit codes: 0 done, 1 refused or failed, 2 wrong use of the command line or, with `simulate --detailed-exitcode`, a fault that is
+//! not survived, 3 no agent runs on this node.
 
 mod answer;
 mod attempt;
@@ -13,6 +14,7 @@ mod moment;
 mod order;
 mod paint;
 mod quorum;
+mod rehearsal;
 mod simulate;
 mod status;
 mod unit;
@@ -45,6 +47,10 @@ enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Say why a resource is where it is, or runs nowhere, and what would change it.
+    Why(rehearsal::WhyArgs),
+    /// What would the cluster do, and what if? Nothing of the running cluster is touched.
+    Simulate(rehearsal::SimulateArgs),
     /// Show the votes, play failures on them, or tell the quorum device's vote.
     Quorum(QuorumArgs),
     /// Let a node run nothing, or let it run resources again.
@@ -266,6 +272,10 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             watchdog: args.watchdog,
         }),
         Command::Status { output } => answer::exit(status::show(socket, output)),
+        Command::Why(args) => answer::exit(rehearsal::why(socket, &args)),
+        Command::Simulate(args) => {
+            rehearsal::simulate(socket, &args).unwrap_or_else(|failure| answer::exit(Err(failure)))
+        }
         Command::Quorum(args) => answer::exit(match args.command {
             None => quorum::show(socket, args.output),
             Some(QuorumCommand::Simulate(simulation)) => simulate::run(&simulation),

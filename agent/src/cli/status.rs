@@ -161,6 +161,9 @@ fn resource_lines(resource: &ResourceStatus, width: usize, paint: Paint) -> Stri
     if !resource.why.is_empty() {
         line += &wrap(&" ".repeat(indent + 2), indent + 2, &resource.why);
     }
+    if let Some(next) = &resource.next {
+        line += &wrap(&format!("{:width$}-> ", "", width = indent + 2), indent + 5, next);
+    }
     line
 }
 
@@ -298,6 +301,7 @@ mod tests {
                 is_managed: true,
                 is_disabled: false,
                 why: "it was on web2 when that was lost".into(),
+                next: Some("wait for the device: musterd wait".into()),
             }],
             fence_devices: Vec::new(),
             failures: Vec::new(),
@@ -325,6 +329,7 @@ Nodes
 Resources
   vip    NOT KNOWN on web2  ocf:heartbeat:IPaddr2
     it was on web2 when that was lost
+    -> wait for the device: musterd wait
 
 Fencing
   no device is configured

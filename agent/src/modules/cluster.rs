@@ -1,6 +1,8 @@
 //! `cluster`: what the cluster shall run, declared as a whole. The agent that runs on the host replicates it; this module
 //! compares, asks the scheduler what would follow, and hands the change over.
 
+mod consequences;
+
 use super::{Args, Check, Failure, Module};
 use crate::control::client::{Client, ClientError};
 use crate::worker::{Hands, Operation, View};
@@ -12,7 +14,7 @@ use muster_api::corosync_conf;
 use muster_api::history::History;
 use muster_api::outcome::Outcome;
 use muster_api::status::Fact;
-use muster_core::schedule::{Situation, schedule};
+use muster_core::schedule::Rehearsal;
 use serde_json::json;
 use std::path::Path;
 use std::thread;
@@ -39,8 +41,10 @@ impl Module for Cluster {
             return Ok(check);
         }
         check.outcome.changed = true;
-        check.outcome.diffs = diffs;
-        check.outcome.consequences = consequences(&config, &now);
+        let before = Rehearsal::of_live(&now);
+        let after = Rehearsal { config: config.clone(), ..before.clone() };
+        check.outcome.diffs = consequences::marked(diffs, &before, &after);
+        check.outcome.consequences = consequences::consequences(&before, &after);
         check.operations = vec![Operation::Configure {
             expected_generation: now.config.generation,
             config: Box::new(config),
@@ -108,6 +112,7 @@ fn as_planned(view: &View<'_>) -> Result<Snapshot, Failure> {
         is_primary: true,
         members,
         now_ms,
+        fencing: Vec::new(),
     })
 }
 
@@ -169,18 +174,6 @@ fn refuse_bad_parameters(
         }
         Ok(())
     })
-}
-
-fn consequences(config: &ClusterConfig, now: &Snapshot) -> Vec<String> {
-    let situation = Situation {
-        config,
-        facts: &now.facts,
-        history: &now.history,
-        is_quorate: now.is_quorate,
-        now_ms: now.now_ms,
-    };
-    let (_, report) = schedule(&situation);
-    report.consequences.into_iter().chain(report.alarms).collect()
 }
 
 fn snapshot() -> Result<Snapshot, ClientError> {

@@ -85,6 +85,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
             diff: args.diff,
             timeout: args.task_timeout.or(basis.settings.task_timeout()),
             no_log: basis.settings.no_log(),
+            only_declares: false,
         },
         options,
     }));

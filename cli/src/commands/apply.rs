@@ -90,6 +90,7 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         diff: args.diff || basis.settings.diff(),
         timeout: basis.settings.task_timeout(),
         no_log: basis.settings.no_log(),
+        only_declares: false,
     };
     let kind = match kind {
         Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },
@@ -203,6 +204,7 @@ fn options(args: &PlaybookArgs, basis: &Basis, tags: TagFilter, playbook_dir: &P
         any_errors_fatal: basis.settings.any_errors_fatal(),
         private_role_vars: basis.settings.private_role_vars(),
         playbook_dir: playbook_dir.to_owned(),
+        declared: None,
     })
 }
 

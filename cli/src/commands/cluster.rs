@@ -1,9 +1,9 @@
-//! `muster status`, `node`, `resource`, `fence`, `events`, `quorum`: asks the agent on a node of the cluster. The
+//! `muster status`, `why`, `node`, `resource`, `fence`, `events`, `quorum`: asks the agent on a node of the cluster. The
 //! agent's own program answers there; its output and exit code are passed on.
 
 use super::apply::{folder_of, name_of_run, network};
 use super::basis::{Basis, tell, tell_warnings};
-use crate::args::{ClusterArgs, HostArgs};
+use crate::args::{AskArgs, ClusterArgs, HostArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::inventory::Tolerance;
@@ -19,6 +19,11 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+/// The exit code of a shell that does not find a program.
+const NO_PROGRAM: u32 = 127;
+/// The exit code of the agent's program where no agent runs.
+const NOT_RUNNING: u32 = 3;
+
 /// The group whose hosts are the cluster.
 const GROUP: &str = "cluster";
 
@@ -27,12 +32,60 @@ pub(crate) fn run(command: &str, args: ClusterArgs) -> Exit {
     go(command, &args).unwrap_or_else(|mistakes| tell(&mistakes))
 }
 
-fn go(command: &str, args: &ClusterArgs) -> Result<Exit> {
+/// Runs `muster why`: `--on` names the node that the question is about.
+pub(crate) fn why(mut args: ClusterArgs) -> Exit {
+    if let Some(node) = args.on.take() {
+        args.rest.extend(["--on".to_owned(), node]);
+    }
+    run("why", args)
+}
+
+/// Settings, inventory and variables, for asking its hosts.
+pub(super) fn basis(args: &AskArgs) -> Result<Basis> {
     let hosts = HostArgs { source: args.hosts.clone(), limit: Vec::new() };
     let basis = Basis::read(&hosts, &args.vault, &[], Some(&folder_of(Path::new("x"))), Tolerance::Nothing)?;
     tell_warnings(&basis.reader);
-    let candidates = candidates(args, &basis)?;
-    let asker = Asker::new(args, &basis)?;
+    Ok(basis)
+}
+
+/// What came of asking hosts, one after the other.
+pub(super) enum Answered {
+    /// What the first one that knows printed.
+    Text(Vec<u8>),
+    /// No agent runs on any of them.
+    NoAgent,
+    /// Nobody can be asked, for these reasons.
+    Nobody(Vec<String>),
+}
+
+/// Runs a command of the agent on the first host that can do it, and keeps what it prints.
+pub(super) fn ask_first(args: &AskArgs, basis: &Basis, hosts: &[String], command: &str) -> Result<Answered> {
+    let asker = Asker::new(args, basis)?;
+    let line = line(command, &[]);
+    network()?.block_on(async {
+        let (mut refusals, mut without_agent) = (Vec::new(), 0);
+        for host in hosts {
+            let (mut text, mut errors) = (Vec::new(), Vec::new());
+            let asked = asker.pieces(host, &line, |piece| match piece {
+                Piece::Out(bytes) => text.extend(bytes),
+                Piece::Err(bytes) => errors.extend(bytes),
+                Piece::Exit(_) => {}
+            });
+            match asked.await {
+                Ok(Some(0)) => return Ok(Answered::Text(text)),
+                Ok(Some(NO_PROGRAM | NOT_RUNNING)) => without_agent += 1,
+                Ok(_) => refusals.push(format!("{host}: {}", String::from_utf8_lossy(&errors).trim())),
+                Err(why) => refusals.push(format!("{host}: {why}")),
+            }
+        }
+        Ok(if without_agent == hosts.len() { Answered::NoAgent } else { Answered::Nobody(refusals) })
+    })
+}
+
+fn go(command: &str, args: &ClusterArgs) -> Result<Exit> {
+    let basis = basis(&args.ask)?;
+    let candidates = candidates(args.on.as_deref(), &basis)?;
+    let asker = Asker::new(&args.ask, &basis)?;
     let line = line(command, &args.rest);
     network()?.block_on(async {
         let mut refusals = Vec::new();
@@ -52,12 +105,12 @@ fn go(command: &str, args: &ClusterArgs) -> Result<Exit> {
 }
 
 /// The hosts to try, in the order of the inventory.
-fn candidates(args: &ClusterArgs, basis: &Basis) -> Result<Vec<String>> {
-    if let Some(host) = &args.on {
+pub(super) fn candidates(on: Option<&str>, basis: &Basis) -> Result<Vec<String>> {
+    if let Some(host) = on {
         if basis.inventory.host(host).is_none() {
             return Err(basis.inventory.unknown(host, "`--on` names").exits_with(Exit::WrongUse).into());
         }
-        return Ok(vec![host.clone()]);
+        return Ok(vec![host.to_owned()]);
     }
     let group = if basis.inventory.groups.contains_key(GROUP) { GROUP } else { "all" };
     let hosts = basis.select(group)?;
@@ -76,7 +129,7 @@ fn line(command: &str, rest: &[String]) -> String {
 }
 
 struct Asker<'a> {
-    args: &'a ClusterArgs,
+    args: &'a AskArgs,
     basis: &'a Basis,
     hosts: Hosts,
     way: crate::run::way::WayDefaults,
@@ -84,13 +137,35 @@ struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    fn new(args: &'a ClusterArgs, basis: &'a Basis) -> Result<Self> {
+    fn new(args: &'a AskArgs, basis: &'a Basis) -> Result<Self> {
         let hosts = Hosts::new(Agents::default(), Arc::new(Contents::default()), name_of_run("status", &[]));
         let (way, identity) = (basis.way(&args.connection())?, basis.identity(&args.r#become)?);
         Ok(Self { args, basis, hosts, way, identity })
     }
 
+    /// Output and exit code are passed on.
     async fn ask(&self, host: &str, line: &str) -> std::result::Result<u8, String> {
+        let asked = self.pieces(host, line, |piece| match piece {
+            // A reader that went away (`| head`) ends the program by itself.
+            Piece::Out(bytes) => {
+                drop(std::io::stdout().write_all(&bytes).and_then(|()| std::io::stdout().flush()))
+            }
+            Piece::Err(bytes) => drop(std::io::stderr().write_all(&bytes)),
+            Piece::Exit(_) => {}
+        });
+        match asked.await? {
+            Some(NO_PROGRAM) => Err("there is no `musterd`: apply a playbook that installs it".into()),
+            code => Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        }
+    }
+
+    /// Hands on what a command on a host prints; returns its exit code.
+    async fn pieces(
+        &self,
+        host: &str,
+        line: &str,
+        on_piece: impl FnMut(Piece),
+    ) -> std::result::Result<Option<u32>, String> {
         let way = self.way_to(host)?;
         let identity = self.identity_on(&way)?;
         if identity.password().is_some() {
@@ -101,17 +176,8 @@ impl<'a> Asker<'a> {
         }
         let line = identity.command_line(line, "");
         let errand = Errand { host, way: &way, identity: &identity, check: false, predicts_on: false };
-        let asked = self.hosts.command(&errand, &line, |piece| match piece {
-            // A reader that went away (`| head`) ends the program by itself.
-            Piece::Out(bytes) => {
-                drop(std::io::stdout().write_all(&bytes).and_then(|()| std::io::stdout().flush()))
-            }
-            Piece::Err(bytes) => drop(std::io::stderr().write_all(&bytes)),
-            Piece::Exit(_) => {}
-        });
-        match asked.await {
-            Ok(Some(127)) => Err("there is no `musterd`: apply a playbook that installs it".into()),
-            Ok(code) => Ok(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+        match self.hosts.command(&errand, &line, on_piece).await {
+            Ok(code) => Ok(code),
             Err(StepFailure::Unreachable(why)) => Err(why.to_string()),
             Err(StepFailure::Failed(why)) => Err(why),
         }

@@ -1,32 +1,104 @@
-//! `muster simulate`: what the cluster would do, from a saved CIB.
+//! `muster simulate`: what the cluster would do, and what if. One path for a saved CIB, for the live cluster and for a playbook
+//! before it is applied: each becomes a rehearsal.
+//!
+//! Exit codes: 0 there is an answer; 2 with `--detailed-exitcode`: not every single fault is survived; 4 the source cannot be
+//! read or reached, or what is assumed cannot be; 5 wrong options.
 
-mod answer;
-mod faults;
-mod what_if;
+mod declared;
+mod source;
 
-use crate::cluster::cib::{self, CibError, Imported};
+use super::basis::tell;
+use crate::args::{AskArgs, VarArgs};
+use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
-use muster_core::schedule::{Decision, Rehearsal};
+use muster_core::schedule::{Answer, Course, Decision, Rehearsal, SingleFaults, WhatIf};
+use serde::Serialize;
 use serde_json::json;
+use source::Source;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
-use what_if::{Course, WhatIfArgs, WhatIfError};
 
 /// Options of `muster simulate`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SimulateArgs {
-    /// The saved state: a CIB in XML
+    /// The `cluster` task of this playbook, as it would be applied; the live cluster where there is none
+    #[arg(value_name = "PLAYBOOK", conflicts_with = "cib")]
+    playbook: Option<PathBuf>,
+    /// A saved state instead: a CIB in XML
     #[arg(long, value_name = "FILE")]
-    pub(crate) cib: PathBuf,
+    cib: Option<PathBuf>,
+    /// With a playbook: ask no host, and begin with nothing configured and all nodes up
+    #[arg(long, requires = "playbook")]
+    fresh: bool,
     /// Decide as if it were then, in seconds since 1970
     #[arg(long, value_name = "EPOCH")]
-    pub(crate) now: Option<u64>,
+    now: Option<u64>,
     /// How to print the answer
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, visible_alias = "output", value_enum, default_value_t = Format::Text)]
+    format: Format,
     #[command(flatten)]
     what_if: WhatIfArgs,
+    /// Try every single fault: each node lost, each resource failed where it runs, quorum lost
+    #[arg(long, conflicts_with = "why")]
+    all_single_faults: bool,
+    /// With `--all-single-faults`: exit with 2 where one of them is not survived
+    #[arg(long, requires = "all_single_faults")]
+    detailed_exitcode: bool,
+    /// Why this resource is where it is, or nowhere, once everything is at rest
+    #[arg(long, value_name = "RESOURCE")]
+    why: Option<String>,
+    /// With `--why`: on this node, in detail
+    #[arg(long, value_name = "NODE", requires = "why")]
+    on: Option<String>,
+    #[command(flatten)]
+    ask: AskArgs,
+    #[command(flatten)]
+    vars: VarArgs,
+}
+
+/// What is assumed before it is decided.
+#[derive(Debug, Clone, Default, Args)]
+struct WhatIfArgs {
+    /// As if this node had vanished; may be given several times
+    #[arg(long, value_name = "NODE")]
+    node_down: Vec<String>,
+    /// As if this node had come back
+    #[arg(long, value_name = "NODE")]
+    node_up: Vec<String>,
+    /// As if this node were in standby
+    #[arg(long, value_name = "NODE")]
+    standby: Vec<String>,
+    /// As if this resource had failed, wherever it runs or on that node
+    #[arg(long, value_name = "RESOURCE[@NODE]")]
+    fail: Vec<String>,
+    /// As if this cluster property were set
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// As if quorum were lost, or held
+    #[arg(long, value_name = "STATE")]
+    quorum: Option<Quorum>,
+}
+
+impl WhatIfArgs {
+    fn what_if(&self) -> WhatIf {
+        WhatIf {
+            set: self.set.clone(),
+            is_quorate: self.quorum.map(|quorum| quorum == Quorum::Held),
+            node_up: self.node_up.clone(),
+            standby: self.standby.clone(),
+            fail: self.fail.clone(),
+            node_down: self.node_down.clone(),
+        }
+    }
+}
+
+/// `--quorum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Quorum {
+    /// The members are not quorate
+    Lost,
+    /// The members are quorate
+    Held,
 }
 
 /// How an answer is printed.
@@ -38,67 +110,98 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Why nothing could be simulated.
-#[derive(Debug, thiserror::Error)]
-enum SimulateError {
-    #[error("cannot read {0}: {1}")]
-    File(PathBuf, std::io::Error),
-    #[error(transparent)]
-    Cib(#[from] CibError),
-    #[error(transparent)]
-    WhatIf(#[from] WhatIfError),
-    #[error("`--all-single-faults` prints a table for people; leave `--format json` out")]
-    TableAsJson,
-}
-
 /// Runs `muster simulate`.
-pub(crate) fn run(args: SimulateArgs) -> Exit {
-    match simulate(&args) {
-        Ok(answer) => {
-            print!("{answer}");
-            Exit::Fine
+pub(crate) fn run(args: &SimulateArgs) -> Exit {
+    match simulate(args) {
+        Ok(Printed { text, exit }) => {
+            print!("{text}");
+            exit
         }
-        Err(error) => {
+        Err(mistakes) => {
             if args.format == Format::Json {
-                println!("{}", json!({ "error": error.to_string() }));
+                println!("{}", json!({ "error": mistakes.to_string() }));
             }
-            eprintln!("error: {error}");
-            Exit::HostUnreachable
+            tell(&mistakes)
         }
     }
 }
 
-fn simulate(args: &SimulateArgs) -> Result<String, SimulateError> {
-    let text =
-        std::fs::read_to_string(&args.cib).map_err(|error| SimulateError::File(args.cib.clone(), error))?;
-    let imported = cib::read(&text)?;
-    let mut rehearsal = Rehearsal {
-        config: imported.config.clone(),
-        states: imported.states.clone(),
-        history: imported.history.clone(),
-        is_quorate: imported.is_quorate,
-        now_ms: args.now.unwrap_or_else(now) * 1000,
-    };
-    args.what_if.apply(&mut rehearsal)?;
-    match (args.format, args.what_if.all_single_faults) {
-        (Format::Json, true) => Err(SimulateError::TableAsJson),
-        (Format::Text, true) => Ok(faults::table(&rehearsal)),
+/// An answer, and how the program ends with it.
+struct Printed {
+    text: String,
+    exit: Exit,
+}
+
+fn simulate(args: &SimulateArgs) -> Result<Printed> {
+    let Source { mut rehearsal, notes, is_saved } = source::read(args)?;
+    let what_if = args.what_if.what_if();
+    what_if
+        .apply(&mut rehearsal)
+        .map_err(|mistake| Diagnostic::error(mistake.to_string()).exits_with(Exit::HostUnreachable))?;
+    if args.all_single_faults {
+        return single_faults(args, &rehearsal);
+    }
+    let fine = |text| Ok(Printed { text, exit: Exit::Fine });
+    if let Some(resource) = &args.why {
+        return fine(why(args, rehearsal, resource)?);
+    }
+    // A saved state is answered by its next decision; for all else it is asked where it leads.
+    let is_short = is_saved && !what_if.is_asked();
+    match (args.format, is_short) {
+        (Format::Json, true) => fine(as_json(&Answer::of(&rehearsal.decide(), &rehearsal.states))),
         (Format::Json, false) => {
-            let imported = Imported { states: rehearsal.states.clone(), ..imported };
-            Ok(format!("{}\n", answer::answer(&imported, &rehearsal.decide())))
+            let (decision, course) = (rehearsal.decide(), Course::of(rehearsal.clone()));
+            fine(as_json(&Answer::of(&decision, &rehearsal.states).with_course(&course)))
         }
-        (Format::Text, false) if args.what_if.is_asked() => Ok(Course::of(rehearsal).to_string()),
-        (Format::Text, false) => Ok(text_of(&imported, &rehearsal.decide())),
+        (Format::Text, true) => fine(text_of(&notes, &rehearsal.decide())),
+        (Format::Text, false) => {
+            let alarms = rehearsal.decide().report.alarms;
+            fine(heading(&notes, &alarms) + &Course::of(rehearsal).to_string())
+        }
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+fn single_faults(args: &SimulateArgs, rehearsal: &Rehearsal) -> Result<Printed> {
+    let faults = SingleFaults::of(rehearsal);
+    let exit = match args.detailed_exitcode && faults.survived() < faults.faults.len() {
+        true => Exit::HostFailed,
+        false => Exit::Fine,
+    };
+    let text = match args.format {
+        Format::Json => as_json(&faults),
+        Format::Text => faults.to_string(),
+    };
+    Ok(Printed { text, exit })
 }
 
-fn text_of(imported: &Imported, decision: &Decision) -> String {
-    let mut lines: Vec<String> = imported.notes.iter().map(|note| format!("note: {note}")).collect();
-    lines.extend(decision.report.alarms.iter().map(|alarm| format!("alarm: {alarm}")));
+/// With something assumed, or nothing running yet, the question is about where that leads.
+fn why(args: &SimulateArgs, mut rehearsal: Rehearsal, resource: &str) -> Result<String> {
+    if args.what_if.what_if().is_asked() || args.playbook.is_some() {
+        rehearsal.run_to_rest();
+    }
+    let explanation = rehearsal
+        .why(resource, args.on.as_deref())
+        .map_err(|unknown| Diagnostic::error(unknown.to_string()).exits_with(Exit::HostUnreachable))?;
+    Ok(match args.format {
+        Format::Json => as_json(&explanation),
+        Format::Text => explanation.to_string(),
+    })
+}
+
+fn as_json(answer: &impl Serialize) -> String {
+    // Nothing in an answer has keys that are no text.
+    serde_json::to_string(answer)
+        .map_or_else(|cause| json!({ "error": cause.to_string() }).to_string(), |text| text)
+        + "\n"
+}
+
+fn heading(notes: &[String], alarms: &[String]) -> String {
+    let notes = notes.iter().map(|note| format!("note: {note}\n"));
+    notes.chain(alarms.iter().map(|alarm| format!("alarm: {alarm}\n"))).collect()
+}
+
+fn text_of(notes: &[String], decision: &Decision) -> String {
+    let mut lines: Vec<String> = Vec::new();
     if decision.report.consequences.is_empty() {
         lines.push("nothing to do".to_string());
     }
@@ -111,5 +214,5 @@ fn text_of(imported: &Imported, decision: &Decision) -> String {
     lines.extend(
         decision.report.resources.iter().map(|resource| format!("{}: {}", resource.id, resource.why)),
     );
-    lines.join("\n") + "\n"
+    heading(notes, &decision.report.alarms) + &lines.join("\n") + "\n"
 }

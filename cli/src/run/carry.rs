@@ -3,14 +3,14 @@
 
 use super::arguments::text;
 use super::background::Background;
-use super::cluster_step::cluster_part;
+use super::cluster_step::{cluster_part, declared_cluster};
 use super::control::{Answer, Control, Pause, paused};
 use super::files::{self, Part};
 use super::hosts::{Errand, StepFailure};
 use super::identity::Identity;
 use super::keywords::{IdentityError, Lookup, identity};
 use super::result::TaskResult;
-use super::room::{Room, compute};
+use super::room::{DeclaredCluster, Room, compute, lock};
 use super::task_run::{Reply, Request};
 use super::template_error::sentence;
 use super::way::{Way, WayError, way};
@@ -19,16 +19,19 @@ use crate::playbook::Task;
 use crate::report::Event;
 use crate::vars::{Scope, ScopeInputs};
 use muster_api::diff::{Change, Diff};
-use muster_api::module::RunsOn;
+use muster_api::module::{ModuleSpec, RunsOn};
 use muster_api::outcome::Outcome;
 use muster_api::step::Step;
 use serde_json::{Map, Value as Json};
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// Carries `request` out for `host`.
 pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) -> Reply {
+    if let Some(kept) = room.options.declared.as_ref().filter(|_| asks_a_host(request.spec)) {
+        return Reply::Done(Box::new(declare(kept, &request)));
+    }
     match request.spec.runs_on {
         RunsOn::Controller => Reply::Done(Box::new(by_controller(room, request).await)),
         RunsOn::Host => match on_host(room, host, request).await {
@@ -36,6 +39,22 @@ pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) ->
             Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::failed(why))),
             Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
         },
+    }
+}
+
+/// Whether a module does anything but compute on the controller.
+pub(crate) fn asks_a_host(spec: &ModuleSpec) -> bool {
+    matches!(spec.runs_on, RunsOn::Host) || spec.name == "pause"
+}
+
+/// Keeps what a `cluster` task declares, instead of handing it over.
+fn declare(kept: &Mutex<Vec<DeclaredCluster>>, request: &Request) -> TaskResult {
+    match declared_cluster(request) {
+        Ok(cluster) => {
+            lock(kept).push(cluster);
+            TaskResult::default()
+        }
+        Err(why) => TaskResult::failed(why),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::settings::Settings;
 use crate::template::Engine;
 use crate::vars::Store;
 use indexmap::IndexMap;
+use muster_api::cluster::ClusterConfig;
+use muster_api::id::NodeName;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -114,6 +116,16 @@ pub(crate) struct Options {
     /// `private_role_vars`, where it is set.
     pub(crate) private_role_vars: Option<bool>,
     pub(crate) playbook_dir: std::path::PathBuf,
+    /// No host is asked anything: only what `cluster` tasks declare is kept here.
+    pub(crate) declared: Option<Arc<Mutex<Vec<DeclaredCluster>>>>,
+}
+
+/// What a `cluster` task declares, and for which nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct DeclaredCluster {
+    pub(crate) name: String,
+    pub(crate) config: ClusterConfig,
+    pub(crate) nodes: Vec<NodeName>,
 }
 
 /// Whether facts are gathered where a play does not say.

@@ -2,6 +2,7 @@
 //! changed and as failed are decided here; who carries a module out is not.
 
 use super::arguments::{self, ArgumentsError};
+use super::carry::asks_a_host;
 use super::keywords::{Lookup, first_false};
 use super::known::partly_known;
 use super::loop_items::Items;
@@ -18,6 +19,13 @@ use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Whether a task is for a host, and no `cluster` task. Where a template names the module, that is seen later.
+fn needs_a_host(task: &Task) -> bool {
+    let name = task.module.bare();
+    task.own_module.is_some()
+        || muster_api::module::find(name).is_some_and(|spec| asks_a_host(spec) && spec.name != "cluster")
+}
 
 /// What is to be done next for the task.
 #[derive(Debug)]
@@ -66,6 +74,8 @@ pub(crate) struct Mode {
     pub(crate) timeout: Option<u64>,
     /// What tasks come to is hidden, unless they say that it is not.
     pub(crate) no_log: bool,
+    /// No host is asked anything: only what `cluster` tasks declare counts.
+    pub(crate) only_declares: bool,
 }
 
 /// One task on one host.
@@ -181,6 +191,9 @@ impl TaskRun {
 
     fn request(&mut self) -> Result<Asked, Stop> {
         let task = self.task.clone();
+        if self.mode.only_declares && needs_a_host(&task) {
+            return Ok(Asked::Answer(Box::new(TaskResult::unknown("no host is asked"))));
+        }
         let conditions = task.scope.each(Keyword::When);
         if let Some(node) = first_false(&conditions, &self.scope)? {
             return Ok(Asked::Answer(Box::new(condition_is_false(node))));

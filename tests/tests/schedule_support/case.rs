@@ -10,6 +10,7 @@
 //! order RESOURCE then RESOURCE [Optional|Serialize] [asymmetrical]
 //! history NODE RESOURCE probe=7 start=0 monitor@10s=timeout … [old]
 //! failures NODE RESOURCE COUNT AGE
+//! moved RESOURCE from NODE [for TIME]   as `resource move` does it
 //! ```
 
 use super::{World, executor};
@@ -27,14 +28,21 @@ use muster_core::schedule::Decision;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const NOW_MS: u64 = 1_700_000_000_000;
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
 /// Compares the answer, or writes it where `BLESS` is set. Errs with the difference.
 pub(crate) fn check(file: &Path) -> Result<(), String> {
+    compare(file, |situation| Ok(show(&read(situation)?.decide())))
+}
+
+/// The same for what `answer` makes of the situation.
+pub(crate) fn compare(
+    file: &Path,
+    answer: impl FnOnce(&str) -> Result<String, String>,
+) -> Result<(), String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let (situation, expected) = text.split_once("\n---\n").unwrap_or((text.trim_end(), ""));
-    let world = read(situation).map_err(|error| format!("{}: {error}", file.display()))?;
-    let answer = show(&world.decide());
+    let answer = answer(situation).map_err(|error| format!("{}: {error}", file.display()))?;
     if answer == expected {
         return Ok(());
     }
@@ -54,6 +62,7 @@ fn show(decision: &Decision) -> String {
     for resource in &decision.report.resources {
         let indent = if resource.group.is_some() { "  " } else { "" };
         lines.push(format!("{indent}{} ({:?}): {}", resource.id, resource.state, resource.why));
+        lines.extend(resource.next.iter().map(|next| format!("{indent}  -> {next}")));
     }
     lines.extend(decision.report.alarms.iter().map(|alarm| format!("! {alarm}")));
     if let Some(at_ms) = decision.report.next_check_ms {
@@ -62,11 +71,11 @@ fn show(decision: &Decision) -> String {
     lines.join("\n").trim_start().to_string() + "\n"
 }
 
-fn read(text: &str) -> Result<World, String> {
+pub(crate) fn read(text: &str) -> Result<World, String> {
     let device = FenceDevice {
         id: "fence".into(),
         agent: "fence_redfish".into(),
-        params: BTreeMap::new(),
+        params: pairs(&["pcmk_host_check=none"]),
         meta: BTreeMap::new(),
     };
     let mut world = World {
@@ -122,6 +131,21 @@ fn read_line(world: &mut World, line: &str) -> Option<()> {
         ["location" | "colocation" | "order", ..] => {
             let constraint = read_constraint(&words, config.constraints.len())?;
             config.constraints.push(constraint);
+        }
+        ["moved", resource, "from", node, ref lifetime @ ..] => {
+            let until_ms = match *lifetime {
+                ["for", time] => Some(NOW_MS + parse_ms(time)?),
+                _ => None,
+            };
+            config.constraints.push(Constraint::Location {
+                id: format!("cli-ban-{resource}-on-{node}"),
+                resource: resource.into(),
+                node: node.into(),
+                score: Score::MINUS_INFINITY,
+                role: None,
+                discovery: Discovery::Always,
+                until_ms,
+            });
         }
         ["history", node, id, ref records @ ..] => {
             let records = read_records(config, &id.into(), records)?;

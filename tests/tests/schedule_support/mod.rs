@@ -4,6 +4,7 @@ pub(crate) mod case;
 pub(crate) mod executor;
 pub(crate) mod language;
 pub(crate) mod random;
+pub(crate) mod why;
 
 use muster_api::cluster::ClusterConfig;
 use muster_api::history::History;

@@ -2,6 +2,7 @@
 //! resources it depends on are placed, and those that depend on it add their own scores, weakened by how much they
 //! want to be near it.
 
+use super::because::Because;
 use super::instances;
 use super::nodes::NodeIx;
 use super::placement::{Wish, place};
@@ -96,7 +97,7 @@ pub(crate) fn add_dependent_scores(world: &mut World<'_>, rsc: RscIx, colocation
     let mut scores = world[rsc].scores.clone();
     add_scores_of(world, dependent, &mut scores, adding);
     let why = format!("{}, which must be with it, cannot be there", world[dependent].id);
-    replace_scores(world, rsc, scores, &why);
+    replace_scores(world, rsc, scores, (&why, Because::Follower { through: colocation, who: dependent }));
 }
 
 /// Whether the dependent has a say: it was said so, or the primary does not run yet.
@@ -219,7 +220,7 @@ fn take_in_place(world: &mut World<'_>, dependent: RscIx, primary: RscIx, coloca
     let is_binding = score >= Score::INFINITY || score <= Score::MINUS_INFINITY;
     if is_binding || is_any_usable(world, &scores) {
         let why = together_or_apart(world, primary, colocation);
-        replace_scores(world, dependent, scores, &why);
+        replace_scores(world, dependent, scores, (&why, Because::Beside { through: colocation }));
     }
 }
 
@@ -235,12 +236,13 @@ fn together_or_apart(world: &World<'_>, primary: RscIx, colocation: ColIx) -> St
 }
 
 /// Sets the scores of a resource, and notes why it can no longer be on some nodes.
-fn replace_scores(world: &mut World<'_>, rsc: RscIx, scores: Scores, why: &str) {
+fn replace_scores(world: &mut World<'_>, rsc: RscIx, scores: Scores, (why, because): (&str, Because)) {
     let before = core::mem::replace(&mut world[rsc].scores, scores);
     for (node, score) in before {
         let now = world[rsc].scores.get(&node).copied().unwrap_or_default();
         if now <= Score::MINUS_INFINITY && score > Score::MINUS_INFINITY {
-            world[rsc].notes.push(Note { node: Some(node), score: now, why: why.into() });
+            let because = because.clone();
+            world[rsc].notes.push(Note { node: Some(node), score: now, why: why.into(), because });
         }
     }
 }
@@ -324,7 +326,7 @@ pub(crate) fn stay_on(world: &mut World<'_>, dependent: RscIx, primary: RscIx, n
         })
         .collect();
     let why = format!("it must be with {}, which is not there", world[primary].id);
-    replace_scores(world, dependent, scores, &why);
+    replace_scores(world, dependent, scores, (&why, Because::Without { primary }));
 }
 
 /// Whether an instance of the dependent clone follows only the instance of the other on its node.
@@ -341,7 +343,7 @@ fn follow_instance(world: &mut World<'_>, dependent: RscIx, clone: RscIx, coloca
         Some(instance) => take_in(world, dependent, instance, colocation),
         None if world.colocations[colocation].score >= Score::INFINITY => {
             let why = format!("has no instance of {} to be with", world[clone].id);
-            super::placement::leave_out(world, dependent, &why);
+            super::placement::leave_out(world, dependent, &why, &Because::WithoutInstance { of: clone });
         }
         None => {}
     }

@@ -1,5 +1,6 @@
 //! Fail counts: `migration-threshold` and `failure-timeout`.
 
+use super::because::Because;
 use super::nodes::NodeIx;
 use super::unpack::ban;
 use super::world::{RscIx, World};
@@ -39,7 +40,7 @@ fn is_aged(world: &World<'_>, rsc: RscIx, failures: &FailCount) -> bool {
 }
 
 /// When the failures stop counting: `failure-timeout` after the last one. What blocks a resource does not age.
-fn ages_at_ms(world: &World<'_>, rsc: RscIx, failures: &FailCount) -> Option<u64> {
+pub(crate) fn ages_at_ms(world: &World<'_>, rsc: RscIx, failures: &FailCount) -> Option<u64> {
     let timeout_ms = world[rsc].meta.failure_timeout_ms;
     let blocks = world[rsc].primitive().is_some_and(|primitive| {
         let mut operations = primitive.operations.iter();
@@ -66,7 +67,13 @@ pub(crate) fn ban_after_too_many(world: &mut World<'_>) {
                 if count >= INFINITE { "its start failed there".into() } else { times(count, threshold) };
             let reason = recorded.map_or("", |failures| failures.reason.as_str());
             let said = if reason.is_empty() { "".into() } else { format!(" ({reason})") };
-            ban(world, all_alike(world, rsc), node, format!("{often}{said}"));
+            ban(
+                world,
+                all_alike(world, rsc),
+                node,
+                format!("{often}{said}"),
+                Because::TooManyFailures { of: rsc },
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where the instances of a clone go: as many as may be stay where they are, the others go where there is room.
 
+use super::because::Because;
 use super::colocation::{self, Adding, Factor, Scores};
 use super::nodes::NodeIx;
 use super::placement::{Wish, displace, place, rank};
@@ -80,7 +81,8 @@ fn ban(world: &mut World<'_>, instance: RscIx, max: usize) {
             world[leaf].scores.insert(node, Score::MINUS_INFINITY);
         }
         let why = alloc::format!("is one instance too many: `clone-max` is {max}");
-        world[leaf].notes.push(Note { node: None, score: Score::MINUS_INFINITY, why });
+        let because = Because::TooMany { max };
+        world[leaf].notes.push(Note { node: None, score: Score::MINUS_INFINITY, why, because });
     }
 }
 

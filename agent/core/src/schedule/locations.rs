@@ -1,5 +1,6 @@
 //! Location constraints and stickiness: what a resource's scores are before others have a say.
 
+use super::because::Because;
 use super::nodes::NodeIx;
 use super::world::{Note, Role, RscIx, World};
 use alloc::format;
@@ -62,7 +63,7 @@ fn ban_where_not_open(world: &mut World<'_>, rsc: RscIx) {
     for node in closed {
         world[rsc].scores.insert(node, Score::MINUS_INFINITY);
         let why = "a location with `resource-discovery` = `exclusive` names other nodes".into();
-        note(world, rsc, node, Score::MINUS_INFINITY, why);
+        note(world, rsc, node, Score::MINUS_INFINITY, (why, Because::Exclusive));
     }
 }
 
@@ -107,11 +108,12 @@ fn apply_one(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score, id: 
             add(world, part, node, Score(0));
         }
     }
-    note(world, rsc, node, score, format!("location `{id}` gives it {score} there"));
+    let because = Because::Location { id: id.into() };
+    note(world, rsc, node, score, (format!("location `{id}` gives it {score} there"), because));
 }
 
-fn note(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score, why: String) {
-    world[rsc].notes.push(Note { node: Some(node), score, why });
+fn note(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score, (why, because): (String, Because)) {
+    world[rsc].notes.push(Note { node: Some(node), score, why, because });
 }
 
 fn add(world: &mut World<'_>, rsc: RscIx, node: NodeIx, score: Score) {
@@ -129,5 +131,6 @@ fn apply_stickiness(world: &mut World<'_>, rsc: RscIx) {
         return;
     }
     add(world, rsc, node, stickiness);
-    note(world, rsc, node, stickiness, format!("it runs there and `resource-stickiness` is {stickiness}"));
+    let why = format!("it runs there and `resource-stickiness` is {stickiness}");
+    note(world, rsc, node, stickiness, (why, Because::Stickiness));
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 mod alternatives;
+mod because;
 mod bundles;
 mod colocation;
 mod configured;
@@ -9,6 +10,7 @@ mod constraints;
 mod copies;
 mod decision;
 mod emit;
+mod explain;
 mod failures;
 mod fencing;
 mod graph;
@@ -39,9 +41,13 @@ mod utilization;
 mod world;
 
 pub use decision::{ChangeKind, Decision, ResourceChange};
+pub use explain::{Question, Unknown, explain};
 pub use implied::connected_nodes;
 pub use nodes::NodeState;
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{
+    Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf, WhatIfError,
+    survivals_lost,
+};
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -150,6 +156,15 @@ pub fn schedule(situation: &Situation<'_>) -> (Transition, Report) {
 
 /// Decides with more knowledge of the nodes than facts hold (`states` instead of `situation.facts`), and tells in full.
 pub fn decide(situation: &Situation<'_>, states: &BTreeMap<NodeName, NodeState>) -> Decision {
+    think(situation, states, report::decision)
+}
+
+/// Decides, and hands what it knows then to `conclude`.
+fn think<T>(
+    situation: &Situation<'_>,
+    states: &BTreeMap<NodeName, NodeState>,
+    conclude: impl FnOnce(&World<'_>, &graph::Graph) -> T,
+) -> T {
     let states = &nodes::with_connected(states, situation.config);
     let resolved = resolve::resolve(situation, states);
     let parts = implied::bundles(&resolved.config);
@@ -162,5 +177,5 @@ pub fn decide(situation: &Situation<'_>, states: &BTreeMap<NodeName, NodeState>)
     fencing::add_all(&world, &mut graph);
     ordering::add_all(&world, &mut graph);
     settle::settle(&mut world, &mut graph);
-    report::decision(&world, &graph)
+    conclude(&world, &graph)
 }

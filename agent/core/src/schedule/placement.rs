@@ -1,6 +1,7 @@
 //! Where each resource shall be. The order of nodes is Pacemaker's: the higher score, then fewer resources placed
 //! there so far, then where it is now, then the name.
 
+use super::because::Because;
 use super::bundles;
 use super::colocation;
 use super::instances;
@@ -134,11 +135,13 @@ pub(crate) fn displace(world: &mut World<'_>, rsc: RscIx) {
 }
 
 /// Says that a resource, with all that is in it, runs nowhere.
-pub(crate) fn leave_out(world: &mut World<'_>, rsc: RscIx, why: &str) {
+pub(crate) fn leave_out(world: &mut World<'_>, rsc: RscIx, why: &str, because: &Because) {
     for leaf in world.leaves(rsc) {
         displace(world, leaf);
         settle(world, leaf, None, Wish::default());
-        world[leaf].notes.push(Note { node: None, score: Score::MINUS_INFINITY, why: why.into() });
+        let because = because.clone();
+        let score = Score::MINUS_INFINITY;
+        world[leaf].notes.push(Note { node: None, score, why: why.into(), because });
     }
     displace_whole(world, rsc);
 }

@@ -2,6 +2,7 @@
 //! remote node is a machine of its own; a guest node is what a container or a virtual machine is to the resources
 //! inside, so the container decides about it: it is fenced by restarting that (Pacemaker Remote).
 
+use super::because::Because;
 use super::graph::{ActionIx, Graph, Relation, Task};
 use super::monitors;
 use super::nodes::NodeIx;
@@ -22,7 +23,7 @@ pub(crate) fn connect(world: &mut World<'_>) {
         world.node_indexes().filter(|node| world[*node].connection.is_some() && !world[*node].is_bundled).collect();
     for rsc in world.runnables() {
         if let Some(why) = cannot_run_remotely(world, rsc) {
-            connected.iter().for_each(|node| unpack::ban(world, rsc, *node, why.to_string()));
+            connected.iter().for_each(|node| unpack::ban(world, rsc, *node, why.to_string(), Because::Other));
         }
         stay_inside(world, rsc);
     }
@@ -63,7 +64,7 @@ fn stay_inside(world: &mut World<'_>, rsc: RscIx) {
     let Some(inside) = world.node_indexes().find(inside) else { return };
     for node in world.node_indexes().filter(|node| *node != inside) {
         let why = format!("belongs inside of {}", world[container].id);
-        unpack::ban(world, rsc, node, why);
+        unpack::ban(world, rsc, node, why, Because::Other);
     }
 }
 

@@ -4,7 +4,7 @@ use super::decision::{self, Decision};
 use super::graph::{Graph, Task};
 use super::nodes::NodeIx;
 use super::world::{Kind, Role, RscIx, World};
-use super::{Report, monitors};
+use super::{Report, explain, monitors};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -49,7 +49,7 @@ fn alarms(world: &World<'_>) -> Vec<String> {
     alarms
 }
 
-fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
+pub(crate) fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
     let members = world.children(rsc);
     let nodes = if members.is_empty() { world[rsc].running_on.clone() } else { shared_nodes(world, members) };
     ResourceStatus {
@@ -72,7 +72,17 @@ fn status(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceStatus {
         },
         is_disabled: world[rsc].meta.is_disabled,
         why: why(world, graph, rsc),
+        next: next(world, graph, rsc),
     }
+}
+
+/// What to do about a resource that does not run.
+fn next(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Option<String> {
+    let is_down = matches!(
+        state(world, graph, rsc),
+        ResourceState::Stopped | ResourceState::Blocked | ResourceState::Failed | ResourceState::Unknown
+    );
+    if is_down { explain::next_step(world, graph, rsc) } else { None }
 }
 
 /// Where an instance is promoted.
@@ -99,7 +109,8 @@ fn shared_nodes(world: &World<'_>, members: &[RscIx]) -> Vec<NodeIx> {
 fn state(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceState {
     let members = world.children(rsc);
     if !members.is_empty() {
-        let states: Vec<ResourceState> = members.iter().map(|member| state(world, graph, *member)).collect();
+        let counted = members.iter().filter(|member| !is_surplus(world, **member));
+        let states: Vec<ResourceState> = counted.map(|member| state(world, graph, *member)).collect();
         return group_state(&states);
     }
     let is_due = |task| graph.doing(rsc, task).any(|action| graph[action].is_due());
@@ -121,6 +132,15 @@ fn state(world: &World<'_>, graph: &Graph, rsc: RscIx) -> ResourceState {
     } else {
         ResourceState::Started
     }
+}
+
+/// Whether it is an instance that there is no node for, while others have theirs: a clone has as many as there is room for.
+pub(crate) fn is_surplus(world: &World<'_>, instance: RscIx) -> bool {
+    let parent = world[instance].parent.filter(|parent| world[*parent].is_clone());
+    let Some(parent) = parent else { return false };
+    let is_free = |leaf: &RscIx| world[*leaf].placed_on.is_none() && world[*leaf].running_on.is_empty();
+    let mut siblings = world.children(parent).iter();
+    world.leaves(instance).iter().all(is_free) && siblings.any(|other| world.place_of(*other).is_some())
 }
 
 /// A group stands as the member that a person has to look at first.
@@ -168,6 +188,8 @@ fn unmanaged(world: &World<'_>, rsc: RscIx) -> String {
         "its `maintenance` is set"
     } else if world[rsc].running_on.iter().any(|node| world[*node].is_maintenance) {
         "its node is in maintenance"
+    } else if world.settings.lacks_fence_device() {
+        "`stonith-enabled` is true but there is no fence device"
     } else if world[rsc].is_orphan() {
         "it was removed from the configuration and `stop-orphan-resources` is false"
     } else {
@@ -221,7 +243,7 @@ fn attraction(world: &World<'_>, rsc: RscIx, node: NodeIx) -> String {
 fn nowhere(world: &World<'_>, asked: RscIx, rsc: RscIx) -> String {
     let one = &world[rsc];
     if one.meta.is_disabled {
-        let id = &world[asked].id;
+        let id = explain::disabled_at(world, asked);
         return format!("stopped: `target-role` is `Stopped`; `musterd resource enable {id}` lets it run");
     }
     if world.settings.stops_all {

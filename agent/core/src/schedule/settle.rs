@@ -1,5 +1,6 @@
 //! Lets every action tell its neighbours what it means for them, until nothing changes any more.
 
+use super::because::Because;
 use super::graph::{ActionIx, Edge, Graph, Relation, Task};
 use super::instances;
 use super::nodes::NodeIx;
@@ -366,7 +367,7 @@ impl Settling<'_, '_> {
         }
         let Some(first) = self.graph[edge.first].rsc else { return };
         let why = format!("has no instance of {} to go with", self.world[first].id);
-        placement::leave_out(self.world, instance, &why);
+        placement::leave_out(self.world, instance, &why, &Because::WithoutInstance { of: first });
         for leaf in self.world.leaves(instance) {
             for action in self.graph.of(leaf).to_vec() {
                 match self.graph[action].task {

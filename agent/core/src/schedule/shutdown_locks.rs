@@ -1,6 +1,7 @@
 //! `shutdown-lock`: what ran on a node that was shut down cleanly waits for that node, for `shutdown-lock-limit` at
 //! most.
 
+use super::because::Because;
 use super::nodes::NodeIx;
 use super::unpack::ban;
 use super::world::{Kind, RscIx, World};
@@ -30,7 +31,7 @@ pub(crate) fn apply(world: &mut World<'_>) {
         ends_ms.into_iter().for_each(|ends_ms| world.check_again_at(ends_ms.saturating_add(1)));
         let why = format!("waits for {}, which was shut down (`shutdown-lock`)", world[lock.node].name);
         for other in world.node_indexes().filter(|node| *node != lock.node) {
-            ban(world, rsc, other, why.clone());
+            ban(world, rsc, other, why.clone(), Because::Other);
         }
     }
 }

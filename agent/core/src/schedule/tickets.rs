@@ -1,6 +1,7 @@
 //! Tickets: what needs one that this cluster does not hold runs nowhere, or is handled as `loss-policy` says where it
 //! runs already.
 
+use super::because::Because;
 use super::remote;
 use super::unpack::ban_everywhere;
 use super::world::{Role, RscIx, World};
@@ -15,20 +16,23 @@ struct Lack {
     policy: LossPolicy,
     is_granted: bool,
     why: String,
+    because: Because,
 }
 
 /// Applies all ticket constraints.
 pub(crate) fn apply(world: &mut World<'_>) {
     let config = world.situation.config;
     for constraint in &config.constraints {
-        let Constraint::Ticket { ticket, resources: Subject::Resource(id), role, loss_policy, .. } =
+        let Constraint::Ticket { id, ticket, resources: Subject::Resource(resource), role, loss_policy } =
             constraint
         else {
             continue;
         };
         let state = config.tickets.get(ticket).copied().unwrap_or_default();
-        let (Some(rsc), Some(why)) = (world.find(id), lack(ticket, state)) else { continue };
-        let lack = Lack { role: *role, policy: *loss_policy, is_granted: state.is_granted, why };
+        let (Some(rsc), Some(why)) = (world.find(resource), lack(ticket, state)) else { continue };
+        let because = Because::Ticket { constraint: id.clone(), ticket: ticket.clone() };
+        let (role, policy, is_granted) = (*role, *loss_policy, state.is_granted);
+        let lack = Lack { role, policy, is_granted, why, because };
         for part in world.leaves(rsc) {
             do_without(world, part, &lack);
         }
@@ -51,15 +55,17 @@ fn do_without(world: &mut World<'_>, rsc: RscIx, lack: &Lack) {
     // A ticket in standby is still here: what runs is stopped, and nothing is fenced or frozen.
     if lack.is_granted || !is_running {
         if needs_it_to_run || lack.policy == LossPolicy::Stop {
-            ban_everywhere(world, rsc, lack.why.clone());
+            ban_everywhere(world, rsc, lack.why.clone(), lack.because.clone());
         }
         return;
     }
     match lack.policy {
-        LossPolicy::Stop => ban_everywhere(world, rsc, lack.why.clone()),
-        LossPolicy::Demote if needs_it_to_run => ban_everywhere(world, rsc, lack.why.clone()),
+        LossPolicy::Stop => ban_everywhere(world, rsc, lack.why.clone(), lack.because.clone()),
+        LossPolicy::Demote if needs_it_to_run => {
+            ban_everywhere(world, rsc, lack.why.clone(), lack.because.clone())
+        }
         LossPolicy::Fence if has_role(world, rsc, lack.role) => {
-            ban_everywhere(world, rsc, lack.why.clone());
+            ban_everywhere(world, rsc, lack.why.clone(), lack.because.clone());
             fence(world, rsc, &lack.why);
         }
         LossPolicy::Freeze if has_role(world, rsc, lack.role) => {

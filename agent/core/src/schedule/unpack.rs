@@ -2,6 +2,7 @@
 //! know their numbers: what runs on a node is the instance that belongs there already, else the first that is free.
 
 use super::actions::requires;
+use super::because::Because;
 use super::copies::Copies;
 use super::meta::{Layers, Meta, MultipleActive};
 use super::nodes::NodeIx;
@@ -198,7 +199,8 @@ fn add_orphan(world: &mut World<'_>, id: &ResourceId, observed: &Observed) -> Rs
     world[orphan].is_removed = true;
     world.by_id.insert(id.clone(), orphan);
     if world.settings.stops_orphans {
-        ban_everywhere(world, orphan, "was removed from the configuration".into());
+        let why = "was removed from the configuration".into();
+        ban_everywhere(world, orphan, why, Because::Other);
     } else {
         world[orphan].is_managed = false;
     }
@@ -282,10 +284,10 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
         }
         world[rsc].ignores_failures |= observed.ignores_failures;
         if let Some(why) = observed.ban_here.clone() {
-            ban(world, failures::all_alike(world, rsc), node, why);
+            ban(world, failures::all_alike(world, rsc), node, why, Because::HardFailure);
         }
         if let Some(why) = observed.ban_everywhere.clone() {
-            ban_everywhere(world, failures::all_alike(world, rsc), why);
+            ban_everywhere(world, failures::all_alike(world, rsc), why, Because::HardFailure);
         }
         if world[node].unclean.is_some() {
             continue;
@@ -383,6 +385,7 @@ fn answer_multiple_active(world: &mut World<'_>, rsc: RscIx) {
                 world,
                 rsc,
                 "is active on several nodes and `multiple-active` is `stop_only`".into(),
+                Because::Other,
             );
         }
         MultipleActive::Block => {
@@ -401,21 +404,21 @@ fn answer_multiple_active(world: &mut World<'_>, rsc: RscIx) {
 }
 
 /// The resource, with all that is in it, must not run there.
-pub(crate) fn ban(world: &mut World<'_>, rsc: RscIx, node: NodeIx, why: String) {
+pub(crate) fn ban(world: &mut World<'_>, rsc: RscIx, node: NodeIx, why: String, because: Because) {
     for part in world.children(rsc).to_vec() {
-        ban(world, part, node, why.clone());
+        ban(world, part, node, why.clone(), because.clone());
     }
     world[rsc].scores.insert(node, Score::MINUS_INFINITY);
-    world[rsc].notes.push(Note { node: Some(node), score: Score::MINUS_INFINITY, why });
+    world[rsc].notes.push(Note { node: Some(node), score: Score::MINUS_INFINITY, why, because });
 }
 
 /// The resource, with all that is in it, must not run.
-pub(crate) fn ban_everywhere(world: &mut World<'_>, rsc: RscIx, why: String) {
+pub(crate) fn ban_everywhere(world: &mut World<'_>, rsc: RscIx, why: String, because: Because) {
     for part in world.children(rsc).to_vec() {
-        ban_everywhere(world, part, why.clone());
+        ban_everywhere(world, part, why.clone(), because.clone());
     }
     for node in world.node_indexes() {
         world[rsc].scores.insert(node, Score::MINUS_INFINITY);
     }
-    world[rsc].notes.push(Note { node: None, score: Score::MINUS_INFINITY, why });
+    world[rsc].notes.push(Note { node: None, score: Score::MINUS_INFINITY, why, because });
 }

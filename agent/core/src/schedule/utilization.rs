@@ -1,6 +1,7 @@
 //! Capacity: what nodes have and resources need, and what `placement-strategy` makes of it (Pacemaker Explained,
 //! "Utilization and Placement Strategy").
 
+use super::because::Because;
 use super::colocation::{self, Adding, Factor, Scores};
 use super::graph::{Graph, Relation, Task};
 use super::nodes::{Node, NodeIx, NodeState};
@@ -14,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use muster_api::cluster::{Capacity, ClusterConfig};
-use muster_api::id::NodeName;
+use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::Score;
 
 /// `placement-strategy`.
@@ -151,10 +152,18 @@ pub(crate) fn ban_where_it_does_not_fit(world: &mut World<'_>, rsc: RscIx) -> Op
     for node in usable {
         if !world.room.has_room(node, &need) {
             let what = if fits_somewhere && together.len() > 1 { " with what must be beside it" } else { "" };
-            ban(world, rsc, node, format!("there is not enough capacity for it{what} ({})", show(&need)));
+            let why = format!("there is not enough capacity for it{what} ({})", show(&need));
+            let free = world.room.free.get(&node).cloned().unwrap_or_default();
+            let beside = if what.is_empty() { Vec::new() } else { beside(world, rsc, &together) };
+            ban(world, rsc, node, why, Because::Capacity { need: need.clone(), free, beside });
         }
     }
     if fits_somewhere { None } else { roomiest }
+}
+
+fn beside(world: &World<'_>, rsc: RscIx, together: &BTreeSet<RscIx>) -> Vec<ResourceId> {
+    let others = together.iter().filter(|one| **one != rsc && world[**one].is_runnable());
+    others.map(|one| world[*one].id.clone()).collect()
 }
 
 fn show(need: &Capacity) -> String {

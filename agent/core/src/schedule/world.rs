@@ -1,5 +1,6 @@
 //! Configuration, facts and history as one indexed picture: what the rest of the scheduler reads and fills in.
 
+use super::because::Because;
 use super::bundles::{self, Bundled};
 use super::copies::Copies;
 use super::graph::Task;
@@ -73,6 +74,8 @@ pub(crate) struct Note {
     pub(crate) score: Score,
     /// Completes "it … there": `is banned by location cli-ban`.
     pub(crate) why: String,
+    /// The same for programs.
+    pub(crate) because: Because,
 }
 
 /// A primitive, a group, a clone, a bundle, an instance of one of them, or an orphan.

@@ -1,6 +1,20 @@
 //! What would follow: a situation that can be changed in thought and carried on until nothing is left to do. Every
 //! action succeeds, and a probe finds nothing.
 
+mod answer;
+mod course;
+mod single_faults;
+mod survival;
+mod votes;
+mod what_if;
+
+pub use answer::Answer;
+pub use course::{Course, StepTaken};
+pub use single_faults::{Fault, SingleFaults, Stopped};
+pub use survival::survivals_lost;
+pub use votes::Votes;
+pub use what_if::{WhatIf, WhatIfError};
+
 use super::nodes::NodeState;
 use super::{Action, ActionKind, Decision, Situation, Transition, decide};
 use crate::observed::remember;
@@ -9,9 +23,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::RoleName;
+use muster_api::control::Snapshot;
+use muster_api::fencing::FencingRecord;
 use muster_api::history::{FailCount, History, OpRecord, OpStatus, ResourceAction, definition_digest, rc};
 use muster_api::id::{NodeName, ResourceId};
-use muster_api::resource::Primitive;
+use muster_api::resource::{Operation, Primitive};
+use muster_api::status::Fact;
 
 /// Decisions after which a rehearsal gives up: a cluster that is still busy then goes in a circle.
 const MOST_ROUNDS: usize = 12;
@@ -20,7 +38,7 @@ const MOST_ROUNDS: usize = 12;
 const ASSUMED_INTERVAL_MS: u64 = 10_000;
 
 /// A situation of its own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rehearsal {
     /// What shall run.
     pub config: ClusterConfig,
@@ -32,20 +50,56 @@ pub struct Rehearsal {
     pub is_quorate: bool,
     /// Milliseconds since the epoch.
     pub now_ms: u64,
+    /// Who votes, where that is known: then quorum follows from who is there.
+    pub votes: Votes,
+    /// What came of fencing.
+    pub fencing: Vec<FencingRecord>,
 }
 
 impl Rehearsal {
+    /// The live cluster, as one of its agents knows it.
+    pub fn of_live(snapshot: &Snapshot) -> Self {
+        let said = |name: &NodeName| snapshot.history.attributes.get(name).cloned().unwrap_or_default();
+        let state = |(name, fact): (&NodeName, &Fact)| {
+            (name.clone(), NodeState { attributes: said(name), ..NodeState::from(*fact) })
+        };
+        Self {
+            config: snapshot.config.clone(),
+            states: snapshot.facts.iter().map(state).collect(),
+            history: snapshot.history.clone(),
+            is_quorate: snapshot.is_quorate,
+            now_ms: snapshot.now_ms,
+            votes: Votes::of(&snapshot.corosync, &snapshot.facts),
+            fencing: snapshot.fencing.clone(),
+        }
+    }
+
+    /// A cluster that has never run anything, with all its nodes up.
+    pub fn from_nothing(config: ClusterConfig, nodes: &[NodeName], now_ms: u64) -> Self {
+        let online = NodeState { is_online: true, ..NodeState::default() };
+        Self {
+            config,
+            states: nodes.iter().map(|name| (name.clone(), online.clone())).collect(),
+            is_quorate: true,
+            now_ms,
+            votes: Votes::one_each(nodes),
+            ..Self::default()
+        }
+    }
+
     /// What the scheduler decides now.
     pub fn decide(&self) -> Decision {
-        let facts = BTreeMap::new();
-        let situation = Situation {
+        decide(&self.situation(&BTreeMap::new()), &self.states)
+    }
+
+    fn situation<'s>(&'s self, facts: &'s BTreeMap<NodeName, Fact>) -> Situation<'s> {
+        Situation {
             config: &self.config,
-            facts: &facts,
+            facts,
             history: &self.history,
             is_quorate: self.is_quorate,
             now_ms: self.now_ms,
-        };
-        decide(&situation, &self.states)
+        }
     }
 
     /// Decides and carries out until nothing is left to do; the last decision is the silent one. Where it never comes to
@@ -165,6 +219,8 @@ impl Rehearsal {
         let order = self.states.get(node).map_or(0, |state| state.order);
         let unclean = self.config.is_fencing_enabled().then(|| "it vanished without leaving".to_string());
         self.states.insert(node.clone(), NodeState { unclean, order, ..NodeState::default() });
+        self.votes.lose(node);
+        self.count_votes();
     }
 
     /// A node that was away joins; it has restarted, so nothing runs there.
@@ -176,12 +232,21 @@ impl Rehearsal {
         *state = NodeState { is_online: true, order: state.order, ..NodeState::default() };
         self.history.nodes.remove(node);
         self.history.failures.remove(node);
+        self.votes.bring_back(node);
+        self.count_votes();
+    }
+
+    fn count_votes(&mut self) {
+        self.is_quorate = self.votes.is_quorate().unwrap_or(self.is_quorate);
     }
 
     /// The monitor of a resource fails on a node. Nothing happens where the configuration does not have it.
     pub fn fail(&mut self, resource: &ResourceId, node: &NodeName) {
         let Some(primitive) = self.config.primitive(resource) else { return };
-        let action = failing_monitor(primitive);
+        let statuses = self.decide().report.resources;
+        let is_promoted =
+            statuses.iter().any(|status| status.id == *resource && status.promoted.contains(node));
+        let action = failing_monitor(primitive, is_promoted);
         self.record(node, &action, rc::ERROR);
         let failures = self.history.failures.entry(node.clone()).or_default();
         let count = failures.entry(resource.clone()).or_insert_with(|| FailCount {
@@ -202,9 +267,14 @@ impl Rehearsal {
     }
 }
 
-/// The most frequent monitor of a resource, or one that stands for it.
-fn failing_monitor(primitive: &Primitive) -> ResourceAction {
-    let monitors = primitive.operations.iter().filter(|one| one.name == "monitor" && one.interval_ms > 0);
+/// The most frequent monitor of a resource in its role, or one that stands for it.
+fn failing_monitor(primitive: &Primitive, is_promoted: bool) -> ResourceAction {
+    let is_of_role = |one: &&Operation| {
+        let role = one.role.as_deref().and_then(RoleName::parse);
+        (role == Some(RoleName::Promoted)) == is_promoted
+    };
+    let repeated = primitive.operations.iter().filter(|one| one.name == "monitor" && one.interval_ms > 0);
+    let monitors = repeated.filter(is_of_role);
     let interval_ms = monitors.map(|monitor| monitor.interval_ms).min().unwrap_or(ASSUMED_INTERVAL_MS);
     ResourceAction {
         resource: primitive.id.clone(),
@@ -232,7 +302,7 @@ mod tests {
         config.properties.insert("stonith-enabled".into(), "false".into());
         let online = NodeState { is_online: true, ..NodeState::default() };
         let states = [("n1".into(), online.clone()), ("n2".into(), online)].into();
-        Rehearsal { config, states, history: History::default(), is_quorate: true, now_ms: 1_000_000 }
+        Rehearsal { config, states, is_quorate: true, now_ms: 1_000_000, ..Rehearsal::default() }
     }
 
     fn place(decision: &Decision) -> Vec<NodeName> {

@@ -1,0 +1,59 @@
+//! Whether a change of the configuration costs survivals: faults that cost nothing of what is configured, and then do.
+
+use super::Rehearsal;
+use super::single_faults::{Fault, SingleFaults};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use muster_api::id::ResourceId;
+
+/// Up to so many pairs of faults and resources the failure of every resource is tried; beyond, only what befalls nodes: a plan
+/// is to be there at once.
+const MOST_PAIRS: usize = 2_500;
+
+/// A sentence for each fault that the cluster survives before and not after.
+pub fn survivals_lost(before: &Rehearsal, after: &Rehearsal) -> Vec<String> {
+    let known: BTreeSet<ResourceId> =
+        before.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
+    if known.is_empty() {
+        return Vec::new();
+    }
+    let (was, is) = (faults(before), faults(after));
+    is.faults.iter().filter_map(|fault| lost(&was, fault, &known)).collect()
+}
+
+fn faults(rehearsal: &Rehearsal) -> SingleFaults {
+    let resources = rehearsal.config.primitives().count();
+    if resources * (resources + rehearsal.states.len()) > MOST_PAIRS {
+        SingleFaults::of_nodes(rehearsal)
+    } else {
+        SingleFaults::of(rehearsal)
+    }
+}
+
+/// What is new cannot be lost: only what was there before counts.
+fn lost(before: &SingleFaults, fault: &Fault, known: &BTreeSet<ResourceId>) -> Option<String> {
+    let costs: Vec<_> = fault.stopped.iter().filter(|stopped| known.contains(&stopped.resource)).collect();
+    let first = costs.first()?;
+    let same: Vec<&Fault> =
+        before.faults.iter().filter(|other| what(&other.fault) == what(&fault.fault)).collect();
+    let cost_it_too = |other: &&Fault| {
+        other.stopped.iter().any(|one| costs.iter().any(|cost| cost.resource == one.resource))
+    };
+    if same.is_empty() || same.iter().any(cost_it_too) {
+        return None;
+    }
+    let names: Vec<String> = costs.iter().map(|cost| cost.resource.to_string()).collect();
+    Some(format!(
+        "the cluster would no longer survive: {} (it costs {}: {})",
+        fault.fault,
+        names.join(", "),
+        first.why
+    ))
+}
+
+/// A resource may fail elsewhere then.
+fn what(fault: &str) -> &str {
+    fault.split_once(" fails on ").map_or(fault, |(resource, _)| resource)
+}
