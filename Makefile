@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults upgrade sim sim-mutants fuzz bench clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif upgrade sim sim-mutants fuzz bench clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ e2e: prerequisites build ## the end-to-end tests on lab nodes (root)
 
 faults: prerequisites build ## every fault that a kernel can give, one after the other, on NODES=2..8 lab nodes (root)
 	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh
+
+whatif: prerequisites build ## what `muster simulate` predicts beside what happens, fault by fault on lab nodes (root)
+	$(SUDO) tests/e2e/whatif.sh
 
 upgrade: prerequisites build next-agent ## a rolling upgrade of lab nodes to a build of the next protocol version, and back (root)
 	$(SUDO) tests/e2e/upgrade.sh

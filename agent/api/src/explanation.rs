@@ -49,7 +49,7 @@ pub struct Reason {
     /// What would change it.
     pub next: Option<NextStep>,
     /// Why that is so, where it is another resource's doing.
-    pub because: Vec<Reason>,
+    pub because: Vec<Self>,
 }
 
 impl Reason {

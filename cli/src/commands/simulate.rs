@@ -190,9 +190,8 @@ fn why(args: &SimulateArgs, mut rehearsal: Rehearsal, resource: &str) -> Result<
 
 fn as_json(answer: &impl Serialize) -> String {
     // Nothing in an answer has keys that are no text.
-    serde_json::to_string(answer)
-        .map_or_else(|cause| json!({ "error": cause.to_string() }).to_string(), |text| text)
-        + "\n"
+    let text = serde_json::to_string(answer);
+    text.unwrap_or_else(|cause| json!({ "error": cause.to_string() }).to_string()) + "\n"
 }
 
 fn heading(notes: &[String], alarms: &[String]) -> String {
