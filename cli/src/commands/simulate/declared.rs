@@ -17,6 +17,7 @@ use crate::run::hosts::Hosts;
 use crate::run::playbook_run::PlaybookRun;
 use crate::run::refused::refused;
 use crate::run::room::{DeclaredCluster, Options, Parts, Room, lock};
+use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
 use crate::template::Engine;
 use serde_json::Value as Json;
@@ -49,6 +50,9 @@ pub(super) fn read(args: &SimulateArgs, playbook: &Path) -> Result<(DeclaredClus
         settings: Arc::new(basis.settings.clone()),
         inventory_sources: basis.inventory_sources.clone(),
         playbook_dir,
+        tags: TagFilter::new(&basis.settings.tags(), &basis.settings.skip_tags()),
+        strategy: basis.settings.strategy(),
+        private_role_vars: basis.settings.private_role_vars(),
         declared: Some(kept.clone()),
         ..Options::default()
     };
