@@ -1,5 +1,7 @@
 //! `muster cluster import` and `muster cluster export`: Pacemaker's CIB to a playbook and back.
 
+mod to_run;
+
 use crate::cluster::cib::{self, CibError};
 use crate::cluster::desired::Desired;
 use crate::cluster::playbook_form::{self, FormProblem, Step};
@@ -40,6 +42,9 @@ struct ImportArgs {
     /// The hosts of the play
     #[arg(long, value_name = "PATTERN", default_value = "cluster")]
     hosts: String,
+    /// Leave out what only Pacemaker's own programs need, so that muster's agents can run the rest; each is named
+    #[arg(long)]
+    to_run: bool,
     /// Write to this file, not to standard output
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -92,7 +97,7 @@ fn put(text: &str, out: Option<&Path>) -> Result<(), Diagnostics> {
 
 fn import(args: &ImportArgs) -> Result<String, Diagnostics> {
     let text = text_of(&args.file)?;
-    let imported = imported(&text, args.name.as_deref(), &args.hosts);
+    let imported = imported(&text, args);
     let (text, notes) = imported.map_err(|why| {
         let what = format!("`{}` cannot be imported", args.file.display());
         why.into_iter().map(|why| Diagnostic::error(what.clone()).cause(why)).collect::<Diagnostics>()
@@ -104,19 +109,22 @@ fn import(args: &ImportArgs) -> Result<String, Diagnostics> {
 }
 
 /// The playbook of a CIB, and what of it was not taken over or is written in another way.
-fn imported(cib: &str, name: Option<&str>, hosts: &str) -> Result<(String, Vec<String>), Vec<String>> {
+fn imported(cib: &str, args: &ImportArgs) -> Result<(String, Vec<String>), Vec<String>> {
     let (mut desired, mut notes) =
         cib::read_desired(cib).map_err(|error: CibError| vec![error.to_string()])?;
     drop_own_notes(&mut desired.config, &mut notes);
+    if args.to_run {
+        to_run::leave_out(&mut desired, &mut notes);
+    }
     let in_cib = desired.config.properties.get("cluster-name").cloned();
-    let name = name.map(str::to_string).or(in_cib).unwrap_or_else(|| {
+    let name = args.name.clone().or(in_cib).unwrap_or_else(|| {
         notes.push(
             "the CIB says no `cluster-name`: the playbook says `cluster`; `--name` sets it".to_string(),
         );
         "cluster".to_string()
     });
-    let args = playbook_form::write(&name, &desired)?;
-    Ok((playbook(hosts, &args), notes))
+    let task = playbook_form::write(&name, &desired)?;
+    Ok((playbook(&args.hosts, &task), notes))
 }
 
 /// What a running cluster writes into its configuration about itself.

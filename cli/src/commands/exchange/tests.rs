@@ -11,8 +11,12 @@ struct Round {
     desired: Desired,
 }
 
+fn arguments(to_run: bool) -> ImportArgs {
+    ImportArgs { file: "cib.xml".into(), name: None, hosts: "cluster".to_string(), to_run, out: None }
+}
+
 fn round(cib: &str) -> Result<Round, String> {
-    let (playbook, _) = imported(cib, None, "cluster").map_err(|why| why.join("; "))?;
+    let (playbook, _) = imported(cib, &arguments(false)).map_err(|why| why.join("; "))?;
     let desired = of_playbook(Path::new("cluster.yml"), playbook.clone(), None)
         .map_err(|mistakes| format!("{mistakes}\n{playbook}"))?;
     let cib = cib::write(&desired).map_err(|why| why.join("; "))?;
@@ -83,4 +87,27 @@ fn every_outside_case_is_the_same_after_import_and_export() {
             "no scheduler cases beside the tree, and MUSTER_SCHEDULER_CASES names none: none are compared"
         );
     }
+}
+
+#[test]
+fn what_is_imported_to_run_is_taken_by_the_cluster_task() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cib/two_nodes_with_a_web_server.xml");
+    let cib = std::fs::read_to_string(file).expect("the case can be read");
+    let (text, notes) = imported(&cib, &arguments(true)).expect("it can be imported");
+    let node = yaml::parse_text("cluster.yml", &text).expect("it is YAML");
+    let task = &cluster_tasks(&node)[0];
+    let args = task.args.to_json();
+    let nodes = ["left", "right"].map(Into::into);
+    let declared =
+        playbook_form::read(args.as_object().expect("a mapping"), &nodes).expect("agents can run it");
+    assert_eq!(declared.config.fence_devices.len(), 1);
+    assert_eq!(
+        notes,
+        [
+            "`dc-version`, `have-watchdog` left out: a cluster writes that itself",
+            "the ids of nodes are left out: they are `nodeid` in corosync.conf",
+            "the operations of `power-left` are left out: muster asks a device when it fences",
+            "the constraint `power-left-elsewhere` is left out: a fence device is used by any member and is not placed",
+        ]
+    );
 }
