@@ -95,6 +95,8 @@ pub struct Observed {
     pub ban_here: Option<String>,
     /// It must not run on any node, for this reason.
     pub ban_everywhere: Option<String>,
+    /// A failure says that its configuration is wrong: no fencing cures that.
+    pub is_fatal: bool,
     /// The last failure that counts.
     pub failure: Option<Failure>,
     /// A failure was met that the configuration says to ignore.
@@ -212,6 +214,10 @@ impl Observed {
             Verdict::Failed(_) if rules.is_expired(record) => self.read_expired(record, rules),
             Verdict::Failed(hardness) => self.read_failure(record, hardness, rules),
         }
+        // A promotion takes the place of the start in what some clusters remember.
+        if self.state.is_active() && self.definition.is_none() {
+            self.define(record);
+        }
         let has_known_end = record.status == OpStatus::Done;
         if planted(Bug::UnknownIsStopped) && record.operation == "start" && !has_known_end {
             self.state = Sighting::Stopped;
@@ -301,7 +307,7 @@ impl Observed {
 
     /// A failure that has aged out asks for nothing. Where nobody can look, what was started may still be there.
     fn read_expired(&mut self, record: &OpRecord, rules: &Rules<'_>) {
-        let is_absent = is_probe(record) && record.rc == Some(rc::INSTALLED);
+        let is_absent = cannot_be_there(record);
         if !rules.is_online && !is_absent && record.operation != "start" && !self.state.is_active() {
             self.define(record);
             self.state = rules.active();
@@ -330,6 +336,10 @@ impl Observed {
         }
         self.is_start_pending = false;
         self.response = self.response.max(response);
+        // A node that cannot even stop it, and cannot be fenced: nothing is left to try.
+        if record.operation == "stop" && hardness == Hardness::Hard && !rules.can_fence {
+            self.response = self.response.max(Response::Block);
+        }
         if record.operation == "stop" {
             self.ban_here = Some(format!("its stop failed there ({what})"));
         }
@@ -337,7 +347,10 @@ impl Observed {
         match hardness {
             Hardness::Soft => {}
             Hardness::Hard => self.ban_here = Some(format!("it cannot run there ({what})")),
-            Hardness::Fatal => self.ban_everywhere = Some(format!("it cannot run anywhere ({what})")),
+            Hardness::Fatal => {
+                self.is_fatal = true;
+                self.ban_everywhere = Some(format!("it cannot run anywhere ({what})"));
+            }
         }
         if response == Response::Stop {
             self.ban_everywhere =
@@ -359,7 +372,7 @@ impl Observed {
     }
 
     fn note_role_after_failure(&mut self, record: &OpRecord, response: Response, rules: &Rules<'_>) {
-        let is_absent = is_probe(record) && record.rc == Some(rc::INSTALLED);
+        let is_absent = cannot_be_there(record);
         if !is_absent && self.definition.is_none() {
             self.define(record);
         }
@@ -398,11 +411,7 @@ impl Rules<'_> {
             rc::NOT_RUNNING if is_expected || is_probe(record) || !self.is_managed => Verdict::Fine(code),
             rc::CONFIGURED => Verdict::Failed(Hardness::Fatal),
             rc::UNIMPLEMENTED if record.interval_ms > 0 => Verdict::Failed(Hardness::Soft),
-            rc::UNIMPLEMENTED | rc::INSTALLED | rc::ARGS | rc::PERM => {
-                // A node that cannot even stop it, and cannot be fenced: nothing is left to try.
-                let is_stuck = record.operation == "stop" && !self.can_fence;
-                Verdict::Failed(if is_stuck { Hardness::Fatal } else { Hardness::Hard })
-            }
+            rc::UNIMPLEMENTED | rc::INSTALLED | rc::ARGS | rc::PERM => Verdict::Failed(Hardness::Hard),
             _ => Verdict::Failed(Hardness::Soft),
         }
     }
@@ -520,6 +529,11 @@ fn expected_in(role: Option<&str>) -> u8 {
 
 fn is_probe(record: &OpRecord) -> bool {
     record.operation == "monitor" && record.interval_ms == 0
+}
+
+/// A probe that says that nothing can run there as it is configured: what it needs is missing, or a parameter is wrong there.
+fn cannot_be_there(record: &OpRecord) -> bool {
+    is_probe(record) && matches!(record.rc, Some(rc::INSTALLED | rc::ARGS))
 }
 
 /// The agent itself is not there; exit code 5 of an agent that ran means that something it needs is not.

@@ -4,6 +4,7 @@
 use super::graph::{ActionIx, Graph, Planned, Task};
 use super::meta::{MultipleActive, Requires};
 use super::migration;
+use super::monitors;
 use super::nodes::NodeIx;
 use super::settings::QuorumPolicy;
 use super::world::{Role, RscIx, World};
@@ -406,8 +407,9 @@ fn host_that_cannot_be_fenced(world: &World<'_>, guest: NodeIx) -> Option<String
 
 /// A node that is there, cannot run a probe yet, and might run the resource.
 fn node_that_cannot_be_asked(world: &World<'_>, rsc: RscIx) -> Option<NodeIx> {
-    let is_open =
-        |node: &NodeIx| world[*node].is_online && world[*node].is_pending && !world[rsc].is_known_on(*node);
+    let is_open = |node: &NodeIx| {
+        world[*node].is_online && world[*node].is_pending && monitors::is_open_question(world, rsc, *node)
+    };
     let whole = world.clone_of(rsc).unwrap_or(rsc);
     world.node_indexes().find(|node| is_open(node) && world.active_nodes(whole).is_empty())
 }

@@ -148,7 +148,9 @@ pub(crate) fn add_instance(world: &mut World<'_>, clone: RscIx) -> RscIx {
         Content::Primitive(primitive) => adding.primitive(primitive, Some(clone), &meta),
         Content::Group(group) => adding.group(group, Some(clone), &meta),
     };
-    world.by_id.insert(set.content.id().clone(), clone);
+    if !is_unique {
+        world.by_id.insert(set.content.id().clone(), clone);
+    }
     if let Kind::Clone(copies) = &mut world[clone].kind {
         copies.instances.push(instance);
     }
@@ -219,7 +221,8 @@ impl<'a> Adding<'_, 'a> {
         if self.number.is_none() || self.is_unique {
             self.world.by_id.insert(own_id, ix);
         }
-        if let (Some(_), Some(clone)) = (self.number, self.world.clone_of(ix)) {
+        // Of instances that differ, constraints name each.
+        if let (Some(_), Some(clone), false) = (self.number, self.world.clone_of(ix), self.is_unique) {
             self.world.by_id.insert(id.clone(), clone);
         }
         ix

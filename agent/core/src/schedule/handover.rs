@@ -3,7 +3,7 @@
 //! nodes, where the end is missing there is something left to stop.
 
 use super::nodes::NodeIx;
-use super::world::{RscIx, World};
+use super::world::{Role, RscIx, World};
 use alloc::vec::Vec;
 use muster_api::history::{OpRecord, OpStatus, rc};
 use muster_api::id::{NodeName, ResourceId};
@@ -62,6 +62,8 @@ fn note(world: &mut World<'_>, rsc: RscIx, node: NodeIx, other: Option<NodeIx>, 
             if !world[rsc].running_on.contains(&other) {
                 world[rsc].running_on.push(other);
             }
+            // What its own records there say was before it came.
+            world[rsc].role = world[rsc].role.max(Role::Started);
             if can_go_on && world[node].is_online {
                 world[rsc].migrating = Some((node, other));
             }

@@ -28,13 +28,13 @@ pub(crate) fn needs_probe(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let there = &world[node];
     let can_look = there.is_online && !there.is_pending && there.unclean.is_none();
     let is_probed = !world[rsc].is_orphan() && !world[rsc].is_fence_device();
-    let alike = alike(world, rsc);
+    can_look && is_probed && is_open_question(world, rsc, node) && alike(world, rsc).first() == Some(&rsc)
+}
+
+/// Whether the resource may run on a node without anybody knowing: it is not among those that nobody looks for there.
+pub(crate) fn is_open_question(world: &World<'_>, rsc: RscIx, node: NodeIx) -> bool {
     let is_known = |one: &RscIx| world[*one].is_known_on(node) || is_under_way(world, *one, node);
-    can_look
-        && is_probed
-        && can_be_found(world, rsc, node)
-        && alike.first() == Some(&rsc)
-        && !alike.iter().any(is_known)
+    can_be_found(world, rsc, node) && !alike(world, rsc).iter().any(is_known)
 }
 
 /// Whether the resource may be found on a node: not in what has just been started, and not what is never there.

@@ -7,7 +7,6 @@ use super::world::RscIx;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 use muster_api::cluster::{Capacity, ClusterConfig};
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::status::Fact;
@@ -212,7 +211,8 @@ pub(crate) fn with_connected(
     states
 }
 
-/// All nodes, in the order of their names: it decides between equals.
+/// All nodes, in the order of their names: it decides between equals. As Pacemaker compares them, byte by byte: `node10` comes
+/// before `node2`.
 pub(crate) fn read(
     states: &BTreeMap<NodeName, NodeState>,
     config: &ClusterConfig,
@@ -227,56 +227,6 @@ pub(crate) fn read(
     for node in &mut nodes {
         node.is_bundled = bundled.contains(node.name.as_str());
     }
-    nodes.sort_by(|one, other| compare_names(one.name.as_str(), other.name.as_str()));
+    nodes.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
     nodes
-}
-
-/// Without regard to case, numbers by their value: `node2` comes before `node10`.
-pub(crate) fn compare_names(one: &str, other: &str) -> Ordering {
-    let (mut left, mut right) = (one.as_bytes(), other.as_bytes());
-    loop {
-        match (left, right) {
-            ([], []) => return one.cmp(other),
-            ([], _) => return Ordering::Less,
-            (_, []) => return Ordering::Greater,
-            ([a, ..], [b, ..]) if a.is_ascii_digit() && b.is_ascii_digit() => {
-                let ((a, a_rest), (b, b_rest)) = (split_number(left), split_number(right));
-                let order = a.len().cmp(&b.len()).then(a.cmp(b));
-                if order != Ordering::Equal {
-                    return order;
-                }
-                (left, right) = (a_rest, b_rest);
-            }
-            ([a, a_rest @ ..], [b, b_rest @ ..]) => {
-                let order = a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase());
-                if order != Ordering::Equal {
-                    return order;
-                }
-                (left, right) = (a_rest, b_rest);
-            }
-        }
-    }
-}
-
-/// The digits at the front without leading zeros, and what follows.
-fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let (mut digits, rest) = text.split_at(end);
-    while let [b'0', more @ ..] = digits {
-        digits = more;
-    }
-    (digits, rest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_in_names_sort_by_value() {
-        assert_eq!(compare_names("node2", "node10"), Ordering::Less);
-        assert_eq!(compare_names("Node2", "node2"), Ordering::Less);
-        assert_eq!(compare_names("b", "A"), Ordering::Greater);
-        assert_eq!(compare_names("a", "a1"), Ordering::Less);
-    }
 }

@@ -50,7 +50,16 @@ fn add_restart(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
         return;
     }
     let restart = Relation::ORDERED.and(Relation::FIRST_IMPLIES_THEN).and(Relation::RESTART);
-    order(world, graph, (rsc, Task::Stop), (rsc, Task::Start), restart);
+    for stop in graph.doing(rsc, Task::Stop).collect::<Vec<_>>() {
+        // What was left behind by a migration is no reason to start again what has arrived.
+        let is_left_behind = graph[stop].node.is_some_and(|node| {
+            world[rsc].left_behind.contains(&node) && !world[rsc].running_on.contains(&node)
+        });
+        let relation = if is_left_behind { Relation::ORDERED } else { restart };
+        for start in graph.doing(rsc, Task::Start).collect::<Vec<_>>() {
+            graph.order(stop, start, relation);
+        }
+    }
     if world.is_promotable(rsc) || world[rsc].role > Role::Unpromoted {
         order(world, graph, (rsc, Task::Demote), (rsc, Task::Stop), Relation::PROMOTED_IMPLIES_FIRST);
         order(world, graph, (rsc, Task::Start), (rsc, Task::Promote), start_before_promotion(world, rsc));
@@ -317,7 +326,7 @@ pub(crate) fn actions_of(world: &World<'_>, graph: &mut Graph, (rsc, task): (Rsc
     let found: Vec<ActionIx> = graph.doing(rsc, task).collect();
     let is_needless = match task {
         Task::Stop => world.role(rsc) == Role::Stopped,
-        Task::Demote => world.role(rsc) != Role::Promoted,
+        Task::Demote => world.role(rsc) == Role::Unpromoted,
         Task::Start => only_gives_up_its_role(world, rsc),
         _ => false,
     };

@@ -252,7 +252,8 @@ fn nowhere(world: &World<'_>, asked: RscIx, rsc: RscIx) -> String {
     if let Some(note) =
         one.notes.iter().find(|note| note.node.is_none() && note.score <= Score::MINUS_INFINITY)
     {
-        return format!("stopped: it {}", note.why);
+        let has_subject = note.why.starts_with("it ") || note.why.starts_with("its ");
+        return format!("stopped: {}{}", if has_subject { "" } else { "it " }, note.why);
     }
     format!("stopped: no node may run it ({})", obstacles(world, rsc, None))
 }

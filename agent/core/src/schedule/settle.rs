@@ -163,10 +163,11 @@ impl Settling<'_, '_> {
     /// The points of a clone are required where any instance's action is, and possible where any instance's is.
     fn refresh_clone(&mut self, point: ActionIx, clone: RscIx) {
         let task = self.graph[point].task;
-        let of_each = task.of_each();
         let mut is_possible = false;
         let mut obstacle = None;
         for instance in self.world.instances_for(clone, task).to_vec() {
+            // A group has points of its own: it has started when all of it has.
+            let of_each = if self.world[instance].is_group() { task } else { task.of_each() };
             for action in self.graph.doing(instance, of_each).collect::<Vec<_>>() {
                 self.refresh(action);
                 if !self.graph[action].is_optional {
@@ -186,8 +187,9 @@ impl Settling<'_, '_> {
         if self.is_interleaved(edge) {
             self.apply_interleaved(edge);
         } else {
+            let node = self.node_of(edge.then);
             for then in self.with_parts(edge.then) {
-                self.apply_forward(Edge { then, ..edge });
+                self.apply_forward(Edge { then, ..edge }, node);
             }
             let is_handed_over = self.graph[edge.then].is_migratable;
             if relation.has(Relation::THEN_IMPLIES_FIRST)
@@ -203,7 +205,8 @@ impl Settling<'_, '_> {
         self.stay_behind_what_is_stuck(edge);
     }
 
-    fn apply_forward(&mut self, edge: Edge) {
+    /// `node` is where what comes after is done as a whole, if that is one place.
+    fn apply_forward(&mut self, edge: Edge, node: Option<NodeIx>) {
         let (relation, then) = (edge.relation, edge.then);
         if relation.has(Relation::ASYMMETRIC) {
             self.apply_asymmetric(edge);
@@ -215,7 +218,7 @@ impl Settling<'_, '_> {
         if relation.has(Relation::FIRST_IMPLIES_THEN)
             && !is_handed_over
             && !is_stuck
-            && self.is_required_near(edge.first, self.node_of(then))
+            && self.is_required_near(edge.first, node)
         {
             self.require(then, self.because(edge.first));
         }

@@ -280,6 +280,9 @@ fn note_broken_connection(world: &mut World<'_>, rsc: RscIx) {
 fn respond(world: &mut World<'_>, rsc: RscIx) {
     for (node, observed) in world[rsc].observed.clone() {
         if world.is_about_to_be_fenced(node) {
+            if let Some(why) = observed.ban_everywhere.clone().filter(|_| observed.is_fatal) {
+                ban_everywhere(world, failures::all_alike(world, rsc), why);
+            }
             continue;
         }
         world[rsc].ignores_failures |= observed.ignores_failures;

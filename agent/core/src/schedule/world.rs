@@ -279,7 +279,8 @@ impl<'a> World<'a> {
         // With a watchdog a node that is cut off ends itself.
         let has_device = config.property_bool("have-watchdog", false)
             || !config.fence_devices.is_empty()
-            || config.primitives().any(|(primitive, _)| primitive.agent.class == AgentClass::Stonith);
+            || config.primitives().any(|(primitive, _)| primitive.agent.class == AgentClass::Stonith)
+            || was_a_fence_device_seen(situation);
         let settings = Settings::read(config, situation.is_quorate, has_device);
         let nodes = nodes::read(states, config, parts, &settings);
         let room = Room::read(config, &nodes, states);
@@ -529,6 +530,12 @@ impl<'a> World<'a> {
             self.next_check_ms = Some(self.next_check_ms.map_or(at_ms, |earlier| earlier.min(at_ms)));
         }
     }
+}
+
+/// Whether there are records of a fence device: one that was removed from the configuration is there until it is stopped.
+fn was_a_fence_device_seen(situation: Situation<'_>) -> bool {
+    let records = situation.history.nodes.values().flat_map(BTreeMap::values).flatten();
+    records.into_iter().any(|record| record.agent.class == AgentClass::Stonith)
 }
 
 impl<'a> core::ops::Index<RscIx> for World<'a> {

@@ -3,7 +3,7 @@
 use super::xml::{self, Element};
 use super::{CibError, Imported, digests, resources};
 use muster_api::cluster::{ClusterConfig, Owner, Ticket, parse_bool};
-use muster_api::history::{FailCount, OpRecord, OpStatus, definition_digest};
+use muster_api::history::{FailCount, OpRecord, OpStatus, definition_digest, rc};
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::resource::{AgentName, Resource};
 use muster_core::schedule::NodeState;
@@ -223,7 +223,8 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
         let id = ResourceId::from(xml::required(resource, "id")?);
         let agent = resources::read_agent(resource)?;
         let mut records = Vec::new();
-        for op in xml::children(resource).filter(|child| child.has_tag_name("lrm_rsc_op")) {
+        let ops = || xml::children(resource).filter(|child| child.has_tag_name("lrm_rsc_op"));
+        for op in ops().filter(|op| !ops().any(|other| is_followed_by(*op, other))) {
             records.extend(read_record(op, &id, &agent, (node, imported))?);
             forget_failures_of_others(op, &id, node, imported);
         }
@@ -236,6 +237,33 @@ fn read_history(state: Element<'_>, node: &NodeName, imported: &mut Imported) ->
     }
     imported.history.nodes.insert(node.clone(), history);
     Ok(())
+}
+
+/// Whether an action that seems to be under way was followed by a start or a stop: then it has ended. Where it has no call yet the
+/// transitions that ordered both tell.
+fn is_followed_by(pending: Element<'_>, other: Element<'_>) -> bool {
+    let number = |op: Element<'_>, name: &str| op.attribute(name).and_then(|text| text.parse::<i64>().ok());
+    let is_pending = |op: Element<'_>| number(op, "op-status") == Some(-1);
+    let is_act = matches!(other.attribute("operation"), Some("start" | "stop"));
+    if !is_pending(pending) || is_pending(other) || !is_act {
+        return false;
+    }
+    match (number(pending, "call-id").filter(|call| *call >= 0), number(other, "call-id")) {
+        (Some(call), Some(other)) => call < other,
+        _ => {
+            let (Some((one, of_one)), Some((two, of_two))) = (ordered_by(pending), ordered_by(other)) else {
+                return false;
+            };
+            of_one == of_two && one >= 0 && one < two
+        }
+    }
+}
+
+/// Which transition ordered an action, and of which coordinator that was: the second and the last part of its `transition-key`.
+fn ordered_by<'a>(op: Element<'a>) -> Option<(i64, &'a str)> {
+    let mut parts = op.attribute("transition-key")?.splitn(4, ':');
+    let transition = parts.nth(1)?.parse().ok()?;
+    Some((transition, parts.nth(1)?))
 }
 
 /// A resource is not kept from a node because it failed there with other parameters.
@@ -272,9 +300,14 @@ fn read_record(
         0 => (OpStatus::Done, number("rc-code")),
         1 => return Ok(None),
         2 => (OpStatus::TimedOut, number("rc-code")),
-        // Not installed, whatever the exit code says.
-        7 => (OpStatus::Error, Some(5)),
-        _ => (OpStatus::Error, number("rc-code")),
+        4 => (OpStatus::Error, number("rc-code")),
+        // These say themselves what an exit code would: that it cannot run there, or anywhere, or is not installed.
+        5 | 10 | 11 => (OpStatus::Error, Some(i64::from(rc::PERM))),
+        6 => (OpStatus::Error, Some(i64::from(rc::CONFIGURED))),
+        7 => (OpStatus::Error, Some(i64::from(rc::INSTALLED))),
+        // Nobody could do it, or nobody was there to ask.
+        3 | 8 | 9 => (OpStatus::Error, None),
+        _ => return Ok(None),
     };
     let mut operation = xml::required(op, "operation")?;
     // Nothing was to be found, and nothing was: whatever it is called, it was a look.
