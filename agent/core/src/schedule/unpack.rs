@@ -281,7 +281,7 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
     for (node, observed) in world[rsc].observed.clone() {
         if world.is_about_to_be_fenced(node) {
             if let Some(why) = observed.ban_everywhere.clone().filter(|_| observed.is_fatal) {
-                ban_everywhere(world, failures::all_alike(world, rsc), why);
+                ban_everywhere(world, failures::all_alike(world, rsc), why, Because::HardFailure);
             }
             continue;
         }
