@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `muster simulate` says would happen, and what then happens: a promotable clone, a clone and a group on lab nodes, and one
 # fault after the other. Each is asked about first; at rest afterwards placement, roles, fenced nodes and actions are compared.
+# A promoted copy that fails is not among them: its agent takes its promotion score away when it stops, which only the agent knows.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/e2e/library.sh
@@ -98,11 +99,11 @@ whole() {
     step_done
 }
 spoil() { node "$1" rm -f "/run/$2.state"; }
-set_property() {
-    node "$ask" sh -c "musterd config show --secrets | sed 's/\"properties\": {/\"properties\": {\"$1\": \"$2\",/' | musterd config set -" >/dev/null
-}
-unset_property() {
-    node "$ask" sh -c "musterd config show --secrets | grep -v '\"$1\":' | musterd config set -" >/dev/null
+# properties EXPRESSION: changes the cluster's properties `p`.
+properties() {
+    node "$ask" musterd config show --secrets |
+        python3 -c "import json, sys; c = json.load(sys.stdin); p = c['properties']; $1; print(json.dumps(c))" |
+        node "$ask" musterd config set - >/dev/null
 }
 crash_two() { lab crash "$1" & lab crash "$2"; wait $!; }
 
@@ -113,8 +114,9 @@ step "a cluster from bare hosts"
 expect "the cluster settles" wait_until 60 settled
 step_done
 
-fault "the playbook is applied" tests/e2e/whatif.yml \
-    sh -c "'$MUSTER' apply -i '$INVENTORY' tests/e2e/whatif.yml >'$WORK/apply'"
+step "a promotable clone, a clone and a group"
+"$MUSTER" apply -i "$INVENTORY" tests/e2e/whatif.yml >"$WORK/apply"
+expect "a copy is promoted" wait_until 30 promoted
 whole
 active=$(promoted)
 fault "the last member of the group fails" "--fail server@$active" spoil "$active" server
@@ -125,14 +127,12 @@ fault "an instance of the clone fails" "--fail tick@$(other "$active")" spoil "$
 whole
 fault "a copy that is not promoted fails" "--fail db@$(other "$active")" spoil "$(other "$active")" db
 whole
-fault "the promoted copy fails" "--fail db@$active" spoil "$active" db
-whole
 active=$(promoted) ask=$(other "$active")
 fault "standby" "--standby $active" node "$ask" musterd node standby "$active"
 node "$ask" musterd node unstandby "$active" >/dev/null
 whole
-fault "everything is stopped by a property" "--set stop-all-resources=true" set_property stop-all-resources true
-unset_property stop-all-resources
+fault "everything is stopped by a property" "--set stop-all-resources=true" properties "p['stop-all-resources'] = 'true'"
+properties "del p['stop-all-resources']"
 whole
 active=$(promoted) ask=$(other "$active")
 fault "the active node crashes" "--node-down $active" lab crash "$active"
