@@ -139,7 +139,11 @@ impl Rehearsal {
                 self.reloaded(node, action);
             }
             ActionKind::Resource { node, action, is_probe } => {
-                let code = if *is_probe { rc::NOT_RUNNING } else { rc::OK };
+                let code = match is_probe {
+                    true => rc::NOT_RUNNING,
+                    false if self.is_monitor_of_promoted(action) => rc::RUNNING_PROMOTED,
+                    false => rc::OK,
+                };
                 self.record(node, action, code);
             }
             ActionKind::CancelMonitor { node, resource, interval_ms } => {
@@ -155,6 +159,17 @@ impl Rehearsal {
                 }
             }
         }
+    }
+
+    /// What such a monitor finds is another exit code than that of any other.
+    fn is_monitor_of_promoted(&self, action: &ResourceAction) -> bool {
+        let Some(primitive) = self.config.primitive(&action.resource) else { return false };
+        let is_it = |operation: &Operation| {
+            operation.name == action.operation
+                && operation.interval_ms == action.interval_ms
+                && operation.role.as_deref().and_then(RoleName::parse) == Some(RoleName::Promoted)
+        };
+        action.operation == "monitor" && primitive.operations.iter().any(is_it)
     }
 
     /// What is unfenced with the devices that are configured now stays so.
