@@ -9,6 +9,7 @@ source tests/e2e/library.sh
 lab_start "${LAB:-whatif}" 3 --packages chrony,apache2,curl
 
 lab() { "$MUSTER" lab "$1" --name "$LAB_NAME" "${@:2}" >/dev/null; }
+power_on() { "$MUSTER" lab power on --name "$LAB_NAME" "$1" >/dev/null; }
 of() { node "$ask" musterd "$@" --output json 2>/dev/null; }
 promoted() { of status | json "[n for r in s['resources'] if r['id'] == 'db-clone' for n in r['promoted']][0]"; }
 # The first node that is none of those.
@@ -93,7 +94,7 @@ fault() {
 # whole: all nodes are back, and nothing is left to do.
 whole() {
     lab heal
-    for name in $NODE_NAMES; do lab thaw "$name" 2>/dev/null || true; lab power on "$name" 2>/dev/null || true; done
+    for name in $NODE_NAMES; do lab thaw "$name" 2>/dev/null || true; power_on "$name" 2>/dev/null || true; done
     wait_until 120 all_members
     wait_until 60 rests
     step_done
@@ -136,7 +137,7 @@ properties "del p['stop-all-resources']"
 whole
 active=$(promoted) ask=$(other "$active")
 fault "the active node crashes" "--node-down $active" lab crash "$active"
-fault "it comes back" "--node-up $active" lab power on "$active"
+fault "it comes back" "--node-up $active" power_on "$active"
 whole
 active=$(promoted) ask=$(other "$active")
 fault "the active node freezes" "--node-down $active" lab freeze "$active"
