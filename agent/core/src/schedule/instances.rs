@@ -101,10 +101,6 @@ fn count(world: &World<'_>, clone: RscIx, node: NodeIx) -> usize {
 /// Leaves an instance where it runs, unless others need the room: as long as it would rather go elsewhere, one place
 /// there is kept for another, and it is tried again. `open` is how many are still to be placed.
 fn keep(world: &mut World<'_>, clone: RscIx, instance: RscIx, current: NodeIx, open: usize) -> bool {
-    let is_possible = |score: Option<&Score>| score.is_some_and(|score| world.is_usable(current, *score));
-    if !is_possible(world[instance].scores.get(&current)) {
-        return false;
-    }
     let counts = world[clone].copies_on.clone();
     let before = Backup::of(world, instance);
     let wish = Wish { prefer: Some(current), is_final: false };
