@@ -327,6 +327,16 @@ impl Pass<'_> {
             let mistake = Diagnostic::error("`include_role` cannot be a handler").at(&task.module.0.span, "");
             self.mistakes.push(mistake);
         }
+        for name in ["tasks_from", "vars_from", "defaults_from", "handlers_from"] {
+            let value = task.args.named.get(name).filter(|value| is_role && value.scalar_text().is_none());
+            if let Some(value) = value.filter(|value| !value.is_null()) {
+                let found = value.describe();
+                let mistake = Diagnostic::error(format!("`{name}` names one file, found {found}"))
+                    .at(&value.span.first_line(), "expected the name of a file of the role")
+                    .known_as(format!("Expected a string for {name} but got {found} instead"));
+                self.mistakes.push(mistake);
+            }
+        }
         for given in task.scope.keywords.iter() {
             let keyword = given.keyword;
             if INCLUDE_KEYWORDS.contains(&keyword) || keyword == Keyword::Vars {

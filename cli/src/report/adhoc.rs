@@ -39,8 +39,9 @@ impl AdHoc {
             Some(rc) => format!("{host} | {state} | rc={rc} >>\n{}", said(result)),
             None => {
                 let state = if result.status == Status::Failed { "FAILED!" } else { state };
-                let shown =
+                let mut shown =
                     if result.is_talk && !result.no_log { result.result.clone() } else { result.shown() };
+                shown.remove("invocation");
                 let body = if self.one_line { one_line(&shown) } else { indented(&shown) };
                 format!("{host} | {state} => {body}")
             }

@@ -6,6 +6,7 @@ use super::event::{Event, Stats};
 use super::palette::{Paint, Palette};
 use crate::run::arguments::plain_reason;
 use crate::run::result::{Status, TaskResult};
+use crate::run::task_run::SHOWS_INVOCATION;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 use std::collections::HashSet;
@@ -170,7 +171,10 @@ impl Text {
     }
 
     fn body(&self, result: &TaskResult) -> Body {
-        let shown = result.shown();
+        let mut shown = result.shown();
+        if self.verbosity < SHOWS_INVOCATION {
+            shown.remove("invocation");
+        }
         if result.no_log && (result.is_failed() || self.verbosity > 0) {
             return Body::SameLine(one_line(&shown));
         }

@@ -14,7 +14,7 @@ use crate::playbook::keyword::Keyword;
 use crate::template::{TemplateError, Value, from_json, pairs, text_of, to_json};
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
-use muster_api::module::ModuleSpec;
+use muster_api::module::{ModuleSpec, RunsOn};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,6 +78,9 @@ pub(crate) struct Mode {
     pub(crate) only_declares: bool,
 }
 
+/// From `-vvv` on, screens show how modules were called.
+pub(crate) const SHOWS_INVOCATION: u8 = 3;
+
 /// One task on one host.
 pub(crate) struct TaskRun {
     task: Arc<Task>,
@@ -96,6 +99,8 @@ pub(crate) struct TaskRun {
     is_paused: bool,
     delegate_to: Option<String>,
     no_log: bool,
+    /// How the module was called, for who asks the result for it.
+    invocation: Option<Json>,
     began: Instant,
 }
 
@@ -116,6 +121,7 @@ impl TaskRun {
             is_paused: false,
             delegate_to: None,
             no_log: false,
+            invocation: None,
             began: Instant::now(),
         }
     }
@@ -222,6 +228,7 @@ impl TaskRun {
             other => other?,
         };
         hide_secrets(spec, &args, &self.scope);
+        self.invocation = self.tells_invocation(spec).then(|| invocation(spec, &args));
         let lookup = self.lookup();
         if let Some(refusal) = lookup.timeout_out_of_range()? {
             return Err(Stop::Refused(refusal));
@@ -284,6 +291,9 @@ impl TaskRun {
     /// A module came back: what does that count as, and is it tried again?
     fn judge(&mut self, mut result: TaskResult) -> Demand {
         self.leave_out_diffs(&mut result);
+        if let Some(invocation) = self.invocation.take() {
+            result.result.entry("invocation").or_insert(invocation);
+        }
         if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
             result.result.insert("attempts".into(), self.attempt.into());
         }
@@ -307,6 +317,14 @@ impl TaskRun {
                 self.finish_ignoring(result)
             }
         }
+    }
+
+    /// Modules of hosts say how they were called, to a variable or on a screen that shows everything. One of the user
+    /// says so itself.
+    fn tells_invocation(&self, spec: &ModuleSpec) -> bool {
+        let is_seen =
+            self.own(Keyword::Register).is_some() || self.scope.play().verbosity >= SHOWS_INVOCATION;
+        spec.runs_on == RunsOn::Host && self.task.own_module.is_none() && is_seen
     }
 
     /// What is registered has the differences that some modules find only in the mode `diff`.
@@ -648,6 +666,16 @@ fn hide_secrets(spec: &ModuleSpec, args: &Map<String, Json>, scope: &Scope) {
             scope.secrets().add(text);
         }
     }
+}
+
+/// The arguments with their defaults; secrets are named as Ansible names them.
+fn invocation(spec: &ModuleSpec, args: &Map<String, Json>) -> Json {
+    let is_secret = |name: &str| spec.argument(name).is_some_and(|argument| argument.secret);
+    let shown = |(name, value): (&String, &Json)| {
+        let hidden = is_secret(name) && !value.is_null();
+        (name.clone(), if hidden { "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER".into() } else { value.clone() })
+    };
+    serde_json::json!({"module_args": args.iter().map(shown).collect::<Map<_, _>>()})
 }
 
 fn condition_is_false(node: &Node) -> TaskResult {
