@@ -87,6 +87,8 @@ pub struct Observed {
     pub state: Sighting,
     /// A start is under way.
     pub is_start_pending: bool,
+    /// A promotion is under way.
+    pub is_promotion_pending: bool,
     /// Its promotion failed: it is not promoted again.
     pub stays_unpromoted: bool,
     /// What its failures ask for.
@@ -242,7 +244,10 @@ impl Observed {
                 self.state = rules.active();
                 self.define(record);
             }
-            "promote" => self.state = Sighting::Promoted,
+            "promote" => {
+                self.is_promotion_pending = true;
+                self.state = Sighting::Promoted;
+            }
             _ => {}
         }
     }

@@ -7,7 +7,7 @@
 //! group ID [META=VALUE …]            its members follow, indented
 //! clone ID [META=VALUE …]            of the primitive or the group above
 //! location RESOURCE NODE SCORE · colocation RESOURCE with RESOURCE SCORE
-//! order RESOURCE then RESOURCE [Optional|Serialize] [asymmetrical]
+//! order RESOURCE[:ACTION] then RESOURCE[:ACTION] [Optional|Serialize] [asymmetrical]
 //! history NODE RESOURCE probe=7 start=0 monitor@10s=timeout … [old]
 //! failures NODE RESOURCE COUNT AGE
 //! moved RESOURCE from NODE [for TIME]   as `resource move` does it
@@ -232,10 +232,10 @@ fn read_constraint(words: &[&str], number: usize) -> Option<Constraint> {
         },
         ["order", first, "then", then, ref rest @ ..] => Constraint::Order {
             id,
-            first: first.into(),
-            first_action: "start".into(),
-            then: then.into(),
-            then_action: "start".into(),
+            first: acting(first).0.into(),
+            first_action: acting(first).1.into(),
+            then: acting(then).0.into(),
+            then_action: acting(then).1.into(),
             kind: match rest.first() {
                 Some(&"Optional") => OrderKind::Optional,
                 Some(&"Serialize") => OrderKind::Serialize,
@@ -246,6 +246,11 @@ fn read_constraint(words: &[&str], number: usize) -> Option<Constraint> {
         },
         _ => return None,
     })
+}
+
+/// `db-clone:promote`: who acts, and what is done; `start` where it is not said.
+fn acting(word: &str) -> (&str, &str) {
+    word.split_once(':').unwrap_or((word, "start"))
 }
 
 fn read_records(config: &ClusterConfig, id: &ResourceId, words: &[&str]) -> Option<Vec<OpRecord>> {

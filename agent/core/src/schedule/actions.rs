@@ -51,6 +51,7 @@ fn planned(rsc: RscIx, task: Task, node: Option<NodeIx>) -> Planned {
         is_runnable: true,
         is_pseudo: false,
         is_left_alone: false,
+        is_under_way: false,
         is_migratable: false,
         needs_before: 0,
         why: None,
@@ -80,6 +81,7 @@ fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     }
     way.restart(restart_why, promote_why);
     way.change(role, next_role);
+    note_under_way(world, graph, rsc);
     for node in world[rsc].left_behind.clone() {
         stop(
             world,
@@ -92,6 +94,19 @@ fn create(world: &mut World<'_>, graph: &mut Graph, rsc: RscIx) {
     reload(world, graph, rsc);
     if is_moving && migration::is_possible(world, rsc) {
         migration::add(world, graph, rsc);
+    }
+}
+
+/// What was ordered and has not ended counts as done when it is decided; those who come after it wait all the same.
+fn note_under_way(world: &World<'_>, graph: &mut Graph, rsc: RscIx) {
+    for (node, observed) in &world[rsc].observed {
+        let pending =
+            [(Task::Start, observed.is_start_pending), (Task::Promote, observed.is_promotion_pending)];
+        for (task, _) in pending.into_iter().filter(|(_, is_pending)| *is_pending) {
+            if let Some(action) = graph.on(rsc, task, *node).filter(|_| world[rsc].is_managed) {
+                graph[action].is_under_way = world[*node].is_online && world[*node].unclean.is_none();
+            }
+        }
     }
 }
 
@@ -439,6 +454,7 @@ pub(crate) fn enough(graph: &mut Graph, needs_before: usize) -> ActionIx {
         is_runnable: true,
         is_pseudo: true,
         is_left_alone: false,
+        is_under_way: false,
         is_migratable: false,
         needs_before,
         why: None,

@@ -15,14 +15,29 @@ use muster_api::resource::{AgentName, Operation};
 
 /// The due actions of the graph, each after all that it waits for.
 pub(crate) fn in_order(graph: &Graph) -> Vec<ActionIx> {
-    let mut waiting: BTreeSet<ActionIx> =
-        (0..graph.actions.len()).map(ActionIx).filter(|action| graph[*action].is_due()).collect();
+    let is_due = |action: &ActionIx| graph[*action].is_due();
+    sort(graph, (0..graph.actions.len()).map(ActionIx).filter(is_due).collect())
+}
+
+/// What there is to wait for: what is due, and what was ordered before and has not ended, with the points on the way from
+/// that to those who wait for it.
+fn to_wait_for(graph: &Graph) -> BTreeSet<ActionIx> {
+    let all = || (0..graph.actions.len()).map(ActionIx);
+    let is_under_way = all().any(|action| graph[action].is_under_way);
+    let counts = |action: &ActionIx| {
+        let planned = &graph[*action];
+        planned.is_due() || planned.is_under_way || (is_under_way && planned.is_passed_through())
+    };
+    all().filter(counts).collect()
+}
+
+fn sort(graph: &Graph, mut waiting: BTreeSet<ActionIx>) -> Vec<ActionIx> {
     let mut ordered = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
         let is_free = |action: &&ActionIx, even_if_ordered: bool| {
             graph.before(**action).iter().map(|edge| &graph.edges[*edge]).all(|edge| {
                 let is_weak = matches!(edge.relation, Relation::ORDERED | Relation::APART);
-                !waiting.contains(&edge.first) || !graph.binds(edge) || (even_if_ordered && is_weak)
+                !waiting.contains(&edge.first) || !graph.relates(edge) || (even_if_ordered && is_weak)
             })
         };
         // In a circle the weakest order gives way; a circle of strict ones is cut at its first action.
@@ -82,9 +97,9 @@ impl Draft<'_, '_> {
     ) -> (BTreeMap<ActionIx, usize>, Ends) {
         let mut places = BTreeMap::new();
         let mut ends = Ends::new();
-        for ix in in_order(self.graph) {
+        for ix in sort(self.graph, to_wait_for(self.graph)) {
             let edges = self.graph.before(ix).iter().map(|edge| &self.graph.edges[*edge]);
-            let binding = edges.filter(|edge| self.graph.binds(edge));
+            let binding = edges.filter(|edge| self.graph.relates(edge));
             let mut after: BTreeSet<usize> =
                 binding.filter_map(|edge| ends.get(&edge.first)).flatten().copied().collect();
             let planned = &self.graph[ix];

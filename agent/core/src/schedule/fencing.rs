@@ -39,6 +39,7 @@ fn fencing(node: NodeIx, why: String) -> Planned {
         is_runnable: true,
         is_pseudo: false,
         is_left_alone: false,
+        is_under_way: false,
         is_migratable: false,
         needs_before: 0,
         why: Some(why),

@@ -101,6 +101,8 @@ pub(crate) struct Planned {
     pub(crate) is_pseudo: bool,
     /// Its resource is not managed: it is considered for what it means for others, and never done.
     pub(crate) is_left_alone: bool,
+    /// It has been ordered, and its end is not known: what comes after it waits for that.
+    pub(crate) is_under_way: bool,
     /// It is a part of a live migration: nothing of the resource ends by it.
     pub(crate) is_migratable: bool,
     /// It can be done once so many of those before it can ([`Relation::COUNTED`]).
@@ -113,6 +115,11 @@ impl Planned {
     /// Whether it will be done.
     pub(crate) fn is_due(&self) -> bool {
         !self.is_optional && self.is_runnable && !self.is_left_alone
+    }
+
+    /// Whether nothing is run for it and nobody asks for it: what comes before it is all that it stands for.
+    pub(crate) fn is_passed_through(&self) -> bool {
+        self.is_pseudo && self.node.is_none() && self.is_runnable && self.is_optional
     }
 }
 
@@ -233,10 +240,15 @@ impl Graph {
 
     /// Whether an edge binds: what it relates is done, and on the same node where that is the condition.
     pub(crate) fn binds(&self, edge: &Edge) -> bool {
+        self[edge.first].is_due() && self[edge.then].is_due() && self.relates(edge)
+    }
+
+    /// Whether an edge means anything for two that are done.
+    pub(crate) fn relates(&self, edge: &Edge) -> bool {
         let (first, then) = (&self[edge.first], &self[edge.then]);
         let is_apart = edge.relation == Relation::APART && first.node != then.node;
         let is_migrating = edge.relation.has(Relation::UNLESS_MIGRATING) && first.is_migratable;
-        first.is_due() && then.is_due() && !is_apart && !is_migrating
+        !is_apart && !is_migrating
     }
 }
 

@@ -62,6 +62,7 @@ fn planned(node: NodeIx, why: Option<String>) -> Planned {
         is_runnable: true,
         is_pseudo: false,
         is_left_alone: false,
+        is_under_way: false,
         is_migratable: false,
         needs_before: 0,
         why,

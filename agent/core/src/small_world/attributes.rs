@@ -1,9 +1,13 @@
 //! What resource agents say of their node: who knows it, and for how long.
 
-use super::World;
+use super::{Due, World, device, id, primitive};
+use crate::input::{ClientId, Input};
 use alloc::string::{String, ToString};
+use muster_api::cluster::ClusterConfig;
+use muster_api::constraint::{Constraint, OrderKind};
 use muster_api::control::{Request, Response};
 use muster_api::id::NodeName;
+use muster_api::resource::Resource;
 
 impl World {
     fn say(&mut self, number: u32, value: Option<&str>) {
@@ -17,6 +21,57 @@ impl World {
         let of = &self.corosync.nodes[of as usize - 1].name;
         snapshot.history.attributes.get::<NodeName>(of)?.get("master-db").cloned()
     }
+}
+
+impl World {
+    fn is_starting(&self, resource: &str) -> bool {
+        let is_it = |due: &Due| match due {
+            Due::Ended { action, .. } => action.operation == "start" && action.resource.as_str() == resource,
+            _ => false,
+        };
+        self.queue.values().any(is_it)
+    }
+
+    /// Asks without waiting for the answer.
+    fn tell(&mut self, number: u32, request: Request) {
+        self.counter += 1;
+        self.input(id(number), Input::Request { client: ClientId(self.counter), request });
+    }
+}
+
+#[test]
+fn a_plan_that_is_made_while_a_start_is_under_way_lets_what_comes_after_it_wait() {
+    let mut world = World::two_nodes();
+    let order = Constraint::Order {
+        id: "order".to_string(),
+        first: "db".into(),
+        first_action: "start".to_string(),
+        then: "web".into(),
+        then_action: "start".to_string(),
+        kind: OrderKind::Mandatory,
+        symmetrical: true,
+        require_all: true,
+    };
+    let config = ClusterConfig {
+        resources: ["db", "web"].map(|one| Resource::Primitive(primitive(one))).into(),
+        constraints: [order].into(),
+        fence_devices: world.corosync.nodes.iter().map(|node| device(&node.name)).collect(),
+        ..ClusterConfig::default()
+    };
+    world.tell(1, Request::Configure { config, expected_generation: 0 });
+    let mut said = 0;
+    for _ in 0..1000 {
+        world.run(1);
+        if world.is_starting("db") {
+            said += 1;
+            let value = Some(said.to_string());
+            world.tell(2, Request::Attribute { name: "master-db".to_string(), value });
+        }
+        let is_too_early = world.is_starting("web") && world.where_is("db").is_empty();
+        assert!(!is_too_early, "web starts before db has: {}", world.story());
+    }
+    assert!(said > 2, "said {said} times while db started");
+    assert_eq!(world.where_is("web").len(), 1, "{}", world.story());
 }
 
 #[test]

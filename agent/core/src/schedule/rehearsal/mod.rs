@@ -306,7 +306,7 @@ fn failing_monitor(primitive: &Primitive, is_promoted: bool) -> ResourceAction {
 mod tests {
     use super::*;
     use alloc::vec;
-    use muster_api::resource::{AgentName, Resource};
+    use muster_api::resource::{AgentName, CloneSet, Content, Resource};
 
     fn two_nodes() -> Rehearsal {
         let agent = AgentName::parse("ocf:muster:Dummy").unwrap();
@@ -339,6 +339,34 @@ mod tests {
         rehearsal.lose(&"n1".into());
         assert_eq!(place(rehearsal.run_to_rest().last().unwrap()), ["n2".into()]);
         assert_eq!(rehearsal.members(), ["n2".into()]);
+    }
+
+    #[test]
+    fn a_promoted_copy_that_failed_is_promoted_again_and_all_is_at_rest() {
+        let mut rehearsal = two_nodes();
+        let Resource::Primitive(mut db) = rehearsal.config.resources.remove(0) else { return };
+        let monitor = |interval_ms, role: &str| Operation {
+            name: "monitor".to_string(),
+            interval_ms,
+            timeout_ms: None,
+            on_fail: None,
+            role: Some(role.into()),
+            enabled: true,
+        };
+        db.operations = vec![monitor(10_000, "Promoted"), monitor(11_000, "Unpromoted")];
+        let meta = [("promotable".to_string(), "true".to_string())].into();
+        let clone = CloneSet { id: "db-clone".into(), content: Content::Primitive(db), meta };
+        rehearsal.config.resources.push(Resource::Clone(clone));
+        for (node, score) in [("n1", "10"), ("n2", "5")] {
+            let state = rehearsal.states.get_mut(&NodeName::from(node)).unwrap();
+            state.attributes.insert("master-web".to_string(), score.to_string());
+        }
+        rehearsal.run_to_rest();
+        rehearsal.fail(&"web".into(), &"n1".into());
+        let course = Course::of(rehearsal);
+        assert!(course.comes_to_rest());
+        let places = &course.active_at_rest()[&ResourceId::from("web")];
+        assert_eq!(places[0], ("n1".into(), RoleName::Promoted));
     }
 
     #[test]
