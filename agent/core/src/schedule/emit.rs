@@ -31,24 +31,79 @@ fn to_wait_for(graph: &Graph) -> BTreeSet<ActionIx> {
     all().filter(counts).collect()
 }
 
-fn sort(graph: &Graph, mut waiting: BTreeSet<ActionIx>) -> Vec<ActionIx> {
+/// Each action after those that it waits for, else in the order of the graph. In a circle the weakest order gives way; a
+/// circle of strict ones is cut at its first action.
+fn sort(graph: &Graph, waiting: BTreeSet<ActionIx>) -> Vec<ActionIx> {
+    let mut open = Open::of(graph, &waiting);
     let mut ordered = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let is_free = |action: &&ActionIx, even_if_ordered: bool| {
-            graph.before(**action).iter().map(|edge| &graph.edges[*edge]).all(|edge| {
-                let is_weak = matches!(edge.relation, Relation::ORDERED | Relation::APART);
-                !waiting.contains(&edge.first) || !graph.relates(edge) || (even_if_ordered && is_weak)
-            })
-        };
-        // In a circle the weakest order gives way; a circle of strict ones is cut at its first action.
-        let free = waiting.iter().find(|action| is_free(action, false));
-        let next =
-            free.or_else(|| waiting.iter().find(|action| is_free(action, true))).or(waiting.first()).copied();
-        let Some(next) = next else { break };
+    let mut waiting = waiting;
+    while let Some(next) = open.next(&waiting) {
         waiting.remove(&next);
+        open.pass(next);
         ordered.push(next);
     }
     ordered
+}
+
+/// What each action still waits for.
+struct Open {
+    /// By action: who waits for it, and whether that order may give way.
+    followers: BTreeMap<ActionIx, Vec<(ActionIx, bool)>>,
+    strict: BTreeMap<ActionIx, usize>,
+    weak: BTreeMap<ActionIx, usize>,
+    /// Those that wait for nothing.
+    free: BTreeSet<ActionIx>,
+}
+
+impl Open {
+    fn of(graph: &Graph, waiting: &BTreeSet<ActionIx>) -> Self {
+        let mut open = Self {
+            followers: BTreeMap::new(),
+            strict: BTreeMap::new(),
+            weak: BTreeMap::new(),
+            free: waiting.clone(),
+        };
+        for &then in waiting {
+            for edge in graph.before(then).iter().map(|edge| &graph.edges[*edge]) {
+                if !waiting.contains(&edge.first) || !graph.relates(edge) {
+                    continue;
+                }
+                let is_weak = matches!(edge.relation, Relation::ORDERED | Relation::APART);
+                open.followers.entry(edge.first).or_default().push((then, is_weak));
+                *open.counts(is_weak).entry(then).or_insert(0) += 1;
+                open.free.remove(&then);
+            }
+        }
+        open
+    }
+
+    fn counts(&mut self, is_weak: bool) -> &mut BTreeMap<ActionIx, usize> {
+        if is_weak { &mut self.weak } else { &mut self.strict }
+    }
+
+    fn next(&self, waiting: &BTreeSet<ActionIx>) -> Option<ActionIx> {
+        let is_strictly_free = |action: &&ActionIx| !self.strict.contains_key(action);
+        let next = self.free.first().or_else(|| waiting.iter().find(is_strictly_free));
+        next.or_else(|| waiting.first()).copied()
+    }
+
+    /// It has its place: nobody waits for it any more.
+    fn pass(&mut self, action: ActionIx) {
+        self.free.remove(&action);
+        self.strict.remove(&action);
+        self.weak.remove(&action);
+        for (then, is_weak) in self.followers.remove(&action).unwrap_or_default() {
+            let counts = self.counts(is_weak);
+            let Some(left) = counts.get_mut(&then) else { continue };
+            *left -= 1;
+            if *left == 0 {
+                counts.remove(&then);
+            }
+            if !self.strict.contains_key(&then) && !self.weak.contains_key(&then) {
+                self.free.insert(then);
+            }
+        }
+    }
 }
 
 /// The transition.

@@ -22,6 +22,7 @@ use muster_api::constraint::Constraint;
 use muster_api::copies::{TooMany, too_many};
 use muster_api::history::History;
 use muster_api::id::{NodeName, ResourceId};
+use muster_api::resource::Primitive;
 use muster_core::schedule::NodeState;
 use std::collections::BTreeMap;
 
@@ -67,6 +68,8 @@ pub(crate) struct Imported {
     pub(crate) nodes: Vec<DesiredNode>,
     /// Parameters and options of single operations: only the digests of records know them.
     pub(crate) operations: BTreeMap<OperationKey, OperationExtras>,
+    /// The primitives of the configuration by id: there may be a million records to read against them.
+    primitives: BTreeMap<ResourceId, Primitive>,
     /// `have-quorum`.
     pub(crate) is_quorate: bool,
     /// What was passed over because it decides nothing.
@@ -92,6 +95,8 @@ pub(crate) fn read(text: &str) -> Result<Imported, CibError> {
     }
     imported.is_quorate =
         cib.attribute("have-quorum").and_then(muster_api::cluster::parse_bool).unwrap_or(false);
+    let by_id = |(primitive, _): (&Primitive, _)| (primitive.id.clone(), primitive.clone());
+    imported.primitives = imported.config.primitives().map(by_id).collect();
     status::read(cib, &mut imported)?;
     Ok(imported)
 }

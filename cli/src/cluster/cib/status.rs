@@ -268,7 +268,7 @@ fn ordered_by<'a>(op: Element<'a>) -> Option<(i64, &'a str)> {
 
 /// A resource is not kept from a node because it failed there with other parameters.
 fn forget_failures_of_others(op: Element<'_>, id: &ResourceId, node: &NodeName, imported: &mut Imported) {
-    let configured = imported.config.primitive(id);
+    let configured = imported.primitives.get(id);
     let is_of_others = configured.is_some_and(|primitive| {
         !has_conditional_params(&imported.config, id) && digests::failed_with_others(op, &primitive.params)
     });
@@ -320,7 +320,7 @@ fn read_record(
         "migrate_from" => op.attribute("migrate_source"),
         _ => None,
     };
-    let configured = imported.config.primitive(id).or_else(|| imported.config.primitive(&base(id)?));
+    let configured = imported.primitives.get(id).or_else(|| imported.primitives.get(&base(id)?));
     let params = configured.map(|primitive| primitive.params.clone()).unwrap_or_default();
     let digest = definition_digest(agent, &params);
     let is_conditional =
