@@ -91,11 +91,17 @@ fault() {
     expect "it went as predicted" test "$verdict" = as-predicted
 }
 
+# Who comes back may fence who was left over: until all are there, whoever is off is switched on.
+all_brought_back() {
+    for name in $NODE_NAMES; do power_on "$name" 2>/dev/null || true; done
+    all_members
+}
+
 # whole: all nodes are back, and nothing is left to do.
 whole() {
     lab heal
-    for name in $NODE_NAMES; do lab thaw "$name" 2>/dev/null || true; power_on "$name" 2>/dev/null || true; done
-    wait_until 120 all_members
+    for name in $NODE_NAMES; do lab thaw "$name" 2>/dev/null || true; done
+    wait_until 120 all_brought_back
     wait_until 60 rests
     step_done
 }

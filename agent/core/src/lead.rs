@@ -264,7 +264,9 @@ impl Node {
         let is_permitted = |action: &Action| match &action.kind {
             ActionKind::Fence { .. } => may_fence,
             ActionKind::Resource { is_probe: true, .. } => true,
-            ActionKind::Resource { action, .. } => may_stop && action.operation == "stop",
+            ActionKind::Resource { action, .. } => {
+                may_stop && matches!(action.operation.as_str(), "demote" | "stop" | "notify")
+            }
             ActionKind::CancelMonitor { .. } => may_stop,
             ActionKind::ForgetFailures { .. } => false,
         };
