@@ -58,6 +58,9 @@ pub(crate) fn add<'a>(
     } else {
         BTreeMap::new()
     };
+    if let Some(container) = &meta.container {
+        world.contents.entry(container.clone()).or_default().push(RscIx(world.resources.len()));
+    }
     world.resources.push(Rsc {
         id,
         known_as: None,

@@ -260,6 +260,8 @@ pub(crate) struct World<'a> {
     /// By resource: the colocations in which it is the dependent, and those in which it is the primary.
     pub(crate) following: BTreeMap<RscIx, Vec<ColIx>>,
     pub(crate) followed: BTreeMap<RscIx, Vec<ColIx>>,
+    /// What runs in a resource that is a container, by its id.
+    pub(crate) contents: BTreeMap<ResourceId, Vec<RscIx>>,
     /// Where an id leads to: for what a clone has copies of to the clone.
     pub(crate) by_id: BTreeMap<ResourceId, RscIx>,
     /// What is left of the nodes' capacity.
@@ -294,6 +296,7 @@ impl<'a> World<'a> {
             colocations: Vec::new(),
             following: BTreeMap::new(),
             followed: BTreeMap::new(),
+            contents: BTreeMap::new(),
             by_id: BTreeMap::new(),
             room,
             next_check_ms: None,
@@ -502,9 +505,8 @@ impl<'a> World<'a> {
 
     /// What runs in a resource that is a container.
     pub(crate) fn inside_of(&self, container: RscIx) -> impl Iterator<Item = RscIx> + '_ {
-        let id = &self[container].id;
-        self.rsc_indexes()
-            .filter(move |rsc| *rsc != container && self[*rsc].meta.container.as_ref() == Some(id))
+        let contents = self.contents.get(&self[container].id).into_iter().flatten();
+        contents.copied().filter(move |rsc| *rsc != container)
     }
 
     /// `reconnect_interval` of a connection; zero where it is not set.
