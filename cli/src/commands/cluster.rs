@@ -116,7 +116,9 @@ pub(super) fn candidates(on: Option<&str>, basis: &Basis) -> Result<Vec<String>>
     let hosts = basis.select(group)?;
     if hosts.is_empty() {
         let mistake = Diagnostic::error("the inventory has no hosts").exits_with(Exit::WrongUse);
-        return Err(mistake.hint("name an inventory with `-i`, or run `musterd` on a node").into());
+        return Err(mistake
+            .hint("name an inventory with `-i`, before what is asked, or run `musterd` on a node")
+            .into());
     }
     Ok(hosts)
 }

@@ -10,7 +10,7 @@ use muster_api::cluster::ClusterConfig;
 use muster_api::history::History;
 use muster_api::id::NodeName;
 use muster_api::status::Fact;
-use muster_core::schedule::{Decision, NodeState, Situation, decide};
+use muster_core::schedule::{Decision, Situation, decide, states};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -33,10 +33,7 @@ impl World {
             is_quorate: self.is_quorate,
             now_ms: self.now_ms,
         };
-        let said = |name: &NodeName| self.history.attributes.get(name).cloned().unwrap_or_default();
-        let state = |name, fact: &Fact| NodeState { attributes: said(name), ..NodeState::from(*fact) };
-        let states = self.facts.iter().map(|(name, fact)| (name.clone(), state(name, fact))).collect();
-        decide(&situation, &states)
+        decide(&situation, &states(&self.facts, &self.history))
     }
 }
 

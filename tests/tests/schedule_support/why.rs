@@ -8,7 +8,7 @@
 use super::World;
 use super::case::{self, NOW_MS};
 use muster_api::fencing::{FenceAction, FencingRecord, FencingState};
-use muster_core::schedule::{NodeState, Rehearsal};
+use muster_core::schedule::{Rehearsal, states};
 use std::path::Path;
 
 /// Compares the screens, or writes them where `BLESS` is set. Errs with the difference.
@@ -30,13 +30,8 @@ fn answer(text: &str) -> Result<String, String> {
 }
 
 fn rehearsal(world: World) -> Rehearsal {
-    let said = |name| world.history.attributes.get(name).cloned().unwrap_or_default();
-    let states = world
-        .facts
-        .iter()
-        .map(|(name, fact)| (name.clone(), NodeState { attributes: said(name), ..NodeState::from(*fact) }));
     Rehearsal {
-        states: states.collect(),
+        states: states(&world.facts, &world.history),
         config: world.config.clone(),
         history: world.history.clone(),
         is_quorate: world.is_quorate,

@@ -33,10 +33,9 @@ fn to_wait_for(graph: &Graph) -> BTreeSet<ActionIx> {
 
 /// Each action after those that it waits for, else in the order of the graph. In a circle the weakest order gives way; a
 /// circle of strict ones is cut at its first action.
-fn sort(graph: &Graph, waiting: BTreeSet<ActionIx>) -> Vec<ActionIx> {
+fn sort(graph: &Graph, mut waiting: BTreeSet<ActionIx>) -> Vec<ActionIx> {
     let mut open = Open::of(graph, &waiting);
     let mut ordered = Vec::with_capacity(waiting.len());
-    let mut waiting = waiting;
     while let Some(next) = open.next(&waiting) {
         waiting.remove(&next);
         open.pass(next);

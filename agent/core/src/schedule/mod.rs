@@ -43,7 +43,7 @@ mod world;
 pub use decision::{ChangeKind, Decision, ResourceChange};
 pub use explain::{Question, Unknown, explain};
 pub use implied::connected_nodes;
-pub use nodes::NodeState;
+pub use nodes::{NodeState, states};
 pub use rehearsal::{
     Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf, WhatIfError,
     survivals_lost,
@@ -145,12 +145,9 @@ pub struct Report {
 
 /// Decides what to do: the same situation always gives the same transition.
 ///
-/// After a transition has completed as planned, deciding again gives an empty one.
+/// After a transition has completed as planned, deciding again gives an empty one; seldom it takes one more, as in Pacemaker.
 pub fn schedule(situation: &Situation<'_>) -> (Transition, Report) {
-    let said = |name: &NodeName| situation.history.attributes.get(name).cloned().unwrap_or_default();
-    let state = |name: &NodeName, fact: Fact| NodeState { attributes: said(name), ..NodeState::from(fact) };
-    let states = situation.facts.iter().map(|(name, fact)| (name.clone(), state(name, *fact))).collect();
-    let decision = decide(situation, &states);
+    let decision = decide(situation, &nodes::states(situation.facts, situation.history));
     (decision.transition, decision.report)
 }
 

@@ -8,6 +8,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::{Capacity, ClusterConfig};
+use muster_api::history::History;
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::status::Fact;
 
@@ -52,27 +53,29 @@ pub struct NodeState {
     pub order: usize,
 }
 
-impl NodeState {
-    fn read_after_members(self) -> Self {
-        let order = usize::from(!self.is_online);
-        Self { order, ..self }
-    }
-}
-
 impl From<Fact> for NodeState {
     fn from(fact: Fact) -> Self {
         let offline = Self::default();
-        match fact {
+        let state = match fact {
             Fact::NeverSeen => Self { is_unseen: true, ..offline },
             Fact::Member => Self { is_online: true, ..offline },
             Fact::Leaving => Self { is_online: true, is_leaving: true, ..offline },
             Fact::Left => offline,
             Fact::Lost => Self { unclean: Some("it vanished without leaving".to_string()), ..offline },
             Fact::Fenced => Self { is_fenced: true, ..offline },
-        }
+        };
         // What runs on a member is the resource; what may be left on others is what is too much.
-        .read_after_members()
+        Self { order: usize::from(!state.is_online), ..state }
     }
+}
+
+/// What the cluster knows of every node, with what agents said of it while it lives.
+pub fn states(facts: &BTreeMap<NodeName, Fact>, history: &History) -> BTreeMap<NodeName, NodeState> {
+    let said = |name: &NodeName| history.attributes.get(name).cloned().unwrap_or_default();
+    let state = |(name, fact): (&NodeName, &Fact)| {
+        (name.clone(), NodeState { attributes: said(name), ..NodeState::from(*fact) })
+    };
+    facts.iter().map(state).collect()
 }
 
 /// One node.

@@ -173,24 +173,13 @@ impl Settling<'_, '_> {
                 if !self.graph[action].is_optional {
                     self.require(point, None);
                 }
-                // A group that begins to come up need not get there.
-                let end = if of_each.is_up() { self.end_of_group(instance, task) } else { None };
-                let last = end.unwrap_or(action);
-                is_possible |= self.graph[action].is_runnable && self.graph[last].is_runnable;
-                obstacle = obstacle.or_else(|| self.graph[last].why.clone());
+                is_possible |= self.graph[action].is_runnable;
+                obstacle = obstacle.or_else(|| self.graph[action].why.clone());
             }
         }
         if !is_possible {
             self.forbid(point, obstacle);
         }
-    }
-
-    /// The point at which all of an instance that is a group has done its part.
-    fn end_of_group(&mut self, instance: RscIx, task: Task) -> Option<ActionIx> {
-        let end = self.graph.doing(instance, task.of_each().completion()).next();
-        let end = end.filter(|_| self.world[instance].is_group() && task != task.of_each())?;
-        self.refresh(end);
-        Some(end)
     }
 
     fn apply(&mut self, edge: Edge) {

@@ -63,7 +63,7 @@ pub(super) fn read(args: &SimulateArgs, playbook: &Path) -> Result<(DeclaredClus
         store: basis.store,
         inventory: basis.inventory,
         loader: Arc::new(loader),
-        hosts: Hosts::new(Agents::default(), contents.clone(), name_of_run("simulate", &[])),
+        hosts: Hosts::new(Agents::find(), contents.clone(), name_of_run("simulate", &[])),
         contents,
         events,
         mode: Mode { check: true, only_declares: true, ..Mode::default() },

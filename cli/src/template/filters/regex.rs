@@ -284,6 +284,7 @@ fn regex_escape(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> 
         "python" => "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}",
         "posix_basic" => "].[^$*\\",
         other => {
+            // The words that playbooks look for: Ansible has no such kind either.
             let what = match other {
                 "posix_extended" => format!("Regex type ({other}) not yet implemented"),
                 _ => format!("Invalid regex type ({other})"),

@@ -15,7 +15,7 @@ pub use survival::survivals_lost;
 pub use votes::Votes;
 pub use what_if::{WhatIf, WhatIfError};
 
-use super::nodes::NodeState;
+use super::nodes::{self, NodeState};
 use super::{Action, ActionKind, Decision, Situation, Transition, decide};
 use crate::observed::remember;
 use crate::shutdown_lock;
@@ -59,13 +59,9 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// The live cluster, as one of its agents knows it.
     pub fn of_live(snapshot: &Snapshot) -> Self {
-        let said = |name: &NodeName| snapshot.history.attributes.get(name).cloned().unwrap_or_default();
-        let state = |(name, fact): (&NodeName, &Fact)| {
-            (name.clone(), NodeState { attributes: said(name), ..NodeState::from(*fact) })
-        };
         Self {
             config: snapshot.config.clone(),
-            states: snapshot.facts.iter().map(state).collect(),
+            states: nodes::states(&snapshot.facts, &snapshot.history),
             history: snapshot.history.clone(),
             is_quorate: snapshot.is_quorate,
             now_ms: snapshot.now_ms,

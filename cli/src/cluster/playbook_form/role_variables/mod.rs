@@ -80,8 +80,9 @@ fn of_variables(
     nodes: Option<&[NodeName]>,
 ) -> Map<String, Value> {
     for (name, why) in NOT_TAKEN {
-        let is_said = variables.get(name).is_some_and(|value| !is_empty(value) && *value != json!(false));
-        if is_said {
+        let is_said = |value: &&Value| !is_empty(value) && **value != json!(false);
+        let said = variables.get(name).filter(is_said);
+        if said.is_some_and(|value| !reader.is_hidden(value)) {
             reader.bad_key(name, format!("`{name}` is not supported: {why}"), []);
         }
     }

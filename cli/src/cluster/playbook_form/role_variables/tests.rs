@@ -197,3 +197,12 @@ fn other_arguments_do_not_stand_beside_the_variables() {
         ["resources: `resources` cannot stand beside `role_variables`: only `wait` can"]
     );
 }
+
+#[test]
+fn the_task_of_the_shipped_role_has_no_mistakes_before_its_templates_are_rendered() {
+    let tasks = include_str!("../../../../../playbooks/roles/ha_cluster/tasks/present.yml");
+    let tasks: Vec<Value> = serde_yaml::from_str(tasks).unwrap();
+    let task = tasks.iter().find_map(|task| task.get("cluster")).unwrap();
+    let problems = super::super::check_unrendered(task.as_object().unwrap(), Some(&nodes()));
+    assert!(problems.is_empty(), "{problems:#?}");
+}
