@@ -5,6 +5,7 @@
 //! read or reached, or what is assumed cannot be; 5 wrong options.
 
 mod declared;
+mod profile;
 mod source;
 
 use super::basis::tell;
@@ -13,10 +14,11 @@ use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use clap::{Args, ValueEnum};
 use muster_core::schedule::{Answer, Course, Decision, Rehearsal, SingleFaults, WhatIf};
+use profile::Profile;
 use serde::Serialize;
 use serde_json::json;
 use source::Source;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Options of `muster simulate`.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +29,12 @@ pub(crate) struct SimulateArgs {
     /// A saved state instead: a CIB in XML
     #[arg(long, value_name = "FILE")]
     cib: Option<PathBuf>,
+    /// Decide every CIB of a folder in one process, and say how long each took
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["playbook", "cib", "what_if", "all_single_faults", "why"])]
+    profile: Option<PathBuf>,
+    /// With `--profile`: decide each that often, and say the average
+    #[arg(long, value_name = "N", requires = "profile", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
     /// With a playbook: ask no host, and begin with nothing configured and all nodes up
     #[arg(long, requires = "playbook")]
     fresh: bool,
@@ -58,6 +66,7 @@ pub(crate) struct SimulateArgs {
 
 /// What is assumed before it is decided.
 #[derive(Debug, Clone, Default, Args)]
+#[group(id = "what_if")]
 struct WhatIfArgs {
     /// As if this node had vanished; may be given several times
     #[arg(long, value_name = "NODE")]
@@ -133,6 +142,10 @@ struct Printed {
 }
 
 fn simulate(args: &SimulateArgs) -> Result<Printed> {
+    let fine = |text| Ok(Printed { text, exit: Exit::Fine });
+    if let Some(folder) = &args.profile {
+        return fine(profiled(args, folder)?);
+    }
     let Source { mut rehearsal, notes, is_saved } = source::read(args)?;
     let what_if = args.what_if.what_if();
     what_if
@@ -141,7 +154,6 @@ fn simulate(args: &SimulateArgs) -> Result<Printed> {
     if args.all_single_faults {
         return single_faults(args, &rehearsal);
     }
-    let fine = |text| Ok(Printed { text, exit: Exit::Fine });
     if let Some(resource) = &args.why {
         return fine(why(args, rehearsal, resource)?);
     }
@@ -159,6 +171,14 @@ fn simulate(args: &SimulateArgs) -> Result<Printed> {
             fine(heading(&notes, &alarms) + &Course::of(rehearsal).to_string())
         }
     }
+}
+
+fn profiled(args: &SimulateArgs, folder: &Path) -> Result<String> {
+    let profile = Profile::of(folder, args.repeat, args.now)?;
+    Ok(match args.format {
+        Format::Json => as_json(&profile),
+        Format::Text => profile.to_string(),
+    })
 }
 
 fn single_faults(args: &SimulateArgs, rehearsal: &Rehearsal) -> Result<Printed> {

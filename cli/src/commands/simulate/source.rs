@@ -40,7 +40,8 @@ fn now_ms() -> u64 {
     now.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-fn saved(file: &Path) -> Result<Source> {
+/// A saved CIB; it is now, until it is said otherwise.
+pub(super) fn saved(file: &Path) -> Result<Source> {
     let unreadable = |what: String| Diagnostic::error(what).exits_with(Exit::HostUnreachable);
     let text = std::fs::read_to_string(file)
         .map_err(|error| unreadable(format!("cannot read {}: {error}", file.display())))?;
