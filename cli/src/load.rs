@@ -19,6 +19,8 @@ pub(crate) struct Reader {
     duplicate_keys: DuplicateKeys,
     hash_behaviour: HashBehaviour,
     warnings: Mutex<Diagnostics>,
+    /// All that was read so far.
+    texts: Mutex<Vec<Arc<SourceFile>>>,
 }
 
 /// What a key that a mapping has twice is taken for.
@@ -81,8 +83,19 @@ impl Reader {
         std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// All texts that were read so far, inventories, variables, playbooks and roles.
+    pub(crate) fn texts(&self) -> Vec<Arc<SourceFile>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The text of a file; of an encrypted one what it says.
     pub(crate) fn text(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        let text = self.read(path)?;
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+        Ok(text)
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
         let bytes = std::fs::read(path).map_err(|cause| unreadable(path, &cause))?;
         if bytes.len() > MOST_BYTES {
             return Err(Diagnostic::error(format!("`{}` is too big to be read", path.display())));

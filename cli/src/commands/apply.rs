@@ -7,7 +7,7 @@ use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
 use crate::inventory::{LOCALHOST, Tolerance};
 use crate::load::Reader;
-use crate::playbook::{Library, Loader, Playbook};
+use crate::playbook::{Library, Loader, Play, Playbook};
 use crate::report::{Events, Kind, Screen};
 use crate::run::agents::Agents;
 use crate::run::content::Contents;
@@ -19,6 +19,7 @@ use crate::run::refused::refused;
 use crate::run::room::{Gathering, Options, Parts, Room, lock};
 use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
+use crate::run::undefined::undefined;
 use crate::template::Engine;
 use crate::vault::Keyring;
 use crate::yaml::Node;
@@ -79,6 +80,7 @@ fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
     }
     tell_warnings(&basis.reader);
     let tags = tags(args, &basis);
+    names_are_defined(args, &basis, &tags, &playbooks)?;
     if listing::is_asked(args) {
         listing::print(args, &playbooks, &basis, &tags)?;
         return Ok(End { exit: Exit::Fine, changes: false });
@@ -178,6 +180,34 @@ fn playbooks(paths: &[PathBuf], loader: &Loader) -> Result<Vec<Playbook>> {
         paths.iter().filter_map(|path| mistakes.collect(loader.playbook(path))).collect();
     mistakes.append(refused(&playbooks));
     mistakes.or_value(playbooks)
+}
+
+/// Refuses variables that nothing defines. `--syntax-check` warns of them: what is not defined here may be where the playbook
+/// runs.
+fn names_are_defined(
+    args: &PlaybookArgs,
+    basis: &Basis,
+    tags: &TagFilter,
+    playbooks: &[Playbook],
+) -> Result<()> {
+    let is_partial = args.start_at_task.is_some() || args.step;
+    if is_partial || (listing::is_asked(args) && !args.syntax_check) {
+        return Ok(());
+    }
+    let has_hosts = |play: &Play| {
+        let named = |pattern: &Node| pattern.scalar_text().map(|text| text.into_owned());
+        let patterns: Option<Vec<String>> = play.hosts.one_or_many().iter().map(named).collect();
+        let is_given = patterns.filter(|_| !play.hosts.has_template());
+        is_given
+            .is_some_and(|patterns| basis.select(&patterns.join(",")).is_ok_and(|hosts| !hosts.is_empty()))
+    };
+    let mistakes = undefined(playbooks, &basis.reader, &basis.store, tags, has_hosts);
+    if !args.syntax_check {
+        return mistakes.or_value(());
+    }
+    let warnings: Diagnostics = mistakes.into_iter().map(Diagnostic::into_warning).collect();
+    tell(&warnings);
+    Ok(())
 }
 
 fn tags(args: &PlaybookArgs, basis: &Basis) -> TagFilter {

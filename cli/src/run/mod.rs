@@ -42,6 +42,7 @@ mod ssh;
 pub(crate) mod tags;
 pub(crate) mod task_run;
 mod template_error;
+pub(crate) mod undefined;
 mod unreachable;
 pub(crate) mod way;
 

@@ -7,7 +7,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use super::cache::Cache;
-use super::dialect::{self, Prepared, Shape, Used, UsedKind};
+use super::dialect::{self, Need, Prepared, Shape, Used, UsedKind};
 use super::error::{FailureKind, SyntaxProblem, TemplateError};
 use super::trace::{self, Frame};
 use super::value::{check, complete, is_omit};
@@ -80,6 +80,11 @@ impl Engine {
 /// Whether a text parses and uses only filters, tests and lookups that exist.
 pub(crate) fn check_template(text: &str) -> Result<(), SyntaxProblem> {
     prepare_text(text).and_then(|prepared| known_names(&prepared.uses))
+}
+
+/// The names that a text needs whatever happens; none of one that cannot be parsed.
+pub(crate) fn needs_of_text(text: &str) -> Vec<Need> {
+    dialect::needs(text, text_syntax())
 }
 
 /// Whether an expression parses and uses only filters, tests and lookups that exist.

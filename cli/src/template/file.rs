@@ -224,6 +224,16 @@ pub(crate) fn check_file(text: &str, options: &FileOptions) -> Result<(), Syntax
     super::engine::known_names(&prepared.uses).map_err(moved)
 }
 
+/// The names that a template file needs whatever happens; none of one that cannot be parsed.
+pub(crate) fn needs_of_file(text: &str, options: &FileOptions) -> Vec<dialect::Need> {
+    let mut options = options.clone();
+    let Ok(start) = options.apply_header(text) else { return Vec::new() };
+    let Ok(syntax) = options.syntax() else { return Vec::new() };
+    let mut needs = dialect::needs(&text[start..], syntax);
+    needs.iter_mut().for_each(|need| need.range = need.range.start + start..need.range.end + start);
+    needs
+}
+
 fn new_renderer(file: &TemplateFile<'_>) -> Result<Renderer, TemplateError> {
     let text: Arc<str> = file.text.into();
     let failed = |problem| TemplateError::syntax(&text, problem).in_file(file.path);

@@ -32,10 +32,11 @@ mod tests;
 mod trace;
 mod value;
 
-pub(crate) use engine::{Engine, check_expression, check_template};
+pub(crate) use dialect::Need;
+pub(crate) use engine::{Engine, check_expression, check_template, needs_of_text};
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
 pub(crate) use failure::{from_error, read_failed};
-pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables};
+pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables, needs_of_file};
 pub(crate) use filters::time::timestamp;
 pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use trace::reading;

@@ -18,7 +18,7 @@ mod tests;
 pub(crate) use combine::HashBehaviour;
 pub(crate) use data::{Data, Var, Vars};
 pub(crate) use fact_cache::FactCache;
-pub(crate) use magic::{PlayInfo, RoleInfo};
+pub(crate) use magic::{NAMES as MAGIC_NAMES, PlayInfo, RoleInfo};
 pub(crate) use precedence::Level;
 pub(crate) use scope::{Scope, ScopeInputs};
 pub(crate) use secrets::Secrets;

@@ -4,6 +4,7 @@
 use super::super::Task;
 use super::super::keyword::Keyword;
 use super::super::search::{Found, Kind, find_file, not_found};
+use super::Files;
 use crate::error::{Diagnostic, Diagnostics};
 use crate::inventory::LOCALHOST;
 use crate::source::{SourceFile, Span};
@@ -12,9 +13,9 @@ use crate::yaml::Node;
 use std::path::PathBuf;
 
 /// Adds a file that is not there; `may_come` where a task may write it here before it is read.
-pub(super) fn check(task: &Task, may_come: bool, mistakes: &mut Diagnostics) {
+pub(super) fn check(task: &Task, files: Files, mistakes: &mut Diagnostics) {
     let Some((file, name, kind)) = named_file(task) else { return };
-    let is_certain = task.scope.each(Keyword::When).is_empty() && task.loop_over.is_none() && !may_come;
+    let is_certain = task.scope.each(Keyword::When).is_empty() && task.loop_over.is_none() && !files.may_come;
     if !is_certain
         || file.has_template()
         || file.has_vault()
@@ -26,7 +27,8 @@ pub(super) fn check(task: &Task, may_come: bool, mistakes: &mut Diagnostics) {
     match find_file(&task.scope, kind, &name) {
         Found::Nowhere(places) => {
             let what = format!("`{}`: there is no file", task.module.written());
-            mistakes.push(not_found(&what, &name, &file.span, &places));
+            let missing = not_found(&what, &name, &file.span, &places);
+            mistakes.push(if files.are_warnings { missing.into_warning() } else { missing });
         }
         Found::At(path) if task.module.bare() == "template" => check_syntax(task, path, &file.span, mistakes),
         Found::At(_) => {}

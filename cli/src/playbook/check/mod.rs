@@ -38,15 +38,11 @@ pub(super) fn task(task: &Task, files: Files, mistakes: &mut Diagnostics) {
     }
     arguments::check(task, mistakes);
     cluster::check(task, mistakes);
-    let mut missing = Diagnostics::default();
-    files::check(task, files.may_come, &mut missing);
-    for mistake in missing {
-        mistakes.push(if files.are_warnings { mistake.into_warning() } else { mistake });
-    }
+    files::check(task, files, mistakes);
 }
 
 /// Whether the playbook reckons with the failure of what stands in a scope.
-pub(super) fn may_fail(scope: &Scope) -> bool {
+pub(crate) fn may_fail(scope: &Scope) -> bool {
     let ignores = scope.nearest(Keyword::IgnoreErrors).is_some_and(|value| value.truth() != Some(false));
     let decides = scope.keywords.get(Keyword::FailedWhen).is_some_and(|value| value.truth() != Some(true));
     let is_rescued = scope.outer().any(|outer| outer.keywords.get(Keyword::Rescue).is_some_and(is_filled));

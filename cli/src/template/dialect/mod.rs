@@ -13,6 +13,7 @@
 //! here, and an included file goes the same way. [`Prepared::locate`] maps a place in the printed text back to the
 //! author's text. Only the published interface of minijinja is used (its `machinery` module; the version is pinned).
 
+mod certain;
 mod expressions;
 mod printer;
 mod statements;
@@ -24,7 +25,10 @@ use minijinja::machinery::{self, Span, ast};
 use minijinja::syntax::SyntaxConfig;
 
 use super::error::{SyntaxProblem, syntax_problem};
+use certain::Needs;
 use printer::Printer;
+
+pub(crate) use certain::Need;
 
 /// Names of the filters that the printed template calls.
 pub(crate) mod hooks {
@@ -183,6 +187,14 @@ fn prepare_text(
     printer.start = start;
     printer.body(&template.children);
     Ok(printer.finish(shape(&template.children)))
+}
+
+/// The names that a template needs whatever happens; none of one that cannot be parsed.
+pub(crate) fn needs(source: &str, syntax: SyntaxConfig) -> Vec<Need> {
+    let Ok(tree) = machinery::parse(source, "<template>", syntax) else { return Vec::new() };
+    let mut needs = Needs::default();
+    needs.body(std::slice::from_ref(&tree));
+    needs.finish()
 }
 
 /// Parses an expression, as `debug: var` has it, as the template that consists of it.
