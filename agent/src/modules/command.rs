@@ -162,11 +162,15 @@ pub(super) fn run(
     hands: &mut Hands<'_>,
 ) -> Result<Outcome, Failure> {
     let ran = hands.run(command).map_err(|error| {
-        Failure::new(format!("cannot run `{}`: {error}", command.program.to_string_lossy()))
-            .with("rc", 2)
-            .with("cmd", shown.clone())
-            .with("stdout", "")
-            .with("stderr", "")
+        Failure::new(format!(
+            "cannot run `{}`: {}",
+            command.program.to_string_lossy(),
+            why_not(command, &error)
+        ))
+        .with("rc", 2)
+        .with("cmd", shown.clone())
+        .with("stdout", "")
+        .with("stderr", "")
     })?;
     let mut result = told(&ran, strips);
     result.insert("cmd".into(), shown);
@@ -177,6 +181,15 @@ pub(super) fn run(
     };
     result.insert("msg".into(), msg.into());
     Ok(Outcome { changed: true, failed: !ran.is_fine(), result, ..Outcome::default() })
+}
+
+fn why_not(command: &Command, error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound if !command.program.to_string_lossy().contains('/') => {
+            "No such file or directory: is the package that has it installed?".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// The return values that every module with a command has.

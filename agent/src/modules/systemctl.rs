@@ -178,6 +178,15 @@ fn is_enabled(name: &str, file_state: &str, owner: Owner, view: &View<'_>) -> bo
     }
 }
 
+/// Where units are, as files of packages and of the administrator.
+const UNIT_FOLDERS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
 /// systemd does not know it: a file or a package of an earlier step may bring it.
 fn unknown(name: &str, load: &str, view: &View<'_>) -> Result<Unit, Failure> {
     let new = |is_active, is_enabled| Unit {
@@ -194,26 +203,45 @@ fn unknown(name: &str, load: &str, view: &View<'_>) -> Result<Unit, Failure> {
             format!("{template}@.{}", rest.rsplit_once('.').map_or("service", |(_, suffix)| suffix))
         },
     );
-    let folders = [
-        "/etc/systemd/system",
-        "/run/systemd/system",
-        "/usr/local/lib/systemd/system",
-        "/usr/lib/systemd/system",
-        "/lib/systemd/system",
-    ];
-    if folders.iter().any(|folder| view.exists(&Path::new(folder).join(&file))) {
+    if UNIT_FOLDERS.iter().any(|folder| view.exists(&Path::new(folder).join(&file))) {
         return Ok(new(false, false));
     }
     if view.overlay().has_new_packages() {
         let starts = starts_with_its_package(name, view);
         return Ok(new(starts, starts));
     }
-    let why = match load {
-        "not-found" | "" => "host",
-        _ => "systemd cannot load it; `systemctl status` says why",
-    };
     let bare = name.strip_suffix(".service").unwrap_or(name);
+    let why = match load {
+        "not-found" | "" => format!("no unit has that name{}", other_name(bare)),
+        _ => "systemd cannot load it; `systemctl status` says why".to_owned(),
+    };
     Err(Failure::missing(format!("Could not find the requested service {bare}: {why}")))
+}
+
+/// What may have been meant: the name that another distribution has for it, or one that is nearly the same.
+fn other_name(bare: &str) -> String {
+    const ELSEWHERE: [(&str, &str); 7] = [
+        ("httpd", "apache2"),
+        ("chronyd", "chrony"),
+        ("sshd", "ssh"),
+        ("crond", "cron"),
+        ("named", "bind9"),
+        ("nfs-server", "nfs-kernel-server"),
+        ("postgresql-server", "postgresql"),
+    ];
+    let files = UNIT_FOLDERS.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let units: Vec<String> = files
+        .filter_map(|file| Some(file.file_name().to_str()?.strip_suffix(".service")?.to_owned()))
+        .collect();
+    let elsewhere = ELSEWHERE.iter().find_map(|(one, other)| match bare {
+        _ if bare == *one => Some(*other),
+        _ if bare == *other => Some(*one),
+        _ => None,
+    });
+    let is_here = |name: &&str| units.iter().any(|unit| unit == name);
+    let meant =
+        elsewhere.filter(is_here).or_else(|| super::nearest::nearest(bare, units.iter().map(String::as_str)));
+    meant.map_or(String::new(), |name| format!("; did you mean `{name}`?"))
 }
 
 /// Debian starts and enables what it installs, except where the package says otherwise or `policy-rc.d` forbids it;

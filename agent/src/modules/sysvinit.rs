@@ -33,7 +33,9 @@ fn script(args: &Args<'_>, view: &View<'_>) -> Result<String, Failure> {
     let script = format!("/etc/init.d/{name}");
     match view.exists(Path::new(&script)) {
         true => Ok(script),
-        false => Err(Failure::missing(format!("Could not find the requested service {name}: host"))),
+        false => Err(Failure::missing(format!(
+            "Could not find the requested service {name}: no init script has that name"
+        ))),
     }
 }
 

@@ -107,7 +107,8 @@ fn validate(line: &str, temporary: &Path, path: &Path) -> Result<(), PutError> {
     }
     let complaint = match ran.complaint() {
         said if said.is_empty() => "it said nothing".to_owned(),
-        said => said,
+        // The file that it speaks of is gone; where its content should go says more.
+        said => said.replace(&*temporary.to_string_lossy(), &path.to_string_lossy()),
     };
     Err(PutError::Refused { path: path.to_owned(), line: line.to_owned(), rc: ran.rc, complaint })
 }
@@ -242,9 +243,9 @@ mod tests {
         let path = folder.path().join("f");
         std::fs::write(&path, "old").expect("written");
         let refused =
-            Put { validate: Some("echo no good; grep -q right %s".into()), ..a_put(&path, "wrong") };
+            Put { validate: Some("echo no good in %s; grep -q right %s".into()), ..a_put(&path, "wrong") };
         let error = put(&refused).expect_err("refused").to_string();
-        assert!(error.contains("no good"), "{error}");
+        assert!(error.ends_with(&format!("no good in {}", path.display())), "{error}");
         assert_eq!(std::fs::read_to_string(&path).expect("there"), "old");
         assert_eq!(names(folder.path()), ["f"]);
         put(&Put { content: b"right"[..].into(), ..refused }).expect("accepted");
