@@ -224,6 +224,9 @@ pub(crate) struct DocArgs {
     /// As JSON
     #[arg(short, long)]
     pub(crate) json: bool,
+    /// What of ansible-core works, and what is refused and why: a page in Markdown
+    #[arg(long, conflicts_with_all = ["modules", "list", "json"])]
+    pub(crate) compatibility: bool,
 }
 
 /// Options of `muster vault`.

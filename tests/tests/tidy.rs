@@ -56,6 +56,7 @@ const PLAIN_FILES: &[&str] = &[
     ".gitignore",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
+    "COMPATIBILITY.md",
     "CONTRIBUTING.md",
     "Cargo.lock",
     "Cargo.toml",

@@ -10,6 +10,10 @@ use serde_json::{Value as Json, json};
 
 /// Runs `muster doc`.
 pub(crate) fn run(args: DocArgs) -> Exit {
+    if args.compatibility {
+        print!("{}", super::compatibility::page());
+        return Exit::Fine;
+    }
     let mut mistakes = Diagnostics::default();
     let wanted: Vec<&ModuleSpec> = match args.modules.is_empty() || args.list {
         true => module::all().collect(),

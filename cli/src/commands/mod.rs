@@ -4,6 +4,7 @@ pub(crate) mod adhoc;
 pub(crate) mod apply;
 mod basis;
 pub(crate) mod cluster;
+mod compatibility;
 pub(crate) mod doc;
 pub(crate) mod exchange;
 pub(crate) mod inventory;

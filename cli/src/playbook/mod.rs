@@ -27,6 +27,7 @@ pub(crate) use library::Library;
 #[cfg(test)]
 pub(crate) use load::NoTemplates;
 pub(crate) use load::{EarlyNames, Loader};
+pub(crate) use module::is_known as is_module;
 pub(crate) use role::RoleCall;
 pub(crate) use search::{Found, Kind as FileKind, find_file};
 

@@ -17,7 +17,7 @@ pub(super) fn bare(name: &str) -> &str {
 }
 
 /// Whether there is such a module, under its bare or its full name.
-pub(super) fn is_known(name: &str) -> bool {
+pub(crate) fn is_known(name: &str) -> bool {
     FLOW.contains(&bare(name)) || module::find(name).is_some()
 }
 

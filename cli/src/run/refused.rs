@@ -6,6 +6,10 @@ use crate::playbook::keyword::Keyword;
 use crate::playbook::{Item, Play, Playbook, Task};
 use crate::yaml::Node;
 
+/// The keywords, and what to do instead.
+pub(crate) const REFUSED_KEYWORDS: [(Keyword, &str); 1] =
+    [(Keyword::Debugger, "a shell would open: `-vv` shows all results, `--start-at-task` begins at a task")];
+
 /// All refusals in the playbooks.
 pub(crate) fn refused(playbooks: &[Playbook]) -> Diagnostics {
     let mut mistakes = Diagnostics::default();

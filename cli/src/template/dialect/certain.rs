@@ -1,13 +1,11 @@
 //! The names that a template needs whatever happens: not in a branch that may not be taken, not where `default` or a test
 //! lets a name be undefined.
 
+use super::super::filters::OF_UNDEFINED;
 use super::bytes;
 use minijinja::machinery::ast::{BinOpKind, CallArg, Expr, Stmt};
 use std::collections::HashSet;
 use std::ops::Range;
-
-/// Filters that may be given what is undefined.
-const FORGIVING: [&str; 4] = ["d", "default", "mandatory", "type_debug"];
 
 /// Such a name, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +118,7 @@ impl Needs {
                 compare.ops.first().into_iter().for_each(|op| self.expr(&op.expr));
             }
             Expr::IfExpr(choice) => self.expr(&choice.test_expr),
-            Expr::Filter(filter) if FORGIVING.contains(&super::bare_name(filter.name)) => {}
+            Expr::Filter(filter) if OF_UNDEFINED.contains(&super::bare_name(filter.name)) => {}
             Expr::Filter(filter) => {
                 filter.expr.iter().for_each(|of| self.expr(of));
                 self.args(&filter.args);

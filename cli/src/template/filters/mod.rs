@@ -44,7 +44,7 @@ const TABLES: [Table; 12] = [
 ];
 
 /// Filters that decide what an undefined operand means.
-const OF_UNDEFINED: [&str; 5] = ["default", "d", "mandatory", "ternary", "type_debug"];
+pub(super) const OF_UNDEFINED: [&str; 5] = ["default", "d", "mandatory", "ternary", "type_debug"];
 
 /// All names.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

@@ -45,6 +45,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 const REFUSED: [(&str, &str); 1] =
     [("url", "fetch it in a task: `uri` with `return_content: true`, or `get_url`")];
 
+/// Lookups of Ansible that are refused, with what to use instead.
+pub(crate) fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
+    REFUSED.into_iter()
+}
+
 /// What a lookup that fails gives, by its `errors` argument.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnError {
