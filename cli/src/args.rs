@@ -55,7 +55,7 @@ pub(crate) enum Command {
 }
 
 /// Options of `muster apply`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct PlaybookArgs {
     /// Playbooks, run one after the other
     #[arg(required = true, value_name = "PLAYBOOK")]

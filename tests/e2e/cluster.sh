@@ -33,12 +33,26 @@ print("\n".join(sorted(found)))
 PY
 }
 
+# survives_loss_of NODE: what a rehearsal of the playbook says, on the hosts as they are: it is fenced, and everything runs.
+survives_loss_of() {
+    "$MUSTER" simulate "${options[@]}" --all-single-faults --format json |
+        json "[f['is_survived'] and f['fenced'] for f in s['faults'] if f['fault'] == 'node $1 lost'] == [['$1']]" |
+        grep -qx True
+}
+# moves_from NODE: what it says of the address where this node vanishes.
+moves_from() {
+    "$MUSTER" simulate "${options[@]}" --node-down "$1" --format json |
+        json "s['course']['fenced'] == ['$1'] and [p['node'] for p in s['course']['final']['vip']] not in ([], ['$1'])" |
+        grep -qx True
+}
+
 as_predicted() { diff "$WORK/predicted" "$WORK/actual" >&2 && test -s "$WORK/actual"; }
 refused() { ! "$@" 2>"$WORK/refusal" && cat "$WORK/refusal"; }
 
 step "a plan for bare nodes tells what apply then does, and touches nothing"
 for name in $NODE_NAMES; do checksums "$name" before; done
 "$MUSTER" plan --output json "${options[@]}" >"$WORK/plan.json"
+expect "rehearsed on them, the cluster survives the loss of n1" survives_loss_of n1
 for name in $NODE_NAMES; do
     checksums "$name" after
     expect "the plan left the files of $name as they were" same_checksums "$name"
@@ -61,8 +75,19 @@ expect "status answers through the controller" "$MUSTER" status -i "$INVENTORY"
 expect "the key is private" test "$(node n1 stat -c %a /etc/corosync/authkey)" = 400
 step_done
 
-step "kill -9 of Apache: repaired in place"
 active=$(active_node)
+step "the playbook rehearsed on the cluster that runs: it answers, and touches nothing"
+for name in $NODE_NAMES; do checksums "$name" before; done
+expect "without the active node the address is elsewhere" moves_from "$active"
+expect "its loss is survived" survives_loss_of "$active"
+for name in $NODE_NAMES; do
+    checksums "$name" after
+    expect "the files of $name are as they were" same_checksums "$name"
+done
+expect "the page comes from the same node" test_served_by "$active"
+step_done
+
+step "kill -9 of Apache: repaired in place"
 watch_start
 node "$active" pkill -9 -x apache2
 expect "the failure is on record" wait_until 10 has_failed apache

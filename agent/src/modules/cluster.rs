@@ -1,5 +1,6 @@
 //! `cluster`: what the cluster shall run, declared as a whole. The agent that runs on the host replicates it; this module
-//! compares, asks the scheduler what would follow, and hands the change over.
+//! compares, asks the scheduler what would follow, and hands the change over. A controller that rehearses is told what the cluster is
+//! like instead (`rehearses`).
 
 mod consequences;
 
@@ -36,6 +37,9 @@ impl Module for Cluster {
         let config = merge(&desired(args)?, &now.config);
         let diffs = config_diff(&now.config, &config);
         refuse_bad_parameters(&config, &now.config, view)?;
+        if args.flag("rehearses") {
+            return Ok(Check::unchanged().with("snapshot", json!(now)));
+        }
         let mut check = Check::unchanged().with("generation", now.config.generation);
         if diffs.is_empty() {
             return Ok(check);

@@ -1,7 +1,7 @@
 //! `muster run`: one module on hosts, without a playbook.
 
-use super::apply::{folder_of, name_of_run, network};
 use super::basis::{Basis, log, tell, tell_warnings};
+use super::walk::{folder_of, name_of_run, network};
 use crate::args::AdHocArgs;
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;

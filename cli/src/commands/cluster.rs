@@ -1,8 +1,8 @@
 //! `muster status`, `why`, `node`, `resource`, `fence`, `events`, `quorum`: asks the agent on a node of the cluster. The
 //! agent's own program answers there; its output and exit code are passed on.
 
-use super::apply::{folder_of, name_of_run, network};
 use super::basis::{Basis, tell, tell_warnings};
+use super::walk::{folder_of, name_of_run, network};
 use crate::args::{AskArgs, ClusterArgs, HostArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;

@@ -13,3 +13,4 @@ mod listing;
 pub(crate) mod simulate;
 pub(crate) mod vault;
 mod vault_edit;
+mod walk;

@@ -5,6 +5,7 @@
 //! read or reached, or what is assumed cannot be; 5 wrong options.
 
 mod declared;
+mod obstacles;
 mod profile;
 mod source;
 
@@ -38,6 +39,9 @@ pub(crate) struct SimulateArgs {
     /// With a playbook: ask no host, and begin with nothing configured and all nodes up
     #[arg(long, requires = "playbook")]
     fresh: bool,
+    /// With `--fresh`: facts of all hosts, a mapping in YAML or JSON such as `{os_family: Debian}`
+    #[arg(long, requires = "fresh", value_name = "FILE")]
+    facts: Option<PathBuf>,
     /// Decide as if it were then, in seconds since 1970
     #[arg(long, value_name = "EPOCH")]
     now: Option<u64>,
@@ -152,10 +156,10 @@ fn simulate(args: &SimulateArgs) -> Result<Printed> {
         .apply(&mut rehearsal)
         .map_err(|mistake| Diagnostic::error(mistake.to_string()).exits_with(Exit::HostUnreachable))?;
     if args.all_single_faults {
-        return single_faults(args, &rehearsal);
+        return single_faults(args, &rehearsal, &notes);
     }
     if let Some(resource) = &args.why {
-        return fine(why(args, rehearsal, resource)?);
+        return fine(why(args, rehearsal, resource, &notes)?);
     }
     // A saved state is answered by its next decision; for all else it is asked where it leads.
     let is_short = is_saved && !what_if.is_asked();
@@ -163,7 +167,8 @@ fn simulate(args: &SimulateArgs) -> Result<Printed> {
         (Format::Json, true) => fine(as_json(&Answer::of(&rehearsal.decide(), &rehearsal.states))),
         (Format::Json, false) => {
             let (decision, course) = (rehearsal.decide(), Course::of(rehearsal.clone()));
-            fine(as_json(&Answer::of(&decision, &rehearsal.states).with_course(&course)))
+            let answer = Answer::of(&decision, &rehearsal.states).with_notes(&notes);
+            fine(as_json(&answer.with_course(&course)))
         }
         (Format::Text, true) => fine(text_of(&notes, &rehearsal.decide())),
         (Format::Text, false) => {
@@ -181,7 +186,7 @@ fn profiled(args: &SimulateArgs, folder: &Path) -> Result<String> {
     })
 }
 
-fn single_faults(args: &SimulateArgs, rehearsal: &Rehearsal) -> Result<Printed> {
+fn single_faults(args: &SimulateArgs, rehearsal: &Rehearsal, notes: &[String]) -> Result<Printed> {
     let faults = SingleFaults::of(rehearsal);
     let exit = match args.detailed_exitcode && faults.survived() < faults.faults.len() {
         true => Exit::HostFailed,
@@ -189,13 +194,13 @@ fn single_faults(args: &SimulateArgs, rehearsal: &Rehearsal) -> Result<Printed> 
     };
     let text = match args.format {
         Format::Json => as_json(&faults),
-        Format::Text => faults.to_string(),
+        Format::Text => heading(notes, &[]) + &faults.to_string(),
     };
     Ok(Printed { text, exit })
 }
 
 /// With something assumed, or nothing running yet, the question is about where that leads.
-fn why(args: &SimulateArgs, mut rehearsal: Rehearsal, resource: &str) -> Result<String> {
+fn why(args: &SimulateArgs, mut rehearsal: Rehearsal, resource: &str, notes: &[String]) -> Result<String> {
     if args.what_if.what_if().is_asked() || args.playbook.is_some() {
         rehearsal.run_to_rest();
     }
@@ -204,7 +209,7 @@ fn why(args: &SimulateArgs, mut rehearsal: Rehearsal, resource: &str) -> Result<
         .map_err(|unknown| Diagnostic::error(unknown.to_string()).exits_with(Exit::HostUnreachable))?;
     Ok(match args.format {
         Format::Json => as_json(&explanation),
-        Format::Text => explanation.to_string(),
+        Format::Text => heading(notes, &[]) + &explanation.to_string(),
     })
 }
 

@@ -162,7 +162,7 @@ impl Plan {
 }
 
 /// The reasons of all items that failed, or of the task.
-fn reasons(result: &TaskResult) -> Vec<String> {
+pub(crate) fn reasons(result: &TaskResult) -> Vec<String> {
     if result.items.is_empty() {
         return reason(result);
     }

@@ -29,8 +29,12 @@ use std::time::Instant;
 
 /// Carries `request` out for `host`.
 pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) -> Reply {
-    if let Some(kept) = room.options.declared.as_ref().filter(|_| asks_a_host(request.spec)) {
-        return Reply::Done(Box::new(declare(kept, &request)));
+    if let Some(kept) = room.options.kept.as_ref().filter(|_| request.spec.name == "cluster") {
+        return declare(room, host, request, kept).await;
+    }
+    // Who rehearses waits for nobody.
+    if room.options.kept.is_some() && request.spec.name == "pause" {
+        return Reply::Done(Box::default());
     }
     match request.spec.runs_on {
         RunsOn::Controller => Reply::Done(Box::new(by_controller(room, request).await)),
@@ -47,15 +51,29 @@ pub(crate) fn asks_a_host(spec: &ModuleSpec) -> bool {
     matches!(spec.runs_on, RunsOn::Host) || spec.name == "pause"
 }
 
-/// Keeps what a `cluster` task declares, instead of handing it over.
-fn declare(kept: &Mutex<Vec<DeclaredCluster>>, request: &Request) -> TaskResult {
-    match declared_cluster(request) {
-        Ok(cluster) => {
-            lock(kept).push(cluster);
-            TaskResult::default()
+/// Keeps what a `cluster` task declares, instead of handing it over; the host is asked what there is before, if hosts are asked.
+async fn declare(
+    room: &Arc<Room>,
+    host: &str,
+    request: Request,
+    kept: &Mutex<Vec<DeclaredCluster>>,
+) -> Reply {
+    let asked = match room.mode.only_declares {
+        true => Ok(TaskResult::default()),
+        false => on_host(room, host, request.clone()).await,
+    };
+    let mut result = match asked {
+        Ok(result) => result,
+        Err(StepFailure::Failed(why)) => TaskResult::failed(why),
+        Err(StepFailure::Unreachable(why)) => return Reply::Unreachable(why),
+    };
+    if !result.is_failed() {
+        match declared_cluster(&request, &result.result) {
+            Ok(cluster) => lock(kept).push(cluster),
+            Err(why) => result = TaskResult::failed(why),
         }
-        Err(why) => TaskResult::failed(why),
     }
+    Reply::Done(Box::new(result))
 }
 
 async fn by_controller(room: &Arc<Room>, request: Request) -> TaskResult {
@@ -217,7 +235,9 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
         "script" => {
             files::script_part(request, &room.contents).map(|part| Work::Parts(vec![part])).map_err(failed)
         }
-        "cluster" => cluster_part(request).map(|part| Work::Parts(vec![part])).map_err(failed),
+        "cluster" => cluster_part(request, room.options.kept.is_some())
+            .map(|part| Work::Parts(vec![part]))
+            .map_err(failed),
         "own_module" => files::own_module_part(request, &room.contents).map(one).map_err(failed),
         "fetch" => Ok(Work::Fetch),
         "wait_for_connection" => Ok(Work::WaitForConnection),

@@ -7,12 +7,13 @@ use crate::cluster::playbook_form::{self, Declared};
 use muster_api::id::NodeName;
 use serde_json::{Map, Value as Json};
 
-/// The step, for a cluster whose nodes are the hosts of the play.
+/// The step, for a cluster whose nodes are the hosts of the play. Where it `rehearses`, the host only tells what the cluster is like
+/// before it, and what the agents there have against the configuration.
 ///
 /// # Errors
 ///
 /// All mistakes in the arguments, a line each.
-pub(crate) fn cluster_part(request: &Request) -> Result<Part, String> {
+pub(crate) fn cluster_part(request: &Request, rehearses: bool) -> Result<Part, String> {
     let declared = read(request)?;
     let config = serde_json::to_value(&declared.config)
         .map_err(|cause| format!("the configuration cannot be sent: {cause}"))?;
@@ -20,18 +21,24 @@ pub(crate) fn cluster_part(request: &Request) -> Result<Part, String> {
         ("cluster_name".to_owned(), Json::from(declared.name)),
         ("config".to_owned(), config),
         ("wait_ms".to_owned(), Json::from(declared.wait_ms)),
+        ("rehearses".to_owned(), Json::from(rehearses)),
     ]);
     Ok(Part { module: "cluster", args, content: None })
 }
 
-/// What the task declares, with the nodes that it is for.
+/// What the task declares, with the nodes that it is for, and what a host said of the cluster, if one was asked.
 ///
 /// # Errors
 ///
-/// All mistakes in the arguments, a line each.
-pub(crate) fn declared_cluster(request: &Request) -> Result<DeclaredCluster, String> {
+/// All mistakes in the arguments, a line each; an answer that cannot be read.
+pub(crate) fn declared_cluster(
+    request: &Request,
+    answer: &Map<String, Json>,
+) -> Result<DeclaredCluster, String> {
     let Declared { name, config, .. } = read(request)?;
-    Ok(DeclaredCluster { name, config, nodes: nodes(request) })
+    let before = answer.get("snapshot").map(|snapshot| serde_json::from_value(snapshot.clone()));
+    let before = before.transpose().map_err(|cause| format!("the host's answer cannot be read: {cause}"))?;
+    Ok(DeclaredCluster { name, config, nodes: nodes(request), before })
 }
 
 fn read(request: &Request) -> Result<Declared, String> {

@@ -300,7 +300,8 @@ impl Conductor {
     }
 
     async fn result_on_host(self: &Arc<Self>, host: &str, task: &Arc<Task>, name: &str) -> TaskResult {
-        if names_agent(task) && self.room.hosts.known_agent(host).is_none() {
+        let asks = !self.room.mode.only_declares;
+        if asks && names_agent(task) && self.room.hosts.known_agent(host).is_none() {
             let scope = match self.scope_of(host, task).await {
                 Ok(scope) => scope,
                 Err(why) => return TaskResult::failed(why),

@@ -15,6 +15,7 @@ use crate::template::Engine;
 use crate::vars::Store;
 use indexmap::IndexMap;
 use muster_api::cluster::ClusterConfig;
+use muster_api::control::Snapshot;
 use muster_api::id::NodeName;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -116,8 +117,8 @@ pub(crate) struct Options {
     /// `private_role_vars`, where it is set.
     pub(crate) private_role_vars: Option<bool>,
     pub(crate) playbook_dir: std::path::PathBuf,
-    /// No host is asked anything: only what `cluster` tasks declare is kept here.
-    pub(crate) declared: Option<Arc<Mutex<Vec<DeclaredCluster>>>>,
+    /// What `cluster` tasks declare is kept here, to be rehearsed.
+    pub(crate) kept: Option<Arc<Mutex<Vec<DeclaredCluster>>>>,
 }
 
 /// What a `cluster` task declares, and for which nodes.
@@ -126,6 +127,8 @@ pub(crate) struct DeclaredCluster {
     pub(crate) name: String,
     pub(crate) config: ClusterConfig,
     pub(crate) nodes: Vec<NodeName>,
+    /// The cluster before that, where a host was asked: as it is, or as the tasks before make it.
+    pub(crate) before: Option<Box<Snapshot>>,
 }
 
 /// Whether facts are gathered where a play does not say.

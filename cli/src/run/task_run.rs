@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What is said of a task for a host where no host is asked.
+pub(crate) const NOT_ASKED: &str = "no host is asked";
+
 /// Whether a task is for a host, and no `cluster` task. Where a template names the module, that is seen later.
 fn needs_a_host(task: &Task) -> bool {
     let name = task.module.bare();
@@ -198,7 +201,7 @@ impl TaskRun {
     fn request(&mut self) -> Result<Asked, Stop> {
         let task = self.task.clone();
         if self.mode.only_declares && needs_a_host(&task) {
-            return Ok(Asked::Answer(Box::new(TaskResult::unknown("no host is asked"))));
+            return Ok(Asked::Answer(Box::new(TaskResult::unknown(NOT_ASKED))));
         }
         let conditions = task.scope.each(Keyword::When);
         if let Some(node) = first_false(&conditions, &self.scope)? {
@@ -560,12 +563,10 @@ impl TaskRun {
     }
 
     fn template_failure(&self, err: &TemplateError) -> TaskResult {
+        let origin = err.root().span().or_else(|| err.span());
         match err.unknown_reason() {
-            Some(reason) if self.mode.check => TaskResult::unknown(reason),
-            _ => TaskResult {
-                origin: err.root().span().or_else(|| err.span()),
-                ..TaskResult::failed(super::template_error::sentence(err))
-            },
+            Some(reason) if self.mode.check => TaskResult { origin, ..TaskResult::unknown(reason) },
+            _ => TaskResult { origin, ..TaskResult::failed(super::template_error::sentence(err)) },
         }
     }
 

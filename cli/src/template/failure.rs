@@ -9,7 +9,7 @@ use super::dialect::Prepared;
 use super::engine::unknown_name;
 use super::error::{FailureKind, TemplateError, carried, carry};
 use super::trace::{self, Frame, Miss};
-use super::value::unknown;
+use super::value::unknown_because;
 use super::{functions, python};
 use crate::suggest::nearest;
 use crate::vars::Data;
@@ -215,7 +215,7 @@ pub(crate) fn read_failed(key: &str, err: &TemplateError) -> Value {
             trace::pend(key, err.clone());
             Value::UNDEFINED
         }
-        FailureKind::Unknown { reason } => unknown(reason),
+        FailureKind::Unknown { reason } => unknown_because(reason, err.clone()),
         _ => Value::from(carry(err.clone())),
     }
 }

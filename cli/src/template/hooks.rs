@@ -5,7 +5,7 @@ use minijinja::{Environment, Error, State, Value};
 
 use super::dialect::hooks;
 use super::error::carry;
-use super::value::{check, mutable, unknown_error, unknown_reason};
+use super::value::{check, mutable, unknown_failure};
 use super::{order, percent, python, trace};
 
 /// Adds all hooks to an environment.
@@ -39,8 +39,8 @@ pub(crate) fn install(env: &mut Environment<'static>) {
 
 /// Refuses a value that is not known yet.
 fn known(value: Value) -> Result<Value, Error> {
-    match unknown_reason(&value) {
-        Some(reason) => Err(carry(unknown_error(reason))),
+    match unknown_failure(&value) {
+        Some(failure) => Err(carry(failure)),
         None => Ok(value),
     }
 }
@@ -66,7 +66,7 @@ fn found(
 
 fn get(state: &State<'_, '_>, of: Value, key: Value, start: usize, end: usize) -> Result<Value, Error> {
     let of = check(of)?;
-    if of.is_undefined() || unknown_reason(&of).is_some() {
+    if of.is_undefined() || unknown_failure(&of).is_some() {
         return Ok(of);
     }
     if key.is_undefined() {

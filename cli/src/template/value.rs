@@ -37,6 +37,18 @@ pub(crate) fn is_omit(value: &Value) -> bool {
 pub(crate) struct Unknown {
     /// Why, as a sentence without a full stop.
     pub(crate) reason: String,
+    /// What was read in vain, where the value is of a variable that needs it.
+    cause: Option<TemplateError>,
+}
+
+impl Unknown {
+    /// The failure of who needs it.
+    fn failure(&self) -> TemplateError {
+        let kind = FailureKind::Unknown { reason: self.reason.clone() };
+        let mut failure = TemplateError::new(kind, format!("the value is not known yet: {}", self.reason));
+        failure.cause.clone_from(&self.cause);
+        failure
+    }
 }
 
 impl Object for Unknown {
@@ -45,27 +57,27 @@ impl Object for Unknown {
     }
 
     fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
-        Some(Value::from(carry(unknown_error(&self.reason))))
+        Some(Value::from(carry(self.failure())))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(vec![Value::from(carry(unknown_error(&self.reason)))])
+        Enumerator::Values(vec![Value::from(carry(self.failure()))])
     }
 }
 
 /// A value that is not known, and why.
 pub(crate) fn unknown(reason: &str) -> Value {
-    Value::from_object(Unknown { reason: reason.to_owned() })
+    Value::from_object(Unknown { reason: reason.to_owned(), cause: None })
 }
 
-/// Why a value is not known, if it is not.
-pub(crate) fn unknown_reason(value: &Value) -> Option<&str> {
-    value.downcast_object_ref::<Unknown>().map(|unknown| unknown.reason.as_str())
+/// The value of a variable that needs what is not known.
+pub(crate) fn unknown_because(reason: &str, cause: TemplateError) -> Value {
+    Value::from_object(Unknown { reason: reason.to_owned(), cause: Some(cause) })
 }
 
-pub(crate) fn unknown_error(reason: &str) -> TemplateError {
-    let kind = FailureKind::Unknown { reason: reason.to_owned() };
-    TemplateError::new(kind, format!("the value is not known yet: {reason}"))
+/// What fails where a value is needed, if it is not known.
+pub(crate) fn unknown_failure(value: &Value) -> Option<TemplateError> {
+    value.downcast_object_ref::<Unknown>().map(Unknown::failure)
 }
 
 /// The entries of a mapping, in order; of anything else, none.
@@ -132,8 +144,8 @@ fn complete_object(value: &Value) -> Result<Value, Error> {
             .with_hint("`omit` leaves out a whole argument, list item or dictionary entry");
         return Err(carry(err));
     }
-    if let Some(reason) = unknown_reason(value) {
-        return Err(carry(unknown_error(reason)));
+    if let Some(failure) = unknown_failure(value) {
+        return Err(carry(failure));
     }
     if super::filters::time::is_time(value) {
         return Ok(value.clone());

@@ -10,7 +10,7 @@ use minijinja::value::{Enumerator, Object};
 use super::Scope;
 use super::scope::{ScopeData, WeakScope};
 use crate::settings::Settings;
-use crate::template::omit;
+use crate::template::{omit, unknown};
 
 /// The release of ansible-core whose behaviour is followed, for playbooks that ask `ansible_version`.
 const VERSION: (i64, i64, i64) = (2, 19, 0);
@@ -152,7 +152,10 @@ pub(super) fn lookup(scope: &Scope, name: &str) -> Option<Value> {
         }
         "ansible_playbook_python" => Value::from(python_here()),
         "ansible_version" => version(),
-        "ansible_facts" => facts(&data.host_vars.facts),
+        "ansible_facts" if data.store.are_facts_unknown() => {
+            Value::from_object(SomeFacts(bare_facts(&data.host_vars.facts)))
+        }
+        "ansible_facts" => bare_facts(&data.host_vars.facts),
         _ => return of_host(scope, name).or_else(|| of_role(scope, name)),
     })
 }
@@ -199,7 +202,7 @@ fn groups(play: &PlayInfo) -> Value {
 }
 
 /// Facts without the `ansible_` of their variables.
-fn facts(facts: &IndexMap<String, Value>) -> Value {
+fn bare_facts(facts: &IndexMap<String, Value>) -> Value {
     let mut bare: IndexMap<&str, Value> = IndexMap::with_capacity(facts.len());
     for (name, value) in facts {
         bare.insert(name.strip_prefix("ansible_").unwrap_or(name), value.clone());
@@ -209,6 +212,21 @@ fn facts(facts: &IndexMap<String, Value>) -> Value {
         }
     }
     Value::from_pairs(bare)
+}
+
+/// The facts of a host that is not asked: those that are given; any other is not known.
+#[derive(Debug)]
+struct SomeFacts(Value);
+
+impl Object for SomeFacts {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let known = self.0.get_item(key).ok().filter(|value| !value.is_undefined());
+        Some(known.unwrap_or_else(|| unknown(&format!("the fact `{key}` of the host"))))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.try_iter().into_iter().flatten().collect())
+    }
 }
 
 fn version() -> Value {

@@ -1,6 +1,7 @@
 //! What is known about hosts while a play runs: their inventory variables, facts, registered results.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use indexmap::IndexMap;
@@ -20,6 +21,7 @@ pub(crate) struct Store {
     secrets: Secrets,
     unsealer: RwLock<Option<Box<Unsealer>>>,
     hosts: RwLock<IndexMap<Arc<str>, Arc<HostVars>>>,
+    are_facts_unknown: AtomicBool,
 }
 
 /// What belongs to one host, whatever play or task it is in.
@@ -110,6 +112,16 @@ impl Store {
             (Some(cache), Some(vars)) => cache.write(host, &vars.facts),
             _ => Ok(()),
         }
+    }
+
+    /// No host is asked in this run: what is not among the facts is not undefined, but unknown.
+    pub(crate) fn leave_facts_unknown(&self) {
+        self.are_facts_unknown.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether facts that are not there may be so all the same.
+    pub(super) fn are_facts_unknown(&self) -> bool {
+        self.are_facts_unknown.load(Ordering::Relaxed)
     }
 
     /// Forgets the facts of a host.

@@ -45,8 +45,8 @@ pub use explain::{Question, Unknown, explain};
 pub use implied::connected_nodes;
 pub use nodes::{NodeState, states};
 pub use rehearsal::{
-    Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf, WhatIfError,
-    survivals_lost,
+    Announced, Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf,
+    WhatIfError, survivals_lost,
 };
 
 use alloc::collections::BTreeMap;

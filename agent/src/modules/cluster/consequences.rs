@@ -3,21 +3,30 @@
 
 use muster_api::diff::{Change, Diff};
 use muster_api::id::ResourceId;
-use muster_core::schedule::{ChangeKind, Decision, Rehearsal, survivals_lost};
+use muster_core::schedule::{ChangeKind, Course, Decision, Rehearsal, fencing_lost, survivals_lost};
 
 /// What the cluster does, in order; then what will not run; then what a person must know.
 pub(super) fn consequences(before: &Rehearsal, after: &Rehearsal) -> Vec<String> {
-    let report = after.decide().report;
-    let mut lines = report.consequences;
-    lines.extend(left_out(after));
-    lines.extend(report.alarms);
-    lines.extend(survivals_lost(before, after).into_iter().map(|lost| format!("warning: {lost}")));
+    let course = Course::of(after.clone());
+    let mut lines = in_order(&course);
+    lines.extend(left_out(&course));
+    lines.extend(course.decisions.first().map(|first| first.report.alarms.clone()).unwrap_or_default());
+    lines.extend(course.assumed);
+    let lost = fencing_lost(before, after).into_iter().chain(survivals_lost(before, after));
+    lines.extend(lost.map(|lost| format!("warning: {lost}")));
     lines
 }
 
+/// What is done until all is at rest; of a cluster that goes in a circle, what it begins with.
+fn in_order(course: &Course) -> Vec<String> {
+    let rounds = if course.comes_to_rest() { course.decisions.len() } else { 1 };
+    let decisions = course.decisions.iter().take(rounds);
+    decisions.flat_map(|decision| decision.report.consequences.iter().cloned()).collect()
+}
+
 /// What is configured and will run nowhere, once all is done; what is disabled is meant so.
-fn left_out(after: &Rehearsal) -> Vec<String> {
-    let Some(rest) = after.clone().run_to_rest().pop() else { return Vec::new() };
+fn left_out(course: &Course) -> Vec<String> {
+    let Some(rest) = course.end() else { return Vec::new() };
     let nowhere = rest.active_after.iter().filter(|(_, places)| places.is_empty());
     let lines = nowhere.filter_map(|(id, _)| {
         let status = rest.report.resources.iter().find(|status| status.id == *id)?;

@@ -74,35 +74,20 @@ fn live(args: &SimulateArgs) -> Result<Source> {
 
 fn of_playbook(args: &SimulateArgs, playbook: &Path) -> Result<Source> {
     let (declared, mut notes) = declared::read(args, playbook)?;
-    let present = if args.fresh { None } else { present(args, &declared)? };
-    let rehearsal = match present {
-        Some(snapshot) => {
-            let config = merge(&declared.config, &snapshot.config);
-            Rehearsal { config, ..Rehearsal::of_live(&snapshot) }
+    let DeclaredCluster { name, config, nodes, before } = declared;
+    let rehearsal = match before {
+        Some(before) => {
+            let config = merge(&config, &before.config);
+            Rehearsal { config, ..Rehearsal::of_live(&before) }
         }
-        None => {
-            notes.push(format!(
-                "cluster `{}` from nothing: all of {} nodes up, one vote each",
-                declared.name,
-                declared.nodes.len()
-            ));
-            Rehearsal::from_nothing(declared.config, &declared.nodes, now_ms())
-        }
+        None => Rehearsal::from_nothing(config, &nodes, now_ms()),
     };
-    Ok(Source { rehearsal, notes, is_saved: false })
-}
-
-/// The cluster as it is now; nothing where no agent runs on its nodes.
-fn present(args: &SimulateArgs, declared: &DeclaredCluster) -> Result<Option<Snapshot>> {
-    let basis = basis(&args.ask)?;
-    let hosts: Vec<String> = declared.nodes.iter().map(ToString::to_string).collect();
-    let Some(snapshot) = snapshot(args, &basis, &hosts)? else { return Ok(None) };
-    let found = &snapshot.corosync.totem.cluster_name;
-    if *found == declared.name {
-        return Ok(Some(snapshot));
+    if rehearsal.history.nodes.is_empty() {
+        let members = rehearsal.members().len();
+        notes
+            .push(format!("cluster `{name}` from nothing: {members} of {} nodes up", rehearsal.states.len()));
     }
-    let mistake = format!("the nodes belong to cluster `{found}`, the task is for `{}`", declared.name);
-    Err(Diagnostic::error(mistake).exits_with(Exit::HostUnreachable).into())
+    Ok(Source { rehearsal, notes, is_saved: false })
 }
 
 fn snapshot(args: &SimulateArgs, basis: &Basis, hosts: &[String]) -> Result<Option<Snapshot>> {
@@ -114,8 +99,7 @@ fn snapshot(args: &SimulateArgs, basis: &Basis, hosts: &[String]) -> Result<Opti
             for refusal in refusals {
                 mistake = mistake.note(refusal);
             }
-            let hint = "with `--fresh` a playbook is rehearsed from nothing, and no host is asked";
-            return Err(mistake.hint(hint).exits_with(Exit::HostUnreachable).into());
+            return Err(mistake.exits_with(Exit::HostUnreachable).into());
         }
     };
     let snapshot = serde_json::from_slice(&text).map_err(|error| {

@@ -20,7 +20,7 @@ use minijinja::{Environment, Error, State, Value};
 
 use super::args::Args;
 use super::error::carry;
-use super::value::{unknown_error, unknown_reason};
+use super::value::unknown_failure;
 
 /// A filter, test or lookup that takes its arguments one by one.
 pub(crate) type Filter = fn(&mut State<'_, '_>, &mut Args) -> Result<Value, Error>;
@@ -84,8 +84,8 @@ fn guarded(
         return Ok(undefined.clone());
     }
     let value = call()?;
-    match unknown_reason(&value) {
-        Some(reason) => Err(carry(unknown_error(reason))),
+    match unknown_failure(&value) {
+        Some(failure) => Err(carry(failure)),
         None => Ok(value),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Course, StepTaken};
 use crate::schedule::{Decision, NodeState, ResourceChange};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::id::{NodeName, ResourceId};
@@ -17,6 +17,9 @@ pub struct Answer {
     /// Where everything is active once the actions have succeeded.
     r#final: Places,
     nodes: BTreeMap<NodeName, &'static str>,
+    /// What a person should know about the source.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     /// How it goes on until nothing is left to do, where that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     course: Option<Rest>,
@@ -49,6 +52,11 @@ struct Rest {
     fenced: Vec<NodeName>,
     r#final: Places,
     why: BTreeMap<ResourceId, String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    assumed: BTreeSet<String>,
+    /// Why it does not go on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stuck: Vec<String>,
 }
 
 impl Answer {
@@ -60,8 +68,15 @@ impl Answer {
             unfenced: decision.unfenced.clone(),
             r#final: places(decision),
             nodes: states.iter().map(|(name, state)| (name.clone(), node_text(state))).collect(),
+            notes: Vec::new(),
             course: None,
         }
+    }
+
+    /// The same, with what a person should know about the source.
+    #[must_use]
+    pub fn with_notes(self, notes: &[String]) -> Self {
+        Self { notes: notes.to_vec(), ..self }
     }
 
     /// The same, with how it goes on.
@@ -75,6 +90,8 @@ impl Answer {
             fenced: course.fenced(),
             r#final: end.map(places).unwrap_or_default(),
             why: why.map(|status| (status.id.clone(), status.why.clone())).collect(),
+            assumed: course.assumed.clone(),
+            stuck: course.stuck(),
         };
         Self { course: Some(rest), ..self }
     }

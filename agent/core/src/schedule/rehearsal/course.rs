@@ -2,7 +2,8 @@
 
 use super::Rehearsal;
 use crate::schedule::{ActionKind, Decision};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,6 +16,10 @@ use serde::Serialize;
 pub struct Course {
     /// In order. The last one is silent, unless the cluster never comes to rest.
     pub decisions: Vec<Decision>,
+    /// What had to be assumed for that, a sentence each.
+    pub assumed: BTreeSet<String>,
+    /// Who would have to be fenced, and no device is for it: what waits for that is not done.
+    pub out_of_reach: Vec<NodeName>,
 }
 
 /// One action that would be done.
@@ -34,7 +39,22 @@ pub struct StepTaken {
 impl Course {
     /// Carries a situation on until nothing is left to do.
     pub fn of(mut rehearsal: Rehearsal) -> Self {
-        Self { decisions: rehearsal.run_to_rest() }
+        Self::led(&mut rehearsal)
+    }
+
+    /// The same; the situation is then the one at rest.
+    pub(super) fn led(rehearsal: &mut Rehearsal) -> Self {
+        let decisions = rehearsal.run_to_rest();
+        let out_of_reach = rehearsal.out_of_reach(decisions.last());
+        Self { decisions, assumed: rehearsal.announced.sentences(), out_of_reach }
+    }
+
+    /// Why it does not go on, a sentence for each node.
+    pub fn stuck(&self) -> Vec<String> {
+        let sentence = |node: &NodeName| {
+            format!("{node} must be fenced and no fence device is for it: what may run there is started nowhere else")
+        };
+        self.out_of_reach.iter().map(sentence).collect()
     }
 
     /// The last decision.
@@ -51,6 +71,7 @@ impl Course {
     pub fn fenced(&self) -> Vec<NodeName> {
         let mut fenced: Vec<NodeName> =
             self.decisions.iter().flat_map(|decision| decision.fenced.keys().cloned()).collect();
+        fenced.retain(|node| !self.out_of_reach.contains(node));
         fenced.sort();
         fenced.dedup();
         fenced
@@ -114,7 +135,8 @@ impl fmt::Display for Course {
         if step == 0 {
             writeln!(formatter, "nothing to do")?;
         }
-        if !self.comes_to_rest() {
+        self.stuck().iter().try_for_each(|why| writeln!(formatter, "alarm: {why}"))?;
+        if !self.comes_to_rest() && self.out_of_reach.is_empty() {
             writeln!(formatter, "it does not come to rest: still to do after {} decisions:", before.len())?;
             end.report.consequences.iter().try_for_each(|line| writeln!(formatter, "  {line}"))?;
         }
@@ -122,6 +144,6 @@ impl fmt::Display for Course {
         for resource in &end.report.resources {
             writeln!(formatter, "  {}: {}", resource.id, resource.why)?;
         }
-        Ok(())
+        self.assumed.iter().try_for_each(|sentence| writeln!(formatter, "{sentence}"))
     }
 }

@@ -1,6 +1,7 @@
 //! What would follow: a situation that can be changed in thought and carried on until nothing is left to do. Every
-//! action succeeds, and a probe finds nothing.
+//! action succeeds, a probe finds nothing, and promotable copies announce scores. Only a fencing without a device for it fails.
 
+mod announced;
 mod answer;
 mod course;
 mod single_faults;
@@ -8,15 +9,17 @@ mod survival;
 mod votes;
 mod what_if;
 
+pub use announced::Announced;
 pub use answer::Answer;
 pub use course::{Course, StepTaken};
 pub use single_faults::{Fault, SingleFaults, Stopped};
-pub use survival::survivals_lost;
+pub use survival::{fencing_lost, survivals_lost};
 pub use votes::Votes;
 pub use what_if::{WhatIf, WhatIfError};
 
 use super::nodes::{self, NodeState};
 use super::{Action, ActionKind, Decision, Situation, Transition, decide};
+use crate::fencing::devices::is_out_of_reach;
 use crate::observed::remember;
 use crate::shutdown_lock;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -54,6 +57,8 @@ pub struct Rehearsal {
     pub votes: Votes,
     /// What came of fencing.
     pub fencing: Vec<FencingRecord>,
+    /// Promotion scores that no agent has announced.
+    pub announced: Announced,
 }
 
 impl Rehearsal {
@@ -67,6 +72,7 @@ impl Rehearsal {
             now_ms: snapshot.now_ms,
             votes: Votes::of(&snapshot.corosync, &snapshot.facts),
             fencing: snapshot.fencing.clone(),
+            announced: Announced::default(),
         }
     }
 
@@ -105,28 +111,40 @@ impl Rehearsal {
         while decisions.len() < MOST_ROUNDS {
             let decision = self.decide();
             self.unfence(&decision);
-            let is_silent = decision.transition.actions.is_empty();
-            self.carry_out(&decision.transition);
+            let is_stuck = self.carry_out(&decision.transition) == 0;
             decisions.push(decision);
-            if is_silent {
+            if is_stuck {
                 break;
             }
         }
         decisions
     }
 
-    /// Does everything that a transition says, each action after those that it waits for.
-    pub fn carry_out(&mut self, transition: &Transition) {
+    /// Does everything that a transition says, each action after those that it waits for; returns how many were done. A fencing
+    /// that no device can do is not, nor what waits for it.
+    pub fn carry_out(&mut self, transition: &Transition) -> usize {
         let mut done = BTreeSet::new();
-        while done.len() < transition.actions.len() {
+        loop {
             let is_ready = |place: &usize| {
+                let action = &transition.actions[*place];
                 !done.contains(place)
-                    && transition.actions[*place].after.iter().all(|before| done.contains(before))
+                    && action.after.iter().all(|before| done.contains(before))
+                    && !self.is_in_vain(&action.kind)
             };
-            let Some(next) = (0..transition.actions.len()).find(is_ready) else { return };
+            let Some(next) = (0..transition.actions.len()).find(is_ready) else { return done.len() };
             self.carry_out_one(&transition.actions[next]);
             done.insert(next);
         }
+    }
+
+    fn is_in_vain(&self, action: &ActionKind) -> bool {
+        matches!(action, ActionKind::Fence { node, .. } if is_out_of_reach(&self.config, node))
+    }
+
+    /// Who would have to be fenced, and stays as it is.
+    fn out_of_reach(&self, last: Option<&Decision>) -> Vec<NodeName> {
+        let fenced = last.into_iter().flat_map(|last| last.fenced.keys());
+        fenced.filter(|node| is_out_of_reach(&self.config, node)).cloned().collect()
     }
 
     fn carry_out_one(&mut self, action: &Action) {
@@ -141,6 +159,7 @@ impl Rehearsal {
                     false => rc::OK,
                 };
                 self.record(node, action, code);
+                self.announce(node, action);
             }
             ActionKind::CancelMonitor { node, resource, interval_ms } => {
                 if let Some(records) = self.records(node, resource) {

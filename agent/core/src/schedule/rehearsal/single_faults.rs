@@ -3,7 +3,7 @@
 use super::what_if::places;
 use super::{Course, Rehearsal};
 use crate::schedule::Decision;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -17,6 +17,9 @@ use serde::Serialize;
 pub struct SingleFaults {
     /// One after the other.
     pub faults: Vec<Fault>,
+    /// What had to be assumed for that, a sentence each.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub assumed: BTreeSet<String>,
 }
 
 /// What one fault came to.
@@ -53,29 +56,28 @@ impl SingleFaults {
     /// Tries each node lost, each resource failed where it runs, and quorum lost, on the cluster at rest: what is on its way
     /// anyway is no consequence of a fault.
     pub fn of(rehearsal: &Rehearsal) -> Self {
-        let mut calm = rehearsal.clone();
-        let Some(before) = calm.run_to_rest().pop() else { return Self { faults: Vec::new() } };
-        let mut faults = nodes_lost(&calm, &before);
-        let primitives: Vec<ResourceId> =
-            calm.config.primitives().map(|(primitive, _)| primitive.id.clone()).collect();
-        for id in primitives {
-            for node in places(&before, &id) {
-                let mut failed = calm.clone();
-                failed.fail(&id, &node);
-                faults.push(fault(format!("{id} fails on {node}"), failed, &before));
-            }
-        }
-        faults.extend(quorum_lost(&calm, &before));
-        Self { faults }
+        Self::at_rest(rehearsal, |calm, before| {
+            let mut faults = nodes_lost(calm, before);
+            faults.extend(resources_failed(calm, before));
+            faults.extend(quorum_lost(calm, before));
+            faults
+        })
     }
 
     /// Only what befalls nodes: each one lost, and quorum lost.
     pub fn of_nodes(rehearsal: &Rehearsal) -> Self {
+        Self::at_rest(rehearsal, |calm, before| {
+            let mut faults = nodes_lost(calm, before);
+            faults.extend(quorum_lost(calm, before));
+            faults
+        })
+    }
+
+    fn at_rest(rehearsal: &Rehearsal, faults: impl FnOnce(&Rehearsal, &Decision) -> Vec<Fault>) -> Self {
         let mut calm = rehearsal.clone();
-        let Some(before) = calm.run_to_rest().pop() else { return Self { faults: Vec::new() } };
-        let mut faults = nodes_lost(&calm, &before);
-        faults.extend(quorum_lost(&calm, &before));
-        Self { faults }
+        let before = calm.run_to_rest().pop();
+        let faults = before.map(|before| faults(&calm, &before)).unwrap_or_default();
+        Self { faults, assumed: calm.announced.sentences() }
     }
 
     /// How many cost nothing.
@@ -93,6 +95,18 @@ fn nodes_lost(calm: &Rehearsal, before: &Decision) -> Vec<Fault> {
     lost.collect()
 }
 
+fn resources_failed(calm: &Rehearsal, before: &Decision) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (primitive, _) in calm.config.primitives() {
+        for node in places(before, &primitive.id) {
+            let mut failed = calm.clone();
+            failed.fail(&primitive.id, &node);
+            faults.push(fault(format!("{} fails on {node}", primitive.id), failed, before));
+        }
+    }
+    faults
+}
+
 fn quorum_lost(calm: &Rehearsal, before: &Decision) -> Option<Fault> {
     let inquorate = Rehearsal { is_quorate: false, ..calm.clone() };
     calm.is_quorate.then(|| fault("quorum lost".to_string(), inquorate, before))
@@ -102,7 +116,9 @@ fn fault(name: String, rehearsal: Rehearsal, before: &Decision) -> Fault {
     let needs = rehearsal.config.utilization.clone();
     let counts_capacity =
         rehearsal.config.properties.get("placement-strategy").is_some_and(|strategy| strategy != "default");
-    let course = Course::of(rehearsal);
+    let mut rehearsal = rehearsal;
+    let course = Course::led(&mut rehearsal);
+    let members = rehearsal.members();
     let mut row = Fault {
         fault: name,
         is_survived: true,
@@ -113,9 +129,12 @@ fn fault(name: String, rehearsal: Rehearsal, before: &Decision) -> Fault {
     };
     let Some(after) = course.end() else { return row };
     for (id, reason) in primitives_of(before) {
-        let (was, is) = (places(before, &id), places(after, &id));
+        let (was, mut is) = (places(before, &id), places(after, &id));
+        // What may still run on a node that is lost is no service.
+        is.retain(|node| members.contains(node));
         if is.len() < was.len() {
-            let why = primitives_of(after).remove(&id).unwrap_or(reason);
+            let stuck = course.stuck().into_iter().next();
+            let why = stuck.or_else(|| primitives_of(after).remove(&id)).unwrap_or(reason);
             if counts_capacity && why.contains("not enough capacity") {
                 for (kind, amount) in needs.get(&id).into_iter().flatten() {
                     *row.missing_capacity.entry(kind.clone()).or_default() += amount;
@@ -163,7 +182,8 @@ impl fmt::Display for SingleFaults {
             "{} of {} faults leave every resource running",
             self.survived(),
             self.faults.len()
-        )
+        )?;
+        self.assumed.iter().try_for_each(|sentence| writeln!(formatter, "{sentence}"))
     }
 }
 

@@ -2,15 +2,28 @@
 
 use super::Rehearsal;
 use super::single_faults::{Fault, SingleFaults};
+use crate::fencing::devices::levels;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use muster_api::id::ResourceId;
+use muster_api::id::{NodeName, ResourceId};
 
 /// Up to so many pairs of faults and resources the failure of every resource is tried; beyond, only what befalls nodes: a plan
 /// is to be there at once.
 const MOST_PAIRS: usize = 2_500;
+
+/// A sentence for each node that a device could fence before and none can after.
+pub fn fencing_lost(before: &Rehearsal, after: &Rehearsal) -> Vec<String> {
+    let is_lost = |node: &&NodeName| {
+        !levels(&before.config, node).is_empty() && levels(&after.config, node).is_empty()
+    };
+    let nodes = after.states.keys().filter(|_| after.config.is_fencing_enabled()).filter(is_lost);
+    let sentence = |node: &NodeName| {
+        format!("no fence device would be left for {node}: if it is lost, what runs there is started nowhere else")
+    };
+    nodes.map(sentence).collect()
+}
 
 /// A sentence for each fault that the cluster survives before and not after.
 pub fn survivals_lost(before: &Rehearsal, after: &Rehearsal) -> Vec<String> {
