@@ -40,7 +40,9 @@ pub(crate) fn levels(config: &ClusterConfig, target: &NodeName) -> Vec<Level> {
 /// Whether there are devices, and all of them say that they are for other nodes. A device that would have to be asked may be for any.
 pub(crate) fn is_out_of_reach(config: &ClusterConfig, target: &NodeName) -> bool {
     let mut devices = config.fence_devices.iter().filter(|device| is_enabled(device)).peekable();
-    devices.peek().is_some() && devices.all(|device| unusable(device).is_none()) && levels(config, target).is_empty()
+    devices.peek().is_some()
+        && devices.all(|device| unusable(device).is_none())
+        && levels(config, target).is_empty()
 }
 
 /// `pcmk_host_list`, `pcmk_host_map` and `pcmk_host_check`.

@@ -46,7 +46,7 @@ pub use implied::connected_nodes;
 pub use nodes::{NodeState, states};
 pub use rehearsal::{
     Announced, Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf,
-    WhatIfError, survivals_lost,
+    WhatIfError, fencing_lost, survivals_lost,
 };
 
 use alloc::collections::BTreeMap;

@@ -57,7 +57,7 @@ impl Obstacles {
 
     /// Adds them to a mistake that they are the reason for, with the place that the last one needs.
     pub(super) fn explain(&self, mistake: Diagnostic) -> Diagnostic {
-        let place = self.found.values().filter_map(|obstacle| obstacle.origin.as_ref()).last();
+        let place = self.found.values().filter_map(|obstacle| obstacle.origin.as_ref()).next_back();
         let mistake = match place {
             Some(place) => mistake.at(place, ""),
             None => mistake,

@@ -52,7 +52,9 @@ impl Course {
     /// Why it does not go on, a sentence for each node.
     pub fn stuck(&self) -> Vec<String> {
         let sentence = |node: &NodeName| {
-            format!("{node} must be fenced and no fence device is for it: what may run there is started nowhere else")
+            format!(
+                "{node} must be fenced and no fence device is for it: what may run there is started nowhere else"
+            )
         };
         self.out_of_reach.iter().map(sentence).collect()
     }

@@ -15,12 +15,13 @@ const MOST_PAIRS: usize = 2_500;
 
 /// A sentence for each node that a device could fence before and none can after.
 pub fn fencing_lost(before: &Rehearsal, after: &Rehearsal) -> Vec<String> {
-    let is_lost = |node: &&NodeName| {
-        !levels(&before.config, node).is_empty() && levels(&after.config, node).is_empty()
-    };
+    let is_lost =
+        |node: &&NodeName| !levels(&before.config, node).is_empty() && levels(&after.config, node).is_empty();
     let nodes = after.states.keys().filter(|_| after.config.is_fencing_enabled()).filter(is_lost);
     let sentence = |node: &NodeName| {
-        format!("no fence device would be left for {node}: if it is lost, what runs there is started nowhere else")
+        format!(
+            "no fence device would be left for {node}: if it is lost, what runs there is started nowhere else"
+        )
     };
     nodes.map(sentence).collect()
 }
@@ -69,4 +70,58 @@ fn lost(before: &SingleFaults, fault: &Fault, known: &BTreeSet<ResourceId>) -> O
 /// A resource may fail elsewhere then.
 fn what(fault: &str) -> &str {
     fault.split_once(" fails on ").map_or(fault, |(resource, _)| resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Course;
+    use super::*;
+    use alloc::vec;
+    use muster_api::cluster::ClusterConfig;
+    use muster_api::fencing::FenceDevice;
+    use muster_api::resource::{AgentName, Primitive, Resource};
+
+    fn device(node: &str) -> FenceDevice {
+        let params = [("pcmk_host_list".to_string(), node.to_string())].into();
+        let id = format!("fence-{node}").as_str().into();
+        FenceDevice { id, agent: "fence_redfish".into(), params, meta: Default::default() }
+    }
+
+    fn running() -> Rehearsal {
+        let agent = AgentName::parse("ocf:muster:Dummy").unwrap();
+        let (params, meta, operations) = Default::default();
+        let vip = Primitive { id: "vip".into(), agent, params, meta, operations };
+        let config = ClusterConfig {
+            resources: vec![Resource::Primitive(vip)],
+            fence_devices: vec![device("n1"), device("n2")],
+            ..ClusterConfig::default()
+        };
+        let mut rehearsal = Rehearsal::from_nothing(config, &["n1".into(), "n2".into()], 1_000_000);
+        rehearsal.run_to_rest();
+        rehearsal
+    }
+
+    #[test]
+    fn without_a_device_for_it_a_lost_node_keeps_what_it_ran_and_the_cluster_does_not_survive_it() {
+        let before = running();
+        let mut after = before.clone();
+        after.config.fence_devices.remove(0);
+        let lost = fencing_lost(&before, &after);
+        assert_eq!(lost.len(), 1);
+        assert!(lost[0].starts_with("no fence device would be left for n1: "), "{lost:?}");
+        let lost = survivals_lost(&before, &after);
+        let sentence =
+            "the cluster would no longer survive: node n1 lost (it costs vip: n1 must be fenced and no";
+        assert!(lost[0].starts_with(sentence), "{lost:?}");
+    }
+
+    #[test]
+    fn a_fencing_that_no_device_can_do_is_not_taken_for_done() {
+        let mut rehearsal = running();
+        rehearsal.config.fence_devices.remove(0);
+        rehearsal.lose(&"n1".into());
+        let course = Course::of(rehearsal);
+        assert!(course.fenced().is_empty());
+        assert!(course.to_string().contains("alarm: n1 must be fenced and no fence device is for it"));
+    }
 }
