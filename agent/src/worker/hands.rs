@@ -90,12 +90,15 @@ impl<'a> Hands<'a> {
             Operation::BackUp { path, copy } => {
                 atomic::back_up(path, copy).map_err(|error| Failure::new(error.to_string()))
             }
-            Operation::MakeDirectory { path } => {
-                std::fs::create_dir(path)
-                    .map_err(|error| Failure::new(format!("Error creating {}: {error}", path.display())))?;
-                label(path);
-                Ok(())
-            }
+            Operation::MakeDirectory { path } => match std::fs::create_dir(path) {
+                Ok(()) => {
+                    label(path);
+                    Ok(())
+                }
+                // Somebody else was faster: another run, or another host on the same network file system.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+                Err(error) => Err(Failure::new(format!("Error creating {}: {error}", path.display()))),
+            },
             Operation::Remove { path } => remove(path).map_err(|error| failed("remove", path, &error)),
             Operation::Symlink { path, target } => {
                 replace(path, |new| std::os::unix::fs::symlink(target, new))

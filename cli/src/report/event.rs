@@ -72,8 +72,14 @@ pub(crate) enum Event {
 
 /// A result without what must not be shown.
 fn shown<S: serde::Serializer>(result: &TaskResult, serializer: S) -> Result<S::Ok, S::Error> {
-    if !result.no_log {
+    if !result.no_log && result.facts.is_empty() {
         return result.serialize(serializer);
+    }
+    if !result.no_log {
+        let facts = serde_json::Value::Object((*result.facts).clone());
+        let mut whole = result.clone();
+        whole.result.insert("ansible_facts".into(), facts);
+        return whole.serialize(serializer);
     }
     let hidden = TaskResult {
         result: result.shown(),

@@ -183,6 +183,7 @@ impl Conductor {
             Err(why) => return self.all_failed(&hosts, &name, &why),
         };
         let throttle = throttle.map(|throttle| self.turns_of(task, throttle));
+        let is_once = self.is_once(batch);
         let mut running = Vec::new();
         for host in hosts {
             // In the order of the hosts: with one slot they come one after the other. Slots are never closed;
@@ -196,7 +197,7 @@ impl Conductor {
             let (task, name) = (task.clone(), name.clone());
             running.push(tokio::spawn(async move {
                 let _held = (turn, slot);
-                conductor.do_on_host(host, &task, &name).await
+                conductor.do_on_host(host, &task, &name, is_once).await
             }));
         }
         let mut finished = Vec::new();
@@ -285,10 +286,16 @@ impl Conductor {
         each.collect()
     }
 
-    async fn do_on_host(self: &Arc<Self>, host: String, task: &Arc<Task>, name: &str) -> Finished {
+    async fn do_on_host(
+        self: &Arc<Self>,
+        host: String,
+        task: &Arc<Task>,
+        name: &str,
+        is_once: bool,
+    ) -> Finished {
         let room = &self.room;
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
-        let result = self.result_on_host(&host, task, name).await;
+        let mut result = self.result_on_host(&host, task, name).await;
         let is_include = result.effects.iter().any(|effect| matches!(effect, Effect::Include { .. }));
         if !is_include || result.is_failed() {
             let (host, task) = (host.clone(), name.to_owned());
@@ -296,6 +303,10 @@ impl Conductor {
         }
         // Other hosts may ask for its facts and results while theirs are still running.
         self.remember(std::slice::from_ref(&host), task, &result);
+        if !is_once && !result.is_failed() {
+            // They are the host's now; of many hosts they would be the most of what is held.
+            result.facts = Arc::default();
+        }
         Finished { host, result }
     }
 

@@ -5,6 +5,7 @@ use muster_api::diff::Diff;
 use muster_api::outcome::Outcome;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
 
 /// How a task ended on a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -44,9 +45,9 @@ pub(crate) struct TaskResult {
     pub(crate) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) consequences: Vec<String>,
-    /// Facts of the host that it was done on.
+    /// Facts of the host that it was done on; `ansible_facts` of what is registered. Shared: they are the biggest part.
     #[serde(skip)]
-    pub(crate) facts: Map<String, Json>,
+    pub(crate) facts: Arc<Map<String, Json>>,
     /// The item's label, for one item of a loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
@@ -81,7 +82,7 @@ pub(crate) enum Effect {
     /// `set_fact`
     SetFact { name: String, value: crate::template::Value, cacheable: bool },
     /// `include_vars`
-    IncludeVars(std::sync::Arc<crate::vars::Vars>),
+    IncludeVars(Arc<crate::vars::Vars>),
     /// `add_host`
     AddHost { name: String, groups: Vec<String>, vars: Map<String, Json> },
     /// `set_stats`: figures of the host or of the run, added to what is kept or in its place.
@@ -145,9 +146,6 @@ impl TaskResult {
         };
         let mut result = outcome.result;
         add_lines(&mut result);
-        if !outcome.facts.is_empty() {
-            result.insert("ansible_facts".into(), Json::Object(outcome.facts.clone()));
-        }
         if !outcome.warnings.is_empty() {
             result.insert("warnings".into(), json!(outcome.warnings));
         }
@@ -159,7 +157,7 @@ impl TaskResult {
             unknown: outcome.unknown,
             warnings: outcome.warnings,
             consequences: outcome.consequences,
-            facts: outcome.facts,
+            facts: Arc::new(outcome.facts),
             ..Self::default()
         }
     }
@@ -172,6 +170,9 @@ impl TaskResult {
     /// What playbooks see of it under the name that it is registered by.
     pub(crate) fn registered(&self) -> Map<String, Json> {
         let mut map = self.result.clone();
+        if !self.facts.is_empty() {
+            map.insert("ansible_facts".into(), Json::Object((*self.facts).clone()));
+        }
         map.insert("changed".into(), self.changed.into());
         map.insert("failed".into(), self.is_failed().into());
         if self.status == Status::Skipped {

@@ -300,9 +300,11 @@ impl TaskRun {
         if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
             result.result.insert("attempts".into(), self.attempt.into());
         }
-        let result = match self.judged(result.clone()) {
-            Ok(result) => result,
-            Err(err) => self.misjudged(result, &err),
+        let is_judged = self.own(Keyword::ChangedWhen).is_some() || self.own(Keyword::FailedWhen).is_some();
+        let result = match is_judged.then(|| self.judged(result.clone())) {
+            None => result,
+            Some(Ok(judged)) => judged,
+            Some(Err(err)) => self.misjudged(result, &err),
         };
         let result = self.once_in_a_loop(result);
         match self.wants_retry(&result) {
@@ -501,7 +503,7 @@ impl TaskRun {
     /// The facts that an item set are there for those after it.
     fn see_facts(&mut self, result: &TaskResult) {
         let mut vars = Vars::new();
-        for (name, value) in &result.facts {
+        for (name, value) in result.facts.iter() {
             vars.set_plain(name, from_json(value));
         }
         for effect in &result.effects {
@@ -537,7 +539,7 @@ impl TaskRun {
         };
         for item in &items {
             whole.diffs.extend(item.diffs.iter().cloned());
-            whole.facts.extend(item.facts.clone());
+            Arc::make_mut(&mut whole.facts).extend((*item.facts).clone());
             whole.effects.extend(item.effects.iter().cloned());
             whole.consequences.extend(item.consequences.iter().cloned());
             whole.warnings.extend(item.warnings.iter().cloned());
