@@ -124,8 +124,14 @@ fn change(world: &mut World<'_>, rsc: RscIx, node: NodeIx, sign: i64) {
     }
 }
 
+/// What a resource needs. What a bundle's resource needs is needed by the container that it is in: on the node inside
+/// there is no capacity to count.
 fn need<'a>(world: &World<'a>, rsc: RscIx) -> Option<&'a Capacity> {
-    let id = &world[rsc].primitive()?.id;
+    let inside = world.inside(rsc);
+    if inside.is_none() && world.bundle_of(rsc).is_some() {
+        return None;
+    }
+    let id = &world[inside.unwrap_or(rsc)].primitive()?.id;
     world.situation.config.utilization.get(id)
 }
 
