@@ -268,6 +268,8 @@ impl Observed {
             }
             ("promote", _) => {
                 self.state = Sighting::Promoted;
+                // It took the place of the start in the records, and the parameters were read again.
+                self.define(record);
                 true
             }
             ("demote", _) => {
@@ -278,7 +280,7 @@ impl Observed {
                 if !self.state.is_active() || self.definition.is_none() {
                     self.define(record);
                 }
-                self.state = if code == rc::RUNNING_PROMOTED && rules.is_promotable {
+                self.state = if code == rc::RUNNING_PROMOTED {
                     Sighting::Promoted
                 } else {
                     self.state.max(rules.active())
@@ -389,7 +391,7 @@ impl Observed {
             // It is stopped anyway, and nobody is promoted before.
             "demote" => Sighting::Unpromoted,
             "promote" => Sighting::Promoted,
-            _ if is_promoted && rules.is_promotable => Sighting::Promoted,
+            _ if is_promoted => Sighting::Promoted,
             _ => self.state.max(rules.active()),
         };
     }
@@ -433,7 +435,9 @@ impl Rules<'_> {
         let expected = self.operations(record).map(|operation| expected_in(operation.role.as_deref()));
         let expected: Vec<u8> = expected.collect();
         let met = expected.iter().find(|code| Some(**code) == record.rc);
-        met.or(expected.first()).copied().unwrap_or(rc::OK)
+        // Of a monitor that is not configured any more nobody knows which role it was for.
+        let unknown = if record.rc == Some(rc::RUNNING_PROMOTED) { rc::RUNNING_PROMOTED } else { rc::OK };
+        met.or(expected.first()).copied().unwrap_or(unknown)
     }
 
     /// What it is where it runs and nothing is known of its promotion.

@@ -27,11 +27,12 @@ pub(crate) fn add(world: &World<'_>, graph: &mut Graph, constraint: &Constraint)
         }
     }
     if *symmetrical && *kind != OrderKind::Serialize {
-        // On the way down there are no alternatives: all of the first set wait for the second.
+        // On the way down all of the first set wait for the second. One that goes leaves others, which may be enough.
         for first in ends(world, firsts, Vec::pop) {
             for then in ends(world, thens, |all| (!all.is_empty()).then(|| all.remove(0))) {
-                let ordered = Ordered { first: (first, first_task), then: (then, then_task), kind: *kind };
-                ordered.add_reverse(world, graph);
+                let kind = OrderKind::Optional;
+                Ordered { first: (first, first_task), then: (then, then_task), kind }
+                    .add_reverse(world, graph);
             }
         }
     }

@@ -203,7 +203,7 @@ impl Changing<'_, '_> {
         match self.start {
             None => self.promote_again(),
             Some(start) if is_left(start) => self.promote_again(),
-            Some(start) if !graph[start].is_runnable => self.stops(),
+            Some(start) if !graph[start].is_runnable => self.stop_where_it_is(),
             Some(_) if world[self.rsc].is_failed => alloc::vec![self.both(ChangeKind::Recover)],
             Some(_) if is_moving => alloc::vec![self.both(ChangeKind::Move)],
             Some(_) => alloc::vec![self.both(ChangeKind::Restart)],
@@ -269,6 +269,18 @@ impl Changing<'_, '_> {
     fn stops(&self) -> Vec<ResourceChange> {
         let stops = self.graph.doing(self.rsc, Task::Stop).filter(|stop| !self.graph[*stop].is_optional);
         stops.map(|stop| self.change(ChangeKind::Stop, self.graph[stop].node, None, Some(stop))).collect()
+    }
+
+    /// It would go on in its role; wherever else it is active, it is to stop anyway.
+    fn stop_where_it_is(&self) -> Vec<ResourceChange> {
+        let mut stops = self.stops();
+        let is_here = |stop: &ResourceChange| {
+            self.current.is_some_and(|node| stop.from.as_ref() == Some(&self.world[node].name))
+        };
+        if stops.iter().any(is_here) {
+            stops.retain(is_here);
+        }
+        stops
     }
 
     fn both(&self, kind: ChangeKind) -> ResourceChange {

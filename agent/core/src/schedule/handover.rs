@@ -133,7 +133,10 @@ impl Case<'_, '_> {
 
     /// `migrate_from` failed: it may still be where it came from.
     fn not_come(&self) -> Meaning {
-        let is_outdated = self.is_newer_on(self.peer, self.record, false);
+        let is_outdated = match self.departure() {
+            Some(departure) => self.is_newer_on(self.peer, departure, true),
+            None => self.is_newer_on(self.peer, self.record, false),
+        };
         let is_there = self.is_peer_online() && !is_outdated && !self.records(self.peer).is_empty();
         if is_there { Meaning::There { can_go_on: false } } else { Meaning::Here }
     }
@@ -165,6 +168,13 @@ impl Case<'_, '_> {
         self.acts(self.peer).filter(is_it).max_by_key(|act| act.call)
     }
 
+    /// The first half on the other node.
+    fn departure(&self) -> Option<&OpRecord> {
+        let own_name = self.own_name();
+        let is_it = |act: &&OpRecord| act.operation == "migrate_to" && act.peer.as_ref() == Some(own_name);
+        self.acts(self.peer).filter(is_it).max_by_key(|act| act.call)
+    }
+
     fn is_outdated_here(&self) -> bool {
         self.is_newer_on(self.own_name(), self.record, true)
     }
@@ -184,9 +194,9 @@ impl Case<'_, '_> {
         known.any(|record| self.is_later(record, than, is_same_node))
     }
 
-    /// On one node calls are counted; of two nodes only the clocks tell.
+    /// On one node calls are counted; of two nodes only the clocks tell, where both were looked at.
     fn is_later(&self, record: &OpRecord, than: &OpRecord, is_same_node: bool) -> bool {
-        if is_same_node { record.call > than.call } else { record.at_ms > than.at_ms }
+        if is_same_node { record.call > than.call } else { than.at_ms > 0 && record.at_ms > than.at_ms }
     }
 }
 

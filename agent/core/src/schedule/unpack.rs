@@ -279,6 +279,9 @@ fn note_broken_connection(world: &mut World<'_>, rsc: RscIx) {
 /// Does what failures ask for, once it is known which nodes are fenced: that takes their failures away.
 fn respond(world: &mut World<'_>, rsc: RscIx) {
     for (node, observed) in world[rsc].observed.clone() {
+        if let Some(why) = observed.ban_here.clone() {
+            ban(world, failures::all_alike(world, rsc), node, why, Because::HardFailure);
+        }
         if world.is_about_to_be_fenced(node) {
             if let Some(why) = observed.ban_everywhere.clone().filter(|_| observed.is_fatal) {
                 ban_everywhere(world, failures::all_alike(world, rsc), why, Because::HardFailure);
@@ -286,9 +289,6 @@ fn respond(world: &mut World<'_>, rsc: RscIx) {
             continue;
         }
         world[rsc].ignores_failures |= observed.ignores_failures;
-        if let Some(why) = observed.ban_here.clone() {
-            ban(world, failures::all_alike(world, rsc), node, why, Because::HardFailure);
-        }
         if let Some(why) = observed.ban_everywhere.clone() {
             ban_everywhere(world, failures::all_alike(world, rsc), why, Because::HardFailure);
         }

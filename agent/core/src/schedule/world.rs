@@ -1,5 +1,6 @@
 //! Configuration, facts and history as one indexed picture: what the rest of the scheduler reads and fills in.
 
+use super::actions;
 use super::because::Because;
 use super::bundles::{self, Bundled};
 use super::copies::Copies;
@@ -516,13 +517,15 @@ impl<'a> World<'a> {
         interval.and_then(|text| parse_ms(text)).unwrap_or(0)
     }
 
-    /// Where a resource is now: of several nodes the first that is there and clean.
+    /// Where a resource is now: of several nodes the first; where nobody waits for fencing, the first that is there and
+    /// clean.
     pub(crate) fn current_node(&self, rsc: RscIx) -> Option<NodeIx> {
         let nodes = self.active_nodes(rsc);
         if let Some((source, _)) = self[rsc].migrating.filter(|(source, _)| nodes.contains(source)) {
             return Some(source);
         }
-        let is_healthy = |node: &&NodeIx| self[**node].is_online && self[**node].unclean.is_none();
+        let waits = self[rsc].is_runnable() && actions::requires(self, rsc).needs_fencing();
+        let is_healthy = |node: &&NodeIx| waits || self[**node].is_online && self[**node].unclean.is_none();
         nodes.iter().find(is_healthy).or(nodes.first()).copied()
     }
 

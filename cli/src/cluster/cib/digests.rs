@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// Whether a record that says how the resource came up was made with other parameters than these.
 pub(super) fn differ(op: Element<'_>, agent: &AgentName, params: &BTreeMap<String, String>) -> bool {
     let comes_up = match op.attribute("operation") {
-        Some("start" | "migrate_from") => true,
+        Some("start" | "promote" | "migrate_from") => true,
         Some("monitor") => op.attribute("interval").is_none_or(|interval| interval == "0"),
         _ => false,
     };

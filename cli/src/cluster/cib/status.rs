@@ -334,9 +334,12 @@ fn read_record(
     if is_changed && extra.is_none() && digests::can_reload(op, &params) {
         imported.states.entry(node.clone()).or_default().can_reload.insert(id.clone());
     }
+    // What was removed and was not to run, and did not: that was a look too.
+    let was_rightly_stopped = configured.is_none() && code == Some(7) && expected_code(op) == Some(7);
+    let interval_ms = number("interval").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
     Ok(Some(OpRecord {
         operation: operation.to_string(),
-        interval_ms: number("interval").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
+        interval_ms: if was_rightly_stopped { 0 } else { interval_ms },
         call: number("call-id").and_then(|call| u64::try_from(call).ok()).unwrap_or(u64::MAX),
         status,
         rc: code.and_then(|code| u8::try_from(code).ok()),
