@@ -653,6 +653,13 @@ mod tests {
     }
 
     #[test]
+    fn a_monitor_of_a_promoted_copy_that_is_not_configured_any_more_is_no_failure() {
+        let records = [done("start", 0, 1, 0), done("promote", 0, 2, 0), done("monitor", 10_000, 3, 8)];
+        let seen = observe(&records, &rules());
+        assert_eq!((seen.state, seen.response), (Sighting::Promoted, Response::Ignore));
+    }
+
+    #[test]
     fn a_failure_that_has_aged_out_asks_for_nothing() {
         let records = [done("start", 0, 1, rc::OK), done("monitor", 10_000, 2, rc::NOT_RUNNING)];
         let aged = Rules { failure_timeout_ms: 60_000, ..rules() };
