@@ -212,6 +212,37 @@ expect "the cluster is whole again" wait_until 90 settled
 expect "no copy is left" wait_until 20 is_promoted_nowhere
 step_done
 
+with_reload() { "$MUSTER" "$1" -i "$INVENTORY" tests/e2e/reload.yml "${@:2}"; }
+place_of() { status_json | json "' '.join(next((r['nodes'] for r in s['resources'] if r['id'] == '$1'), []))"; }
+runs() { [ -n "$(place_of current)" ] && [ -n "$(place_of older)" ]; }
+# What each start makes anew.
+state_of() { node "$(place_of "$1")" stat -c '%i %z' "/run/$1.state"; }
+was_not_started() { [ "$(state_of current)" = "$current" ] && [ "$(state_of older)" = "$older" ]; }
+was_told() { node "$(place_of "$1")" musterd events | grep "reload-agent of $1 on .* done"; }
+
+step "a parameter that the agent takes over is no restart, another one is"
+with_reload apply >"$WORK/reload"
+expect "both services run" wait_until 30 runs
+current=$(state_of current)
+older=$(state_of older)
+with_reload plan -e fake=second >"$WORK/plan"
+expect "the plan calls it a reload" grep -q 'options.fake (reload)' "$WORK/plan"
+expect "and says so of the cluster" grep -q 'reload older on n' "$WORK/plan"
+with_reload apply -e fake=second >"$WORK/reload"
+expect "an agent of OCF 1.1 is told" wait_until 20 was_told current
+expect "and so is an older one" wait_until 20 was_told older
+expect "neither was stopped" was_not_started
+expect "the second run is silent" with_reload plan --detailed-exitcode -e fake=second
+with_reload plan -e fake=third -e folder=/var/run >"$WORK/plan"
+expect "together with another parameter it is a restart" grep -q 'options.fake (restart)' "$WORK/plan"
+with_reload apply -e fake=third -e folder=/var/run >"$WORK/reload"
+expect "both services run" wait_until 30 runs
+expect "they were started anew" refused was_not_started
+expect "the second run is silent" with_reload plan --detailed-exitcode -e fake=third -e folder=/var/run
+"$MUSTER" apply "${options[@]}" >"$WORK/without"
+expect "the page is served" wait_until 20 settled
+step_done
+
 heard() { node "$1" grep -qx "$2" /run/heard; }
 
 step "the instances of a clone with notify hear of each other"

@@ -38,7 +38,7 @@ pub(crate) enum Change {
     /// `maintenance-mode`.
     Maintenance(bool),
     /// Another value of a parameter of a resource.
-    Parameter(u64),
+    Parameter(&'static str, u64),
 }
 
 /// All clients.
@@ -113,7 +113,10 @@ impl World {
             8..10 => Ask::Cleanup { resource: resource.filter(|_| on) },
             10..12 => Ask::Enable { resource: resource?, on },
             12..14 => Ask::Mark,
-            14..16 => Ask::Parameter { value: self.chaos.below(3) },
+            14..16 => match self.chaos.below(3) {
+                2 => Ask::Parameter { name: "state", value: 2 },
+                value => Ask::Parameter { name: "value", value },
+            },
             16 => Ask::Maintenance { on },
             17 => Ask::Fence { node, off: self.chaos.chance(300) },
             18 => Ask::Confirm { node },
@@ -196,14 +199,14 @@ impl World {
             Change::Maintenance(on) => {
                 config.properties.insert("maintenance-mode".into(), on.to_string());
             }
-            Change::Parameter(value) => {
+            Change::Parameter(name, value) => {
                 let value = value.to_string();
                 let primitive = config.resources.iter_mut().find_map(|resource| match resource {
                     muster_api::resource::Resource::Primitive(primitive) => Some(primitive),
                     _ => None,
                 });
                 if let Some(primitive) = primitive {
-                    primitive.params.insert("value".into(), value);
+                    primitive.params.insert(name.into(), value);
                 }
             }
         }

@@ -72,8 +72,9 @@ pub enum Ask {
     },
     /// A change of the configuration that changes nothing but a marker.
     Mark,
-    /// Another value of a parameter of a resource.
+    /// Another value of a parameter of a resource: of `value`, which its agent takes over, or of `state`, which needs a restart.
     Parameter {
+        name: &'static str,
         value: u64,
     },
     Maintenance {
@@ -255,8 +256,9 @@ impl World {
                 self.ask(machine, Wish::Changed, Request::Enable { resource, on });
             }
             Ask::Mark => self.ask(machine, Wish::Read(Change::Mark), Request::Snapshot),
-            Ask::Parameter { value } => {
-                self.ask(machine, Wish::Read(Change::Parameter(value)), Request::Snapshot);
+            Ask::Parameter { name, value } => {
+                self.tally.count("parameter changed");
+                self.ask(machine, Wish::Read(Change::Parameter(name, value)), Request::Snapshot);
             }
             Ask::Maintenance { on } => {
                 self.tally.count("maintenance");

@@ -7,6 +7,7 @@ use crate::random::Random;
 use crate::tally::Tally;
 use muster_api::history::{OpRecord, OpStatus, ResourceAction, definition_digest, rc};
 use muster_api::id::ResourceId;
+use muster_api::reload;
 use muster_core::input::OrderId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -58,6 +59,10 @@ pub type MonitorKey = (ResourceId, u64);
 pub struct Executor {
     /// What is active, or may be because its start has begun.
     pub active: BTreeSet<ResourceId>,
+    /// The parameters that each was started with, or that its agent has taken over since.
+    pub params: BTreeMap<ResourceId, BTreeMap<String, String>>,
+    /// How often each was started since the beginning.
+    pub starts: BTreeMap<ResourceId, u64>,
     operations: BTreeMap<u64, Operation>,
     monitors: BTreeMap<MonitorKey, Monitor>,
     next: u64,
@@ -101,6 +106,8 @@ impl Executor {
             // Whether a start that fails has left something behind is a matter of chance.
             "start" if fate == Fate::Works || (fate != Fate::Lies && random.chance(500)) => {
                 self.active.insert(action.resource.clone());
+                self.params.insert(action.resource.clone(), action.params.clone());
+                *self.starts.entry(action.resource.clone()).or_default() += 1;
             }
             "stop" => self.monitors.retain(|(resource, _), _| *resource != action.resource),
             _ => {}
@@ -123,6 +130,7 @@ impl Executor {
         let (chance, name) = match action.operation.as_str() {
             "start" => (trouble.starts, "start fails"),
             "stop" => (trouble.stops, "stop fails"),
+            reload::OPERATION => (trouble.monitors, "reload fails"),
             _ => (trouble.monitors, "monitor fails"),
         };
         if random.chance(chance) {
@@ -153,7 +161,11 @@ impl Executor {
                 self.active.remove(&resource);
                 (OpStatus::Done, Some(rc::OK))
             }
-            ("monitor", _) if !is_active => (OpStatus::Done, Some(rc::NOT_RUNNING)),
+            ("monitor" | reload::OPERATION, _) if !is_active => (OpStatus::Done, Some(rc::NOT_RUNNING)),
+            (reload::OPERATION, _) => {
+                self.params.insert(resource.clone(), operation.action.params.clone());
+                (OpStatus::Done, Some(rc::OK))
+            }
             _ => (OpStatus::Done, Some(rc::OK)),
         };
         let took = at - operation.began;
@@ -203,9 +215,8 @@ impl Executor {
 
     /// The machine is off.
     pub fn lose_power(&mut self) {
-        let trouble = self.trouble;
-        let next = self.next;
-        *self = Self { trouble, next, ..Self::default() };
+        let starts = std::mem::take(&mut self.starts);
+        *self = Self { trouble: self.trouble, next: self.next, starts, ..Self::default() };
     }
 
     /// A resource ends by itself. Whether it did: one that is being started or stopped does not.

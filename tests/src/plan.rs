@@ -74,6 +74,8 @@ pub struct Plan {
     pub boot_max: Duration,
     /// A process that ends is noticed at once.
     pub sees_processes: bool,
+    /// Resource agents take over changed parameters while their resources run.
+    pub agents_reload: bool,
 }
 
 impl Plan {
@@ -137,6 +139,7 @@ impl Plan {
             has_slow_disks: random.chance(120),
             boot_max,
             sees_processes: random.chance(500),
+            agents_reload: true,
             corosync,
         };
         if random.chance(60) {
@@ -194,6 +197,7 @@ impl Plan {
             has_slow_disks: false,
             boot_max: Duration::from_millis(300),
             sees_processes: true,
+            agents_reload: false,
         }
     }
 

@@ -205,6 +205,7 @@ const CALMER: &[fn(&mut Plan)] = &[
     |plan| plan.boot_max = Duration::from_millis(300),
     |plan| plan.boot_max = Duration::from_millis(u64::try_from(plan.boot_max.as_millis()).unwrap_or(500)),
     |plan| plan.sees_processes = true,
+    |plan| plan.agents_reload = false,
     |plan| crate::script::set_links(plan, 1),
     |plan| plan.corosync.totem.link_mode = LinkMode::Passive,
     |plan| plan.corosync.totem.token_ms = 1000,

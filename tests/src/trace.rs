@@ -68,6 +68,7 @@ fn describe_input(input: &Input) -> String {
             format!("client {} asks {text}", client.0)
         }
         Input::Reconfigured { .. } => "corosync.conf read again".into(),
+        Input::Said { name, value } => format!("says {name} = {value:?}"),
         Input::Unreadable { from, mismatch } => format!("a packet of n{from} came to nothing: {mismatch:?}"),
     }
 }

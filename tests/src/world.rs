@@ -16,6 +16,7 @@ use crate::tally::Tally;
 use crate::trace::{Trace, describe_event};
 use muster_api::history::{OpRecord, OpStatus, ResourceAction, rc};
 use muster_api::id::{NodeId, ResourceId};
+use muster_api::reload;
 use muster_api::status::{Fact, Level};
 use muster_core::effect::Effect;
 use muster_core::input::{Input, OrderId};
@@ -353,6 +354,7 @@ impl World {
                 invariants::after_start(self, index, &resource);
             }
             "stop" => self.tally.count("stop"),
+            reload::OPERATION => self.tally.count("reload"),
             _ => {}
         }
     }
@@ -367,7 +369,13 @@ impl World {
             return;
         };
         self.say(index, &format!("{} {} {:?} {:?}", record.operation, resource, record.status, record.rc));
+        let is_found = matches!(record.operation.as_str(), "start" | "monitor") && record.rc == Some(rc::OK);
+        let agent = reload::attribute_of(&record.agent);
         self.tell_ended(index, order, resource, record);
+        if is_found && self.plan.agents_reload {
+            // What the agent of all resources cannot take over.
+            self.feed(index, Input::Said { name: agent, value: Some("state".into()) });
+        }
     }
 
     fn tell_ended(&mut self, index: usize, order: OrderId, resource: ResourceId, record: OpRecord) {

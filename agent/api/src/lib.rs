@@ -42,6 +42,7 @@ pub mod id;
 pub mod module;
 pub mod nearest;
 pub mod outcome;
+pub mod reload;
 pub mod resource;
 pub mod rule;
 pub mod status;

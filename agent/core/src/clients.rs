@@ -78,8 +78,7 @@ impl Node {
                 return self.reply(client, response);
             }
             Request::Attribute { name, value } => {
-                self.executor.said.insert(name.clone(), value.clone());
-                self.report_attribute(name, value);
+                self.say(name, value);
                 let generation = self.replica.config.generation;
                 return self.reply(client, Response::Done { generation, note: None });
             }

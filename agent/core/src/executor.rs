@@ -52,11 +52,13 @@ impl Executor {
         self.orders.values().any(|order| !order.has_ended && is_same(&order.action, action))
     }
 
-    /// A monitor that is ordered again replaces the one that is repeated; a stop or a start ends all.
+    /// A monitor that is ordered again replaces the one that is repeated; a stop or a start ends all. Else they go on: what a
+    /// monitor says after a notification or a reload counts.
     fn end_monitors_before(&mut self, action: &ResourceAction) {
+        let ends_all = matches!(action.operation.as_str(), "start" | "stop");
         let is_ended = |order: &Order| {
             let is_recurring = order.action.resource == action.resource && order.action.interval_ms > 0;
-            is_recurring && (action.operation != "monitor" || is_same(&order.action, action))
+            is_recurring && (ends_all || is_same(&order.action, action))
         };
         self.orders.retain(|_, order| !is_ended(order));
     }
@@ -167,4 +169,42 @@ impl Node {
 
 fn is_same(one: &ResourceAction, other: &ResourceAction) -> bool {
     one.resource == other.resource && one.operation == other.operation && one.interval_ms == other.interval_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Instant;
+    use muster_api::resource::AgentName;
+
+    fn action(operation: &str, interval_ms: u64) -> ResourceAction {
+        ResourceAction {
+            resource: "web".into(),
+            agent: AgentName::parse("ocf:heartbeat:Dummy").expect("the name of an agent"),
+            operation: operation.into(),
+            interval_ms,
+            timeout_ms: 1000,
+            params: BTreeMap::new(),
+            meta: BTreeMap::new(),
+        }
+    }
+
+    /// Runs a monitor and then that operation; whether what the monitor says afterwards still counts.
+    fn outlives(operation: &str) -> bool {
+        let now = Now { at: Instant::default(), wall_ms: 1000 };
+        let mut executor = Executor::default();
+        let Some(Effect::Run { order, action: monitor }) = executor.run(now, action("monitor", 10_000), 0)
+        else {
+            panic!("it is run");
+        };
+        assert!(executor.ended(order, pending(&monitor, 0, 1000)).is_some());
+        assert!(executor.run(now, action(operation, 0), 0).is_some());
+        executor.ended(order, pending(&monitor, 0, 2000)).is_some()
+    }
+
+    #[test]
+    fn a_monitor_goes_on_over_all_but_a_start_and_a_stop() {
+        let operations = ["notify", "reload-agent", "promote", "demote", "start", "stop"];
+        assert_eq!(operations.map(outlives), [true, true, true, true, false, false]);
+    }
 }

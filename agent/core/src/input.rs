@@ -74,6 +74,13 @@ pub enum Input {
         /// Why.
         mismatch: Mismatch,
     },
+    /// This node found out something about itself that others decide by: a node attribute.
+    Said {
+        /// The attribute.
+        name: String,
+        /// Its value; `None` takes it away.
+        value: Option<String>,
+    },
 }
 
 /// Numbers the orders that one node gives to its executor since it started.

@@ -256,6 +256,7 @@ impl Node {
             Input::Request { client, request } => self.on_request(now, client, request),
             Input::Reconfigured { client, corosync } => self.on_reconfigured(now, client, corosync),
             Input::Unreadable { from, mismatch } => self.on_mismatch(now, from, mismatch),
+            Input::Said { name, value } => self.say(name, value),
         }
     }
 
@@ -444,6 +445,12 @@ impl Node {
         for (name, value) in self.executor.said.clone() {
             self.report_attribute(name, value);
         }
+    }
+
+    /// Something is said of this node.
+    pub(crate) fn say(&mut self, name: String, value: Option<String>) {
+        self.executor.said.insert(name.clone(), value.clone());
+        self.report_attribute(name, value);
     }
 
     /// Where the cluster does not know it yet.

@@ -9,6 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::constraint::RoleName;
 use muster_api::history::{OpRecord, OpStatus, rc};
+use muster_api::reload;
 use muster_api::resource::{AgentName, OnFail, Operation, Primitive};
 
 /// What is believed of a resource on a node.
@@ -226,10 +227,10 @@ impl Observed {
         }
     }
 
-    /// Start and stop end the monitors of before.
+    /// Start and stop end the monitors of before; those of before a reload are repeated with the parameters of then.
     fn note_monitor(&mut self, record: &OpRecord) {
         match record.operation.as_str() {
-            "start" | "stop" => self.monitors.clear(),
+            "start" | "stop" | reload::OPERATION => self.monitors.clear(),
             "monitor" if record.interval_ms > 0 => {
                 self.monitors.insert(record.interval_ms);
             }
@@ -263,6 +264,11 @@ impl Observed {
             ("start" | "migrate_from", _) => {
                 self.state = rules.active();
                 self.is_start_pending = false;
+                self.define(record);
+                true
+            }
+            (reload::OPERATION, _) => {
+                self.state = self.state.max(rules.active());
                 self.define(record);
                 true
             }
@@ -634,6 +640,21 @@ mod tests {
         let observed = observe(&records, &rules());
         assert!(observed.is_start_pending);
         assert_eq!(observed.state, Sighting::Started);
+    }
+
+    #[test]
+    fn a_reload_changes_what_it_runs_with_and_a_failed_one_asks_for_a_restart() {
+        let promoted =
+            [done("start", 0, 1, rc::OK), done("promote", 0, 2, rc::OK), done("monitor", 10_000, 3, rc::OK)];
+        let reloaded = OpRecord { digest: 7, ..done(reload::OPERATION, 0, 4, rc::OK) };
+        let observed = observe(&[&promoted[..], &[reloaded]].concat(), &rules());
+        assert_eq!((observed.state, observed.response), (Sighting::Promoted, Response::Ignore));
+        assert_eq!(observed.definition.map(|definition| definition.digest), Some(7));
+        assert!(observed.monitors.is_empty(), "they still have the old parameters");
+        let failed = OpRecord { digest: 7, ..done(reload::OPERATION, 0, 4, rc::ERROR) };
+        let observed = observe(&[&promoted[..], &[failed]].concat(), &rules());
+        assert_eq!((observed.state, observed.response), (Sighting::Promoted, Response::Restart));
+        assert_eq!(observed.definition.map(|definition| definition.digest), Some(1));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use core::time::Duration;
 use muster_api::fencing::{FenceAction, FencingState};
 use muster_api::history::{OpRecord, OpStatus, rc};
 use muster_api::id::{NodeId, NodeName, ResourceId};
+use muster_api::reload;
 use muster_api::status::{Event, Fact, Level};
 
 impl Node {
@@ -132,11 +133,7 @@ impl Node {
                 self.note_membership(now, text);
             }
             Command::Attribute { node, name, value } => {
-                let text = match value {
-                    Some(value) => format!("{name} of {node} is {value}"),
-                    None => format!("{name} of {node} is not set any more"),
-                };
-                self.note(now, "attribute", Level::Info, text, Some(node.clone()), None);
+                self.tell_attribute(now, node, name, value.as_deref())
             }
             Command::Ordered { .. }
             | Command::Cancelled { .. }
@@ -247,6 +244,26 @@ impl Node {
         for consequence in report.consequences.iter().filter(|consequence| !told.contains(consequence)) {
             self.note(now, "resource", Level::Info, format!("decided: {consequence}"), None, None);
         }
+    }
+
+    fn tell_attribute(&mut self, now: Now, node: &NodeName, name: &str, value: Option<&str>) {
+        let (level, text) = match (reload::agent_of(name), value) {
+            (Some(agent), Some("")) => {
+                (Level::Debug, format!("{agent} on {node} takes over all parameters while it runs"))
+            }
+            (Some(agent), Some(value)) => (
+                Level::Debug,
+                format!(
+                    "{agent} on {node} takes over parameters while it runs, and needs a restart for: {value}"
+                ),
+            ),
+            (Some(agent), None) => {
+                (Level::Debug, format!("{agent} on {node} needs a restart for changed parameters"))
+            }
+            (None, Some(value)) => (Level::Info, format!("{name} of {node} is {value}")),
+            (None, None) => (Level::Info, format!("{name} of {node} is not set any more")),
+        };
+        self.note(now, "attribute", level, text, Some(node.clone()), None);
     }
 
     fn tell_ended(&mut self, now: Now, node: &NodeName, resource: &ResourceId, record: &OpRecord) {

@@ -66,6 +66,7 @@ pub(crate) fn meta_data() -> MetaData {
         is_required,
         default: default.map(str::to_owned),
         summary: summary.into(),
+        ..Parameter::default()
     };
     let action = |name: &str| AdvisedAction { name: name.into(), timeout_ms: None, interval_ms: None };
     MetaData {

@@ -8,6 +8,7 @@ use super::native::apache::Apache;
 use super::native::ip_address::IpAddress;
 use super::native::pid::Process;
 use super::ocf::Script;
+use super::reload::Told;
 use super::systemd::{Systemd, unit_name};
 use muster_api::history::{ResourceAction, rc};
 use muster_api::resource::{AgentClass, AgentName};
@@ -15,7 +16,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 /// What agents share on this node.
@@ -25,6 +26,8 @@ pub(crate) struct Surroundings {
     pub(crate) systemd: Arc<Systemd>,
     /// Counts the changes of this host's addresses.
     pub(crate) address_changes: watch::Receiver<u64>,
+    /// What the cluster was told of agents.
+    pub(crate) told: Arc<Told>,
 }
 
 /// What runs one resource here.
@@ -113,6 +116,14 @@ impl Agent {
                 Some(Box::pin(async move { systemd.ended(&unit).await }))
             }
             Self::InitScript(_) => None,
+        }
+    }
+
+    /// When the script was changed last; what is built in does not change.
+    pub(crate) fn changed(&self) -> Option<SystemTime> {
+        match self {
+            Self::Script(script) => script.changed(),
+            Self::BuiltIn(_) | Self::Unit(_) | Self::InitScript(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::agent::{Agent, Surroundings, Vigil};
 use super::ended::Ended;
+use super::reload;
 use crate::clock::wall_ms;
 use crate::log;
 use muster_api::history::{OpRecord, OpStatus, ResourceAction, definition_digest};
@@ -135,7 +136,11 @@ impl Keeper {
         if ended.is_active() && matches!(action.operation.as_str(), "start" | "monitor") {
             self.keep_vigil(&action).await;
         }
+        let is_active = ended.is_active();
         self.report(order, &action, ended, started);
+        if is_active {
+            reload::tell(&action, &self.surroundings, &self.inputs);
+        }
     }
 
     /// Runs a monitor that is due, unless an order comes in that must not wait for it.

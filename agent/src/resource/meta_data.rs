@@ -1,9 +1,14 @@
 //! What a resource agent or a fence agent says about itself: parameters, and actions with their advised timeouts
 //! (OCF Resource Agent API 1.1, "Metadata").
 
+use muster_api::cluster::parse_bool;
 use muster_api::duration;
+use muster_api::reload::{self, Reloading};
 use roxmltree::{Document, Node};
 use std::fmt::Write;
+
+/// What agents from before OCF 1.1 call [`reload::OPERATION`].
+const OLDER_RELOAD: &str = "reload";
 
 /// The meta-data of one agent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +22,7 @@ pub(crate) struct MetaData {
 }
 
 /// One parameter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Parameter {
     /// Its name.
     pub(crate) name: String,
@@ -27,6 +32,10 @@ pub(crate) struct Parameter {
     pub(crate) default: Option<String>,
     /// One sentence.
     pub(crate) summary: String,
+    /// A change of it is taken over while the resource runs (OCF 1.1).
+    pub(crate) is_reloadable: bool,
+    /// No two resources may have the same value; before OCF 1.1 the others are those that can be taken over.
+    pub(crate) is_unique: bool,
 }
 
 /// One action with what its author advises.
@@ -65,6 +74,28 @@ impl MetaData {
         self.actions.iter().any(|action| action.name == name)
     }
 
+    /// What the agent takes over while its resource runs, where it can. Agents from before OCF 1.1 have the action `reload`, and
+    /// need a restart for the parameters that are unique.
+    pub(crate) fn reloading(&self) -> Option<Reloading> {
+        let is_current = self.has_action(reload::OPERATION);
+        if !is_current && !self.has_action(OLDER_RELOAD) {
+            return None;
+        }
+        let needs_restart = self.parameters.iter().filter(|parameter| match is_current {
+            true => !parameter.is_reloadable,
+            false => parameter.is_unique,
+        });
+        Some(Reloading { needs_restart: needs_restart.map(|parameter| parameter.name.clone()).collect() })
+    }
+
+    /// The action that makes the agent take over parameters.
+    pub(crate) fn reload_action(&self) -> &'static str {
+        match !self.has_action(reload::OPERATION) && self.has_action(OLDER_RELOAD) {
+            true => OLDER_RELOAD,
+            false => reload::OPERATION,
+        }
+    }
+
     /// The meta-data for a person.
     pub(crate) fn text(&self, agent: &str) -> String {
         let mut text = format!("{agent}: {}\n", self.summary);
@@ -98,11 +129,14 @@ fn named<'a>(root: Node<'a, 'a>, tag: &'static str) -> impl Iterator<Item = Node
 
 fn parameter(node: Node<'_, '_>) -> Parameter {
     let content = node.children().find(|child| child.has_tag_name("content"));
+    let is_true = |name| node.attribute(name).and_then(parse_bool) == Some(true);
     Parameter {
         name: attribute(node, "name"),
         is_required: node.attribute("required") == Some("1"),
         default: content.and_then(|content| content.attribute("default")).map(str::to_owned),
         summary: summary(node),
+        is_reloadable: is_true("reloadable"),
+        is_unique: is_true("unique"),
     }
 }
 
@@ -150,5 +184,24 @@ thing</shortdesc>
         assert_eq!(meta_data.parameter("port").and_then(|port| port.default.as_deref()), Some("80"));
         assert!(meta_data.has_action("start") && !meta_data.has_action("promote"));
         assert_eq!(meta_data.actions[1].interval_ms, Some(10_000));
+    }
+
+    fn reloading(parameters: &str, actions: &[&str]) -> (Option<String>, &'static str) {
+        let actions: String = actions.iter().map(|name| format!("<action name=\"{name}\"/>")).collect();
+        let xml = format!(
+            "<resource-agent><parameters>{parameters}</parameters><actions>{actions}</actions></resource-agent>"
+        );
+        let meta_data = MetaData::parse(&xml).expect("it is XML");
+        (meta_data.reloading().map(|reloading| reloading.to_string()), meta_data.reload_action())
+    }
+
+    #[test]
+    fn an_agent_of_ocf_1_1_names_what_is_reloadable_and_an_older_one_what_is_unique() {
+        let current = r#"<parameter name="state"/><parameter name="fake" reloadable="1"/>"#;
+        let both = ["start", "reload", "reload-agent"];
+        assert_eq!(reloading(current, &both), (Some("state".to_owned()), "reload-agent"));
+        let older = r#"<parameter name="state" unique="1"/><parameter name="fake" unique="0"/>"#;
+        assert_eq!(reloading(older, &["start", "reload"]), (Some("state".to_owned()), "reload"));
+        assert_eq!(reloading(older, &["start", "stop"]).0, None);
     }
 }

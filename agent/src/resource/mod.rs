@@ -9,6 +9,7 @@ pub(crate) mod meta_data;
 mod native;
 mod ocf;
 pub(crate) mod parameters;
+mod reload;
 mod systemctl;
 mod systemd;
 
@@ -19,7 +20,6 @@ use muster_api::id::ResourceId;
 use muster_core::input::{Input, OrderId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use systemd::Systemd;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -33,7 +33,7 @@ pub(crate) struct Executor {
 impl Executor {
     /// An executor that reports to `inputs`.
     pub(crate) fn new(inputs: UnboundedSender<Input>, address_changes: watch::Receiver<u64>) -> Self {
-        let surroundings = Surroundings { systemd: Arc::new(Systemd::default()), address_changes };
+        let surroundings = Surroundings { systemd: Arc::default(), address_changes, told: Arc::default() };
         Self { keepers: BTreeMap::new(), inputs, surroundings }
     }
 

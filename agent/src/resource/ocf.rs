@@ -5,10 +5,11 @@ use super::meta_data::MetaData;
 use crate::attribute;
 use crate::process::{self, Finished, ProcessError, last_line};
 use muster_api::history::{ResourceAction, rc};
+use muster_api::reload;
 use muster_api::resource::AgentName;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::process::Command;
 
 const ROOT: &str = "/usr/lib/ocf";
@@ -43,7 +44,8 @@ impl Script {
             let _ = std::fs::create_dir_all(folder);
         }
         let limit = Duration::from_millis(action.timeout_ms);
-        match process::run(self.command(action), &[], limit).await {
+        let called = self.called(&action.operation).await;
+        match process::run(self.command(action, called), &[], limit).await {
             Ok(finished) => ended(&finished),
             Err(error @ ProcessError::TimedOut { .. }) => Ended::timed_out(error.to_string()),
             Err(error) => Ended::not_run(rc::INSTALLED, error.to_string()),
@@ -60,16 +62,29 @@ impl Script {
             .map_err(|error| format!("{} prints meta-data that is not XML: {error}", self.path.display()))
     }
 
-    fn command(&self, action: &ResourceAction) -> Command {
+    /// When it was changed last.
+    pub(crate) fn changed(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()
+    }
+
+    /// What the script calls an operation: the name of a reload is another one in those from before OCF 1.1.
+    async fn called<'a>(&self, operation: &'a str) -> &'a str {
+        if operation != reload::OPERATION {
+            return operation;
+        }
+        self.meta_data().await.map_or(operation, |meta_data| meta_data.reload_action())
+    }
+
+    fn command(&self, action: &ResourceAction, called: &str) -> Command {
         let mut command = self.bare_command();
-        command.arg(&action.operation);
+        command.arg(called);
         command.env("OCF_RESOURCE_INSTANCE", action.resource.as_str());
         for (name, value) in &action.params {
             command.env(format!("OCF_RESKEY_{name}"), value);
         }
         let meta = |name: &str| format!("OCF_RESKEY_CRM_meta_{}", name.replace('-', "_"));
         command.env(meta("timeout"), action.timeout_ms.to_string());
-        command.env(meta("name"), &action.operation);
+        command.env(meta("name"), called);
         if action.interval_ms > 0 {
             command.env(meta("interval"), action.interval_ms.to_string());
         }

@@ -15,7 +15,8 @@
 //! lock-disk n1 for 3s                   the disk is read-only
 //! damage-disk n1                        a byte of what the agent saved last is another one now
 //! ask n1 standby n2                     a client of n1's agent asks: standby, unstandby, move web [to n2] [for 10s],
-//!                                       clear web, cleanup [web], enable web, disable web, mark, parameter 2,
+//!                                       clear web, cleanup [web], enable web, disable web, mark, parameter 2
+//!                                       (which the agent takes over), parameter 2 of state (which it does not),
 //!                                       maintenance on, fence n2 [off], confirm n2, leave [for 20s], wait, status
 //! ```
 
@@ -101,7 +102,11 @@ fn read_ask(words: &mut Words<'_>) -> Result<Ask, String> {
         "enable" => Ask::Enable { resource: words.next("a resource")?.into(), on: true },
         "disable" => Ask::Enable { resource: words.next("a resource")?.into(), on: false },
         "mark" => Ask::Mark,
-        "parameter" => Ask::Parameter { value: words.number()? },
+        "parameter" => {
+            let value = words.number()?;
+            let name = if words.take("of") { words.exactly("state").map(|()| "state")? } else { "value" };
+            Ask::Parameter { name, value }
+        }
         "maintenance" => match words.next("`on` or `off`")? {
             "on" => Ask::Maintenance { on: true },
             "off" => Ask::Maintenance { on: false },
@@ -193,7 +198,8 @@ impl fmt::Display for Ask {
             Self::Enable { resource, on: true } => write!(to, "enable {resource}"),
             Self::Enable { resource, on: false } => write!(to, "disable {resource}"),
             Self::Mark => write!(to, "mark"),
-            Self::Parameter { value } => write!(to, "parameter {value}"),
+            Self::Parameter { name: "value", value } => write!(to, "parameter {value}"),
+            Self::Parameter { name, value } => write!(to, "parameter {value} of {name}"),
             Self::Maintenance { on } => write!(to, "maintenance {}", if *on { "on" } else { "off" }),
             Self::Fence { node, off } => {
                 write!(to, "fence {}{}", Name(*node), if *off { " off" } else { "" })

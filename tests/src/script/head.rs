@@ -17,6 +17,7 @@
 //! actions starts 10 stops 3 monitors 3 hangs 3 lies 3
 //! devices fails 10 slow 3 late 3 answer-lost 3 after-timeout 3 unreachable 3
 //! device-time 20ms 100ms                     disks slow                         processes unseen
+//! agents reload                              they take over the parameter `value` while their resources run
 //! power-within 2s                            all nodes get their power then     boot 12s
 //! ```
 
@@ -55,6 +56,7 @@ const WORDS: &[&str] = &[
     "power-within",
     "boot",
     "processes",
+    "agents",
 ];
 
 /// Whether a line that begins so belongs to the head.
@@ -236,6 +238,10 @@ fn read_trouble(word: &str, words: &mut Words<'_>, plan: &mut Plan) -> Result<()
             words.exactly("unseen")?;
             plan.sees_processes = false;
         }
+        "agents" => {
+            words.exactly("reload")?;
+            plan.agents_reload = true;
+        }
         _ => return Err(format!("`{word}` is not known")),
     }
     Ok(())
@@ -296,6 +302,9 @@ pub(super) fn write(plan: &Plan, to: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(to, "device-time {} {}", text_of(least), text_of(most))?;
     writeln!(to, "power-within {}", text_of(plan.power_within))?;
     writeln!(to, "boot {}", text_of(plan.boot_max))?;
+    if plan.agents_reload {
+        writeln!(to, "agents reload")?;
+    }
     if !plan.sees_processes {
         writeln!(to, "processes unseen")?;
     }

@@ -4,6 +4,9 @@
 //! calm                  one primary view of all nodes, everything runs, nothing is under way
 //! vip on n1,n2          it is active there, and only there; a group stands for all its members
 //! vip nowhere
+//! vip started 2         its start has begun so often since the beginning
+//! vip with 2            where it is active it runs with that value of the parameter
+//! vip with 2 of state
 //! primary n1,n2         they are in one primary view, of them and nobody else
 //! view n1,n2            they are in one view, of them and nobody else
 //! apart n3              it is in no primary view
@@ -27,6 +30,8 @@ use std::fmt;
 pub enum State {
     Calm,
     Active { resource: ResourceId, on: Vec<usize> },
+    Started { resource: ResourceId, times: u64 },
+    With { resource: ResourceId, name: &'static str, value: String },
     Primary(Vec<usize>),
     View(Vec<usize>),
     Apart(usize),
@@ -56,10 +61,19 @@ impl State {
                 "refused" => Self::Refused(words.rest()),
                 other => return Err(format!("`done` or `refused` was expected, not `{other}`")),
             },
-            resource => match words.next("`on` or `nowhere`")? {
+            resource => match words.next("`on`, `nowhere`, `started` or `with`")? {
                 "on" => Self::Active { resource: resource.into(), on: words.machines()? },
                 "nowhere" => Self::Active { resource: resource.into(), on: Vec::new() },
-                other => return Err(format!("`on` or `nowhere` was expected, not `{other}`")),
+                "started" => Self::Started { resource: resource.into(), times: words.number()? },
+                "with" => {
+                    let value = words.next("a value")?.to_string();
+                    let name =
+                        if words.take("of") { words.exactly("state").map(|()| "state")? } else { "value" };
+                    Self::With { resource: resource.into(), name, value }
+                }
+                other => {
+                    return Err(format!("`on`, `nowhere`, `started` or `with` was expected, not `{other}`"));
+                }
             },
         })
     }
@@ -69,6 +83,19 @@ impl State {
         match self {
             Self::Calm => world.is_calm() && world.all_run(),
             Self::Active { resource, on } => is_active(world, resource, on),
+            Self::Started { resource, times } => {
+                let starts =
+                    world.machines.iter().filter_map(|machine| machine.executor.starts.get(resource));
+                starts.sum::<u64>() == *times
+            }
+            Self::With { resource, name, value } => {
+                let mut active =
+                    world.machines.iter().filter(|machine| machine.executor.active.contains(resource));
+                active.all(|machine| {
+                    let params = machine.executor.params.get(resource);
+                    params.and_then(|params| params.get(*name)) == Some(value)
+                })
+            }
             Self::Primary(machines) => are_in_view(world, machines, true),
             Self::View(machines) => are_in_view(world, machines, false),
             Self::Apart(machine) => world.machines[*machine].seen().is_none_or(|seen| !seen.is_primary),
@@ -116,6 +143,9 @@ impl fmt::Display for State {
             Self::Calm => write!(to, "calm"),
             Self::Active { resource, on } if on.is_empty() => write!(to, "{resource} nowhere"),
             Self::Active { resource, on } => write!(to, "{resource} on {}", names_of(on)),
+            Self::Started { resource, times } => write!(to, "{resource} started {times}"),
+            Self::With { resource, name: "value", value } => write!(to, "{resource} with {value}"),
+            Self::With { resource, name, value } => write!(to, "{resource} with {value} of {name}"),
             Self::Primary(machines) => write!(to, "primary {}", names_of(machines)),
             Self::View(machines) => write!(to, "view {}", names_of(machines)),
             Self::Apart(machine) => write!(to, "apart n{}", machine + 1),

@@ -69,11 +69,7 @@ fn carry_out(world: &mut World, action: &Action) -> Result<(), String> {
                     action.operation, action.resource
                 ));
             }
-            if action.operation == "reload-agent" {
-                reloaded(world, node, action);
-            } else {
-                record(world, node, action, *is_probe);
-            }
+            record(world, node, action, *is_probe);
         }
         ActionKind::CancelMonitor { node, resource, interval_ms } => {
             let records = world.history.nodes.get_mut(node).and_then(|resources| resources.get_mut(resource));
@@ -91,15 +87,6 @@ fn carry_out(world: &mut World, action: &Action) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// From now on it runs with what is configured.
-fn reloaded(world: &mut World, node: &NodeName, action: &ResourceAction) {
-    let resources = world.history.nodes.entry(node.clone()).or_default();
-    for record in resources.entry(action.resource.clone()).or_default() {
-        record.digest = definition_digest(&action.agent, &action.params);
-        record.params.clone_from(&action.params);
-    }
 }
 
 /// Whether the last change of role was a promotion.

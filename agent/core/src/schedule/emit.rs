@@ -11,6 +11,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::history::ResourceAction;
 use muster_api::id::ResourceId;
+use muster_api::reload;
 use muster_api::resource::{AgentName, Operation};
 
 /// The due actions of the graph, each after all that it waits for.
@@ -184,7 +185,7 @@ impl Draft<'_, '_> {
             Task::Fence => {
                 return Some(ActionKind::Fence { node: name, off: self.world.settings.fences_with_off });
             }
-            Task::Reload if self.ends(planned.rsc?) => return None,
+            Task::Reload if !monitors::is_reloaded(self.graph, planned.rsc?, node) => return None,
             Task::Start | Task::Promote | Task::MigrateFrom | Task::Reload => {
                 configured_action(self.world, planned.rsc?, planned.task.name(), 0)?
             }
@@ -197,12 +198,6 @@ impl Draft<'_, '_> {
         };
         let action = self.with_ends(action, planned);
         Some(ActionKind::Resource { node: name, action, is_probe: false })
-    }
-
-    /// Whether a resource is stopped or demoted: then it comes up with what is configured.
-    fn ends(&self, rsc: RscIx) -> bool {
-        let is_due = |task| self.graph.doing(rsc, task).any(|action| self.graph[action].is_due());
-        is_due(Task::Stop) || is_due(Task::Demote)
     }
 
     /// Both halves of a migration know where from and where to.
@@ -228,7 +223,7 @@ impl Draft<'_, '_> {
             let Some(action) = configured_action(self.world, rsc, "monitor", operation.interval_ms) else {
                 continue;
             };
-            let before = [Task::Start, Task::Promote, Task::Demote].into_iter();
+            let before = [Task::Start, Task::Promote, Task::Demote, Task::Reload].into_iter();
             let before = before.filter_map(|task| self.graph.on(rsc, task, node));
             let after = before.filter_map(|action| places.get(&action)).copied().collect();
             let kind = ActionKind::Resource { node: self.world[node].name.clone(), action, is_probe: false };
@@ -329,15 +324,18 @@ fn clone_meta(world: &World<'_>, rsc: RscIx) -> Vec<(&'static str, String)> {
     meta
 }
 
-/// The operation's own timeout, else the default. A probe has that of the most frequent monitor.
+/// The operation's own timeout, else the default. A probe has that of the most frequent monitor, and a reload may be configured
+/// under the name that it has in agents from before OCF 1.1.
 fn timeout_ms(world: &World<'_>, rsc: RscIx, operation: &str, interval_ms: u64) -> u64 {
     let own = world[rsc].primitive().and_then(|primitive| {
         let named = || primitive.operations.iter().filter(|one| one.name == operation);
         let exact = named().find(|one| one.interval_ms == interval_ms);
         let is_probe = operation == "monitor" && interval_ms == 0;
+        let is_reload = operation == reload::OPERATION;
         let nearest =
             || named().filter(|one| is_probe && one.enabled).min_by_key(|one: &&Operation| one.interval_ms);
-        exact.or_else(nearest)?.timeout_ms
+        let older = || primitive.operations.iter().find(|one| is_reload && one.name == "reload");
+        exact.or_else(nearest).or_else(older)?.timeout_ms
     });
     own.unwrap_or(world.settings.default_timeout_ms)
 }

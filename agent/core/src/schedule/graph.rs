@@ -79,7 +79,7 @@ impl Task {
             Self::Demote => "demote",
             Self::MigrateTo => "migrate_to",
             Self::MigrateFrom => "migrate_from",
-            Self::Reload => "reload-agent",
+            Self::Reload => muster_api::reload::OPERATION,
             Self::Fence => "fence",
             Self::Unfence => "unfence",
             _ => "wait",

@@ -147,7 +147,16 @@ fn wanted_monitors<'a>(world: &World<'a>, rsc: RscIx, node: NodeIx) -> Vec<&'a O
     if is_left { Vec::new() } else { primitive.operations.iter().filter(is_wanted).collect() }
 }
 
-/// Where the resource will run when the transition is over, and whether it is started there by it.
+/// Whether its agent is told of changed parameters there: what is stopped or demoted comes up with them anyway.
+pub(crate) fn is_reloaded(graph: &Graph, rsc: RscIx, node: NodeIx) -> bool {
+    let is_down = |task| graph.doing(rsc, task).any(|action| graph[action].is_due());
+    graph.on(rsc, Task::Reload, node).is_some_and(|reload| graph[reload].is_due())
+        && !is_down(Task::Stop)
+        && !is_down(Task::Demote)
+}
+
+/// Where the resource will run when the transition is over, and whether its monitors are to begin anew there: it is started by
+/// it, or told of changed parameters.
 fn will_run_on(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Option<(NodeIx, bool)> {
     let node = world[rsc].placed_on.filter(|_| world[rsc].next_role.is_active())?;
     let is_due = |task| graph.on(rsc, task, node).is_some_and(|action| graph[action].is_due());
@@ -156,6 +165,6 @@ fn will_run_on(world: &World<'_>, graph: &Graph, rsc: RscIx) -> Option<(NodeIx, 
         Some((node, true))
     } else {
         let stays = world[rsc].running_on.contains(&node) && is_member && !is_due(Task::Stop);
-        stays.then_some((node, false))
+        stays.then(|| (node, is_reloaded(graph, rsc, node)))
     }
 }

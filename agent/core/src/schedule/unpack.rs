@@ -8,12 +8,13 @@ use super::meta::{Layers, Meta, MultipleActive};
 use super::nodes::NodeIx;
 use super::world::{Kind, Note, Role, RscIx, World};
 use super::{configured, failures, handover, remote};
-use crate::observed::{ConnectionRules, Observed, Response, Rules, Sighting, observe};
+use crate::observed::{ConnectionRules, Definition, Observed, Response, Rules, Sighting, observe};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use muster_api::history::{OpRecord, definition_digest};
 use muster_api::id::ResourceId;
+use muster_api::reload::{self, Reloading};
 use muster_api::resource::Score;
 
 /// Reads the records of all nodes that can say something: without fencing, an offline node is taken to run nothing. What
@@ -342,7 +343,7 @@ fn note_definition(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &O
     let is_changed = is_known && definition.digest != definition_digest(&primitive.agent, &primitive.params);
     let has_other_agent = definition.agent != primitive.agent;
     if is_changed && world[node].is_available() {
-        match world[node].can_reload.contains(&world[rsc].id) && !observed.is_start_pending {
+        match is_taken_over(world, rsc, node, definition) && !observed.is_start_pending {
             true => world[rsc].reloads_on = Some(node),
             false => world[rsc].is_changed = true,
         }
@@ -350,6 +351,18 @@ fn note_definition(world: &mut World<'_>, rsc: RscIx, node: NodeIx, observed: &O
     if is_changed && world[rsc].is_fence_device() {
         unfence_anew(world, rsc, Some(node).filter(|_| has_other_agent));
     }
+}
+
+/// Whether the agent there takes over what has changed while the resource runs: a saved status knows it of the resource, a
+/// node says it of its agents.
+fn is_taken_over(world: &World<'_>, rsc: RscIx, node: NodeIx, definition: &Definition) -> bool {
+    let Some(primitive) = world[rsc].primitive().filter(|primitive| primitive.agent == definition.agent)
+    else {
+        return false;
+    };
+    let said = world[node].attribute(&reload::attribute_of(&primitive.agent)).map(Reloading::parse);
+    world[node].can_reload.contains(&world[rsc].id)
+        || said.is_some_and(|reloading| reloading.takes_over(&definition.params, &primitive.params))
 }
 
 /// A device that lets nodes in has changed: that counts for the node where another device did it, or for all.

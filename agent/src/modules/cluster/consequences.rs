@@ -89,6 +89,7 @@ mod tests {
     use muster_api::cluster::ClusterConfig;
     use muster_api::cluster_diff::config_diff;
     use muster_api::constraint::{Constraint, Discovery};
+    use muster_api::reload;
     use muster_api::resource::{AgentName, Operation, Primitive, Resource, Score};
 
     fn config() -> ClusterConfig {
@@ -158,6 +159,35 @@ mod tests {
             ]
         );
         assert!(consequences(&before, &after).contains(&"restart vip on n1".to_string()));
+    }
+
+    #[test]
+    fn what_the_agents_there_take_over_is_a_reload_and_is_over_once_it_is_done() {
+        let mut before = running();
+        let dummy = AgentName::parse("ocf:heartbeat:Dummy").expect("it is a name");
+        for state in before.states.values_mut() {
+            state.attributes.insert(reload::attribute_of(&dummy), "state".into());
+        }
+        let with = |changed: &[(&str, &str)]| {
+            let mut after = before.clone();
+            for vip in after.config.resources[0].primitives_mut() {
+                vip.params.extend(changed.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+            }
+            after
+        };
+        let mut reloaded = with(&[("fake", "2")]);
+        assert_eq!(consequences(&before, &reloaded)[0], "reload vip on n1");
+        let marks = |after: &Rehearsal| {
+            let diffs = marked(config_diff(&before.config, &after.config), &before, after);
+            diffs[0].changes.iter().map(|change| format!("{change:?}")).collect::<String>()
+        };
+        assert!(marks(&reloaded).contains("options.fake (reload)"), "{}", marks(&reloaded));
+        // The monitor is repeated with the new parameter, and that is all.
+        let decisions = reloaded.run_to_rest();
+        assert_eq!(decisions.len(), 2, "{decisions:?}");
+        assert_eq!(decisions[0].transition.actions.len(), 2, "{decisions:?}");
+        let restarted = with(&[("fake", "2"), ("state", "/run/other")]);
+        assert_eq!(consequences(&before, &restarted)[0], "restart vip on n1");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl BuiltIn {
 
 /// A parameter without default.
 fn parameter(name: &str, is_required: bool, summary: &str) -> Parameter {
-    Parameter { name: name.into(), is_required, default: None, summary: summary.into() }
+    Parameter { name: name.into(), is_required, summary: summary.into(), ..Parameter::default() }
 }
 
 /// A parameter with a default.

@@ -367,9 +367,19 @@ fn check_operation_name(reader: &mut Reader, name: &str, interval_ms: u64) {
     if !reader.is_to_run() {
         return;
     }
-    let known = ["start", "stop", "monitor", "promote", "demote", "migrate_to", "migrate_from", "notify"];
-    let not_yet = ["reload", "reload-agent", "validate-all"];
-    if not_yet.contains(&name) {
+    let known = [
+        "start",
+        "stop",
+        "monitor",
+        "promote",
+        "demote",
+        "migrate_to",
+        "migrate_from",
+        "notify",
+        "reload-agent",
+        "reload",
+    ];
+    if name == "validate-all" {
         reader.within("name", |reader| reader.problem(format!("muster does not run `{name}` yet")));
     } else if !known.contains(&name) {
         let hint = did_you_mean(name, known);

@@ -92,7 +92,7 @@ fn what_pacemaker_has_and_muster_has_not_is_refused_by_name() {
         value["properties"]["shutdown-lock"] = json!(true);
         value["resources"][0]["meta"] = json!({"remote-node": "guest"});
         value["resources"][0]["operations"] =
-            json!([{"name": "reload"}, {"name": "monitor", "on-fail": "restart-container"}]);
+            json!([{"name": "validate-all"}, {"name": "monitor", "on-fail": "restart-container"}]);
         value["clones"] = json!([{"resource": "other", "meta": {"collocated": true}}]);
         value["constraints"]["ticket"] = json!([{"ticket": "t"}]);
     });

@@ -149,9 +149,6 @@ impl Rehearsal {
 
     fn carry_out_one(&mut self, action: &Action) {
         match &action.kind {
-            ActionKind::Resource { node, action, .. } if action.operation == "reload-agent" => {
-                self.reloaded(node, action);
-            }
             ActionKind::Resource { node, action, is_probe } => {
                 let code = match is_probe {
                     true => rc::NOT_RUNNING,
@@ -193,14 +190,6 @@ impl Rehearsal {
             let state = self.states.entry(node.clone()).or_default();
             state.attributes.insert("#node-unfenced".to_string(), (self.now_ms / 1000).to_string());
             state.unfenced_otherwise = None;
-        }
-    }
-
-    /// From now on it runs with what is configured.
-    fn reloaded(&mut self, node: &NodeName, action: &ResourceAction) {
-        for record in self.records(node, &action.resource).into_iter().flatten() {
-            record.digest = definition_digest(&action.agent, &action.params);
-            record.params.clone_from(&action.params);
         }
     }
 
