@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif upgrade sim sim-mutants fuzz bench bench-scheduler clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif upgrade sim sim-mutants fuzz bench bench-scale bench-scheduler clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ fuzz: build ## spoilt input for every parser of outside bytes: SECONDS=… for e
 
 bench: prerequisites build ## figures beside the peers' (installs them on lab nodes)
 	$(SUDO) tests/bench/run.sh
+
+bench-scale: prerequisites build ## time and memory on 10, 100 and 1,000 hosts beside pyinfra, and over a slow link (root)
+	$(SUDO) tests/bench/scale.sh
 
 bench-scheduler: ## a decision's time and memory beside crm_simulate, without nodes: SIZES="1000x32 …", CASES=directory of CIBs
 	cargo build --release --locked -p muster

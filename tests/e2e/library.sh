@@ -71,7 +71,7 @@ lab_start() {
 # What the last command that wrote into the work folder said: the reason, where a command ended the test.
 last_words() {
     local last
-    last=$(find "$WORK" -maxdepth 1 -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2-)
+    last=$(find "$WORK" -maxdepth 1 -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | command cut -d ' ' -f 2-)
     printf 'the end of %s:\n' "$last"
     tail -n 20 "$last"
 }

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# How time and memory grow with the number of hosts, and what a slow link costs. The hosts of SIZES are names of one lab node,
+# which is one sshd: as pyinfra is, beside it, up to PEER_LIMIT of them. The slow link adds DELAY seconds to each way.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/e2e/library.sh
+source tests/bench/figures.sh
+PEER_LIMIT=${PEER_LIMIT:-100}
+DELAY=${DELAY:-0.05}
+
+lab_start "${LAB:-bench}" 1 --python
+ADDRESS=$(sed -nE 's/^n1 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")
+KEY=$(sed -nE 's/^ansible_ssh_private_key_file=//p' "$INVENTORY")
+node n1 sh -c 'echo "MaxStartups 2000:1:2000" >/etc/ssh/sshd_config.d/many.conf && systemctl restart ssh'
+export ANSIBLE_CONFIG=/dev/null
+
+inventory() { # COUNT
+    seq -f "h%04g ansible_host=$ADDRESS" 1 "$1"
+    printf '[all:vars]\nansible_user=root\nansible_ssh_private_key_file=%s\n' "$KEY"
+    printf 'ansible_ssh_common_args=-o UserKnownHostsFile=%s -o StrictHostKeyChecking=accept-new\n' "$WORK/known_hosts"
+}
+
+pyinfra_inventory() { # COUNT
+    printf 'many = ([f"h{n:04d}" for n in range(1, %d + 1)], {"ssh_hostname": "%s", "ssh_user": "root", "ssh_key": "%s",\n' "$1" "$ADDRESS" "$KEY"
+    printf '    "ssh_known_hosts_file": "%s", "ssh_strict_host_key_checking": "accept-new"})\n' "$WORK/pyinfra_known_hosts"
+}
+
+# cost NAME COMMAND…: seconds on the clock, seconds of the controller's processor, peak memory of one process.
+cost() {
+    if ! /usr/bin/time -o "$WORK/cost" -f '%e %U %S %M' "${@:2}" >"$WORK/screen" 2>&1; then
+        tail -n 20 "$WORK/screen"
+        return 1
+    fi
+    read -r wall user system memory <"$WORK/cost"
+    figure "$1: seconds" "$wall"
+    figure "$1: processor seconds of the controller" "$(awk -v a="$user" -v b="$system" 'BEGIN { printf "%.2f", a + b }')"
+    figure "$1: peak memory, MB" "$(awk -v m="$memory" 'BEGIN { printf "%.0f", m / 1024 }')"
+}
+
+hosts() { # COUNT
+    inventory "$1" >"$WORK/inventory.$1"
+    cost "$1 hosts: muster, first run" "$MUSTER" apply -i "$WORK/inventory.$1" tests/bench/many.yml
+    for _ in $(seq "${ROUNDS:-3}"); do
+        cost "$1 hosts: muster, nothing to do" "$MUSTER" apply -i "$WORK/inventory.$1" tests/bench/many.yml
+        expect "muster changes nothing on $1 hosts" no_change "$WORK/screen"
+        [ "$1" -gt "$PEER_LIMIT" ] || with_pyinfra "$1"
+    done
+}
+
+with_pyinfra() {
+    pyinfra_inventory "$1" >"$WORK/many_inventory.py"
+    (cd tests/bench && cost "$1 hosts: pyinfra, nothing to do" "$VENV/bin/pyinfra" -y "$WORK/many_inventory.py" many_pyinfra.py)
+}
+
+# The lab's own inventory, its node reached through the slow link.
+slow() {
+    local port=2022 link
+    python3 tests/bench/slow_link.py "$port" "$ADDRESS" 22 "$DELAY" >"$WORK/turns" &
+    link=$!
+    printf 'n1 ansible_host=127.0.0.1 ansible_port=%d\n' "$port" >"$WORK/slow"
+    sed -n '/^\[cluster:vars\]/,$p' "$INVENTORY" | sed "s/cluster:vars/all:vars/; s|^ansible_ssh_common_args=.*|ansible_ssh_common_args=-o UserKnownHostsFile=$WORK/known_hosts -o StrictHostKeyChecking=accept-new|" >>"$WORK/slow"
+    sleep 1
+    "$MUSTER" apply -i "$WORK/slow" tests/bench/many.yml >"$WORK/screen" 2>&1
+    cost "${DELAY} s each way: muster, nothing to do" "$MUSTER" apply -i "$WORK/slow" tests/bench/many.yml
+    kill "$link"
+    wait "$link" || true
+    read -r _ turns _ out _ in < <(tail -n 1 "$WORK/turns")
+    figure "${DELAY} s each way: round trips, connection and login too" "$turns"
+    figure "nothing to do: KiB to and from one host" "$(awk -v a="$out" -v b="$in" 'BEGIN { printf "%.1f", (a + b) / 1024 }')"
+}
+
+VENV=${PYINFRA_VENV:-$WORK/pyinfra}
+[ -x "$VENV/bin/pyinfra" ] || { python3 -m venv "$VENV" && "$VENV/bin/pip" -q install pyinfra; }
+slow
+for size in ${SIZES:-10 100 1000}; do hosts "$size"; done
+figures_print
+summary
