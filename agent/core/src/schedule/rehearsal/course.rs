@@ -135,7 +135,8 @@ impl fmt::Display for Course {
             writeln!(formatter, "{step:>3}. {line}")?;
         }
         if step == 0 {
-            writeln!(formatter, "nothing to do")?;
+            let can = if self.out_of_reach.is_empty() { "nothing to do" } else { "nothing can be done" };
+            writeln!(formatter, "{can}")?;
         }
         self.stuck().iter().try_for_each(|why| writeln!(formatter, "alarm: {why}"))?;
         if !self.comes_to_rest() && self.out_of_reach.is_empty() {
