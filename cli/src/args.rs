@@ -303,7 +303,7 @@ pub(crate) struct VaultStringArgs {
 }
 
 /// Options of the commands that a node of the cluster answers: all that is not listed here goes to the agent there.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct ClusterArgs {
     /// Ask this host; without it, the first of group `cluster` that can be reached

@@ -15,6 +15,7 @@ use crate::run::process::Piece;
 use crate::run::way::{Way, WayError, way};
 use crate::template::Engine;
 use crate::vars::{PlayInfo, Scope, ScopeInputs};
+use clap::{Args, FromArgMatches};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,16 +29,64 @@ const NOT_RUNNING: u32 = 3;
 const GROUP: &str = "cluster";
 
 /// Runs `muster COMMAND` by `musterd COMMAND` on a node.
-pub(crate) fn run(command: &str, args: ClusterArgs) -> Exit {
+pub(crate) fn run(command: &str, mut args: ClusterArgs) -> Exit {
+    take_own_options(&mut args);
     go(command, &args).unwrap_or_else(|mistakes| tell(&mistakes))
+}
+
+/// Options of the controller count wherever they stand, also behind what the agent is asked.
+fn take_own_options(args: &mut ClusterArgs) {
+    let command = ClusterArgs::augment_args(clap::Command::new("muster").no_binary_name(true));
+    let (own, rest) = own_options(&command, std::mem::take(&mut args.rest));
+    args.rest = rest;
+    if !own.is_empty() {
+        let matches = command.try_get_matches_from(own).unwrap_or_else(|wrong| wrong.exit());
+        // They were parsed by the same table.
+        args.update_from_arg_matches(&matches).unwrap_or_else(|wrong| wrong.exit());
+    }
+}
+
+/// The words that are options in the table, with their values, and all others.
+fn own_options(command: &clap::Command, words: Vec<String>) -> (Vec<String>, Vec<String>) {
+    let (mut own, mut rest) = (Vec::new(), Vec::new());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            rest.extend(words);
+            break;
+        }
+        match command.get_arguments().find_map(|option| Some((option, written_as(option, &word)?))) {
+            Some((option, has_value)) => {
+                own.push(word);
+                if option.get_action().takes_values() && !has_value {
+                    own.extend(words.next());
+                }
+            }
+            None => rest.push(word),
+        }
+    }
+    (own, rest)
+}
+
+/// Whether a word is this option, and then whether its value is part of the word.
+fn written_as(option: &clap::Arg, word: &str) -> Option<bool> {
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, has_value) = long.split_once('=').map_or((long, false), |(name, _)| (name, true));
+        let names = option.get_long_and_visible_aliases().unwrap_or_default();
+        return names.contains(&name).then_some(has_value);
+    }
+    let mut letters = word.strip_prefix('-')?.chars();
+    let is_it = letters.next().is_some_and(|letter| option.get_short() == Some(letter));
+    is_it.then(|| letters.next().is_some())
 }
 
 /// Runs `muster why`: `--on` names the node that the question is about.
 pub(crate) fn why(mut args: ClusterArgs) -> Exit {
+    take_own_options(&mut args);
     if let Some(node) = args.on.take() {
         args.rest.extend(["--on".to_owned(), node]);
     }
-    run("why", args)
+    go("why", &args).unwrap_or_else(|mistakes| tell(&mistakes))
 }
 
 /// Settings, inventory and variables, for asking its hosts.
@@ -116,9 +165,7 @@ pub(super) fn candidates(on: Option<&str>, basis: &Basis) -> Result<Vec<String>>
     let hosts = basis.select(group)?;
     if hosts.is_empty() {
         let mistake = Diagnostic::error("the inventory has no hosts").exits_with(Exit::WrongUse);
-        return Err(mistake
-            .hint("name an inventory with `-i`, before what is asked, or run `musterd` on a node")
-            .into());
+        return Err(mistake.hint("name an inventory with `-i`, or run `musterd` on a node").into());
     }
     Ok(hosts)
 }
@@ -221,5 +268,31 @@ impl<'a> Asker<'a> {
             prompts: Vec::new(),
             patience: USUAL_PATIENCE,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(words: &[&str]) -> ClusterArgs {
+        let rest = words.iter().map(|word| (*word).to_owned()).collect();
+        let mut args = ClusterArgs { rest, ..ClusterArgs::default() };
+        take_own_options(&mut args);
+        args
+    }
+
+    #[test]
+    fn options_of_the_controller_count_behind_what_is_asked() {
+        let args = settled(&["move", "vip", "n2", "-i", "hosts.ini", "--wait", "--user=ops", "-b"]);
+        assert_eq!(args.rest, ["move", "vip", "n2", "--wait"]);
+        assert_eq!(args.ask.hosts.inventory, ["hosts.ini"]);
+        assert_eq!(args.ask.user.as_deref(), Some("ops"));
+        assert!(args.ask.r#become.r#become);
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_the_agents() {
+        assert_eq!(settled(&["enable", "--", "-i"]).rest, ["enable", "-i"]);
     }
 }

@@ -8,6 +8,7 @@
 mod args;
 mod block;
 mod check;
+pub(crate) mod elsewhere;
 pub(crate) mod keyword;
 mod library;
 mod load;

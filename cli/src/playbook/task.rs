@@ -3,7 +3,7 @@
 use super::args::{self, TextForm};
 use super::keyword::{Given, Holder, Keyword, Keywords};
 use super::load::Pass;
-use super::{Args, Item, Loop, LoopKind, ModuleName, Scope, ScopeKind, Task, check, module};
+use super::{Args, Item, Loop, LoopKind, ModuleName, Scope, ScopeKind, Task, check, elsewhere, module};
 use crate::error::Diagnostic;
 use crate::source::Span;
 use crate::suggest;
@@ -113,11 +113,26 @@ impl Pass<'_> {
             may_come: self.files_that_write.contains(entry.span.file().path()),
         };
         check::task(&task, files, &mut self.mistakes);
+        self.check_elsewhere(&task);
         match task.module.bare() {
             "import_tasks" => self.import_tasks(&task),
             "import_role" => self.import_role(&task),
             "include_tasks" | "include_role" => self.dynamic_include(task),
             _ => vec![Item::Task(Arc::new(task))],
+        }
+    }
+
+    /// A module that muster does not have is refused where nothing keeps the task from running.
+    fn check_elsewhere(&mut self, task: &Task) {
+        let name = task.module.written();
+        let Some(collection) = elsewhere::collection_of(name).filter(|_| task.own_module.is_none()) else {
+            return;
+        };
+        if task.scope.each(Keyword::When).is_empty() && !check::may_fail(&task.scope) {
+            let mistake = Diagnostic::error(elsewhere::refusal(name, collection))
+                .at(&task.module.0.span, "nothing keeps this task from running")
+                .hint("a task that is for other systems has a `when`; for this one `muster doc` lists what there is");
+            self.mistakes.push(mistake);
         }
     }
 
@@ -164,7 +179,11 @@ impl Pass<'_> {
         holder: Holder,
     ) -> Option<Call> {
         let loader = self.loader;
-        let is_known = |name: &str| module::is_known(name) || loader.library.find(name).is_some();
+        let is_known = |name: &str| {
+            module::is_known(name)
+                || loader.library.find(name).is_some()
+                || elsewhere::collection_of(name).is_some()
+        };
         let action =
             keywords.given(Keyword::Action).or_else(|| keywords.given(Keyword::LocalAction)).cloned();
         let Some(action) = action else {

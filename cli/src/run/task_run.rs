@@ -9,8 +9,8 @@ use super::loop_items::Items;
 use super::refused::refusal;
 use super::result::{Effect, Status, TaskResult};
 use super::unreachable::Unreachable;
-use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
+use crate::playbook::{Task, elsewhere};
 use crate::template::{TemplateError, Value, from_json, pairs, text_of, to_json};
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
@@ -223,8 +223,7 @@ impl TaskRun {
         }
         let spec = match &task.own_module {
             Some(_) => &muster_api::module::OWN_MODULE,
-            None => muster_api::module::find(&name)
-                .ok_or_else(|| Stop::Refused(format!("there is no module `{name}`")))?,
+            None => muster_api::module::find(&name).ok_or_else(|| Stop::Refused(no_module(&name)))?,
         };
         let args = match arguments::arguments(&task, spec, &self.scope) {
             Err(err) if is_expression_module(spec) => ignore_expression(err)?,
@@ -648,6 +647,13 @@ fn module_name(task: &Task, scope: &Scope) -> Result<String, TemplateError> {
         return Ok(text_of(&scope.render_node(&task.module.0)?));
     }
     Ok(task.module.written().to_owned())
+}
+
+fn no_module(name: &str) -> String {
+    match elsewhere::collection_of(name) {
+        Some(collection) => elsewhere::refusal(name, collection),
+        None => format!("there is no module `{name}`"),
+    }
 }
 
 /// `debug: var` and `assert: that` are expressions: they are not rendered as arguments.

@@ -12,6 +12,7 @@ pub(super) use files::writes_here;
 pub(super) use handlers::notifications;
 pub(super) use templates::keyword;
 
+use super::elsewhere;
 use super::keyword::Keyword;
 use super::{Scope, Task};
 use crate::error::Diagnostics;
@@ -32,7 +33,7 @@ pub(super) fn task(task: &Task, files: Files, mistakes: &mut Diagnostics) {
         return;
     }
     templates::arguments(task, mistakes);
-    if task.own_module.is_some() {
+    if task.own_module.is_some() || elsewhere::collection_of(task.module.written()).is_some() {
         // What it takes is known to it alone.
         return;
     }
