@@ -119,7 +119,7 @@ impl Node {
                 if let Some(node) = &node {
                     self.require_node(node)?;
                 }
-                let until_ms = lifetime_ms.map(|lifetime| now.wall_ms + lifetime);
+                let until_ms = lifetime_ms.map(|lifetime| end_of(now, lifetime)).transpose()?;
                 let how = self.move_resource(&mut config, &resource, node.as_ref(), until_ms)?;
                 let until = lifetime_ms.map_or_else(String::new, |ms| format!("for {} or ", format_ms(ms)));
                 note = Some(format!("{how} {until}until `clear`"));
@@ -329,6 +329,18 @@ impl Node {
     }
 }
 
+/// When what is asked for so long ends.
+fn end_of(now: Now, lifetime_ms: u64) -> Result<u64, String> {
+    // A hundred years: more is a slip, and dates end somewhere.
+    const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
+    match lifetime_ms <= LONGEST_MS {
+        true => Ok(now.wall_ms.saturating_add(lifetime_ms)),
+        false => {
+            Err("a lifetime is at most 36500 days; without one the move holds until `resource clear`".into())
+        }
+    }
+}
+
 /// What the scheduler can decide and no agent can do yet.
 fn refuse_what_cannot_be_run(primitive: &Primitive) -> Result<(), String> {
     let id = &primitive.id;
@@ -409,4 +421,16 @@ fn forget_moves(config: &mut ClusterConfig, id: &ResourceId) {
 
 fn is_move(constraint: &str) -> bool {
     constraint.starts_with("cli-prefer-") || constraint.starts_with("cli-ban-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_past_a_hundred_years_is_refused_and_no_date_overflows() {
+        let now = Now { wall_ms: u64::MAX - 5, ..Now::default() };
+        assert_eq!(end_of(now, 1000), Ok(u64::MAX));
+        assert!(end_of(now, u64::MAX).is_err());
+    }
 }
