@@ -55,6 +55,9 @@ settings! {
     ROLES_PATH "defaults" "roles_path" ["ANSIBLE_ROLES_PATH"];
     TIMEOUT "defaults" "timeout" ["ANSIBLE_TIMEOUT"];
     TASK_TIMEOUT "defaults" "task_timeout" ["ANSIBLE_TASK_TIMEOUT"];
+    DEPRECATION_WARNINGS "defaults" "deprecation_warnings" ["ANSIBLE_DEPRECATION_WARNINGS"];
+    BECOME_ALLOW_SAME_USER "privilege_escalation" "become_allow_same_user" ["ANSIBLE_BECOME_ALLOW_SAME_USER"];
+    LOG_VERBOSITY "defaults" "log_verbosity" ["ANSIBLE_LOG_VERBOSITY"];
     LOG_PATH "defaults" "log_path" ["ANSIBLE_LOG_PATH"];
     NO_LOG "defaults" "no_log" ["ANSIBLE_NO_LOG"];
     PLAYBOOK_DIR "defaults" "playbook_dir" ["ANSIBLE_PLAYBOOK_DIR"];
@@ -202,6 +205,11 @@ impl Settings {
         self.flag(&ALLOW_BROKEN_CONDITIONALS).unwrap_or(false)
     }
 
+    /// `deprecation_warnings`
+    pub(crate) fn warns_of_deprecations(&self) -> bool {
+        self.flag(&DEPRECATION_WARNINGS).unwrap_or(true)
+    }
+
     /// `duplicate_dict_key`
     pub(crate) fn duplicate_keys(&self) -> Option<String> {
         self.text(&DUPLICATE_KEYS)
@@ -210,6 +218,11 @@ impl Settings {
     /// `log_path`
     pub(crate) fn log_path(&self) -> Option<PathBuf> {
         self.path(&LOG_PATH)
+    }
+
+    /// `log_verbosity`
+    pub(crate) fn log_verbosity(&self) -> Option<u8> {
+        self.text(&LOG_VERBOSITY)?.parse().ok()
     }
 
     /// `hash_behaviour`
@@ -275,6 +288,11 @@ impl Settings {
 
     pub(crate) fn becomes(&self) -> bool {
         self.flag(&BECOME).unwrap_or(false)
+    }
+
+    /// `become_allow_same_user`
+    pub(crate) fn becomes_same_user(&self) -> bool {
+        self.flag(&BECOME_ALLOW_SAME_USER).unwrap_or(false)
     }
 
     pub(crate) fn become_user(&self) -> Option<String> {
@@ -409,6 +427,15 @@ mod tests {
         let text = "[defaults]\nforks = 20 ; many\nremote_user=deploy\n";
         let settings = settings(text, &[("ANSIBLE_FORKS", "7")]);
         assert_eq!((settings.forks(), settings.remote_user().as_deref()), (Some(7), Some("deploy")));
+    }
+
+    #[test]
+    fn a_number_that_is_none_is_named_with_its_setting_and_where_it_is_from() {
+        assert_eq!(settings("[defaults]\ntimeout = 7\n", &[]).unreadable(), None);
+        let wrong = settings("", &[("ANSIBLE_TIMEOUT", "lola")]).unreadable().expect("a sentence");
+        assert!(
+            wrong.starts_with("Config 'DEFAULT_TIMEOUT' from 'env: ANSIBLE_TIMEOUT' has an invalid value")
+        );
     }
 
     #[test]

@@ -183,10 +183,20 @@ pub(super) fn ssh_keys(view: &View<'_>) -> Map<String, Value> {
 
 /// muster needs no Python on the host; playbooks that ask get an honest answer.
 pub(super) fn python(view: &View<'_>) -> Map<String, Value> {
-    let found = view.program("python3").map(|path| path.to_string_lossy().into_owned());
-    match found {
-        Some(path) => facts! { "python": json!({"executable": path}) },
-        None => Map::new(),
+    let Some(path) = view.program("python3") else { return Map::new() };
+    let path = path.to_string_lossy().into_owned();
+    let told = view.ask(&path, &["--version"]).map(|ran| ran.out()).unwrap_or_default();
+    let version = told.trim().strip_prefix("Python ").unwrap_or_default();
+    let numbers: Vec<u64> = version.split('.').map_while(|number| number.parse().ok()).collect();
+    let [major, minor, micro] = numbers[..] else { return facts! { "python": json!({"executable": path}) } };
+    facts! {
+        "python": json!({
+            "executable": path,
+            "type": "cpython",
+            "version": {"major": major, "minor": minor, "micro": micro, "releaselevel": "final", "serial": 0},
+            "version_info": [major, minor, micro, "final", 0],
+        }),
+        "python_version": version,
     }
 }
 

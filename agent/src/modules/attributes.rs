@@ -43,7 +43,7 @@ pub(super) fn changes(stat: &Stat, attributes: Attributes, view: &View<'_>) -> V
         before: Some(before),
         after: Some(after),
     };
-    let mode = attributes.mode.map(|mode| change("mode", stat.octal(), format!("{mode:04o}")));
+    let mode = attributes.mode.map(|mode| change("mode", octal(stat.mode), octal(mode)));
     let owner = attributes.uid.map(|uid| change("owner", view.user_name(stat.uid), view.user_name(uid)));
     let group = attributes.gid.map(|gid| change("group", view.group_name(stat.gid), view.group_name(gid)));
     [mode, owner, group].into_iter().flatten().collect()
@@ -57,11 +57,31 @@ pub(super) fn describe(stat: &Stat, view: &View<'_>, result: &mut Map<String, Va
         ("gid", stat.gid.into()),
         ("owner", view.user_name(stat.uid).into()),
         ("group", view.group_name(stat.gid).into()),
-        ("mode", stat.octal().into()),
+        ("mode", octal(stat.mode).into()),
         ("size", stat.size.into()),
         ("state", state.into()),
     ];
     result.extend(told.map(|(name, value)| (name.to_owned(), value)));
+}
+
+/// A mode as these modules say it: a zero and at least three digits, so that `01777` keeps its zero.
+fn octal(mode: u32) -> String {
+    format!("0{mode:03o}")
+}
+
+/// A warning for the owner and the group that the host does not know: an earlier task of the real run may add them.
+pub(super) fn unknown_accounts(args: &Args<'_>, view: &View<'_>) -> Vec<String> {
+    let user = |owner: &str| match owner.parse() {
+        Ok(uid) => (view.user_name(uid) == owner).then(|| format!("user with uid {owner}")),
+        Err(_) => view.user(owner).is_none().then(|| format!("user {owner}")),
+    };
+    let group = |group: &str| match group.parse() {
+        Ok(gid) => (view.group_name(gid) == group).then(|| format!("group with gid {group}")),
+        Err(_) => view.group(group).is_none().then(|| format!("group {group}")),
+    };
+    let warning = |what: String| format!("failed to look up {what}; the real run needs it by then");
+    let unknown = [args.text("owner").and_then(user), args.text("group").and_then(group)];
+    unknown.into_iter().flatten().map(warning).collect()
 }
 
 fn uid(owner: &str, view: &View<'_>) -> Result<u32, Failure> {

@@ -1,5 +1,7 @@
 //! `file`: directories, links, touched and removed files, and their owner and mode.
 
+mod below;
+
 use super::attributes::{self, Wanted};
 use super::{Args, Check, Failure, Module, Report};
 use crate::worker::file::{Kind, Stat, Time};
@@ -14,6 +16,19 @@ pub(super) struct File;
 
 impl Module for File {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+        let warnings = if view.is_check() { attributes::unknown_accounts(args, view) } else { Vec::new() };
+        match Self::checked(args, view) {
+            Ok(mut check) => {
+                check.outcome.warnings.extend(warnings);
+                Ok(check)
+            }
+            Err(failure) => Err(failure.warning(warnings)),
+        }
+    }
+}
+
+impl File {
+    fn checked(args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let target = Target::of(args, view)?;
         if args.flag("_diff_peek") {
             return Ok(target.peek());
@@ -28,7 +43,10 @@ impl Module for File {
         };
         let key = if matches!(target.state, "link" | "hard" | "touch") { "dest" } else { "path" };
         check = check.with(key, target.path.to_string_lossy());
-        let (before, after) = both_sides(&target.path, &check.outcome.diffs);
+        let (mut before, after) = both_sides(&target.path, &check.outcome.diffs);
+        if let Some(content) = target.removed_content() {
+            before.insert("path_content".into(), content);
+        }
         Ok(check.with("diff", serde_json::json!({"before": before, "after": after})))
     }
 }
@@ -105,6 +123,12 @@ impl<'a> Target<'a> {
         check.with("state", "absent")
     }
 
+    /// What goes away with a directory, for who wants to see differences.
+    fn removed_content(&self) -> Option<Value> {
+        let is_removed = self.state == "absent" && self.stat.as_ref().is_some_and(Stat::is_directory);
+        (is_removed && self.view.wants_diff()).then(|| below::content(&self.path, self.view))
+    }
+
     fn file(&self) -> Result<Check, Failure> {
         match &self.stat {
             Some(stat) if !stat.is_directory() => {
@@ -145,7 +169,8 @@ impl<'a> Target<'a> {
             Some(stat) if stat.is_directory() => {
                 let mut check = self.with_attributes(Check::unchanged(), stat);
                 if self.args.flag("recurse") {
-                    self.recurse(&self.path, &mut check)?;
+                    let follows = self.args.choice("follow") != Some(false);
+                    below::Recursion::new(&self.wanted, self.view, follows).below(&self.path, &mut check)?;
                 }
                 self.with_times(check, false)
             }
@@ -178,22 +203,6 @@ impl<'a> Target<'a> {
         }
         let made = self.presence("absent", "directory", check.operations);
         self.with_times(made, false)
-    }
-
-    fn recurse(&self, folder: &Path, check: &mut Check) -> Result<(), Failure> {
-        let unreadable = |error| Failure::new(format!("cannot read `{}`: {error}", folder.display()));
-        for name in self.view.list(folder).map_err(unreadable)? {
-            let path = folder.join(name);
-            let Some(stat) = self.view.lstat(&path).map_err(unreadable)? else { continue };
-            let one = super::placing::set_attributes(&path, Some(&stat), &self.wanted, self.view);
-            check.outcome.changed |= one.outcome.changed;
-            check.outcome.diffs.extend(one.outcome.diffs);
-            check.operations.extend(one.operations);
-            if stat.is_directory() {
-                self.recurse(&path, check)?;
-            }
-        }
-        Ok(())
     }
 
     fn link(&self) -> Result<Check, Failure> {
@@ -257,13 +266,16 @@ impl<'a> Target<'a> {
     fn hard(&self) -> Result<Check, Failure> {
         let src = match (self.args.path("src", self.view), &self.stat) {
             (Some(src), _) => src,
-            // What is there is its own other name.
-            (None, Some(_)) => self.path.clone(),
-            (None, None) => return Err(Failure::new("src is required for creating new hardlinks")),
+            // What has another name already is one.
+            (None, Some(stat)) if stat.is_file() && stat.links > 1 => self.path.clone(),
+            (None, _) => return Err(Failure::new("src is required for creating new hardlinks")),
         };
         let source = self.view.lstat(&src).ok().flatten();
-        let source = source
-            .ok_or_else(|| Failure::missing("src does not exist").with("src", src.to_string_lossy()))?;
+        let source = source.ok_or_else(|| {
+            let src = self.args.text("src").map_or_else(|| src.to_string_lossy(), Into::into);
+            let failure = Failure::missing("src does not exist").with("src", src);
+            failure.with("dest", self.path.to_string_lossy())
+        })?;
         let make = Operation::Hardlink { path: self.path.clone(), target: src.clone() };
         let check = match &self.stat {
             Some(stat) if (stat.inode, stat.device) == (source.inode, source.device) => Check::unchanged(),
@@ -347,7 +359,12 @@ impl<'a> Target<'a> {
             Some(diff) => diff.changes.extend(changes),
         }
         check.outcome.changed = true;
-        check.operations.push(Operation::SetTimes { path: self.path.clone(), accessed, modified });
+        let is_now = |name: &str| self.args.text(name).unwrap_or(default) == "now";
+        let path = self.path.clone();
+        check.operations.push(match is_now("access_time") && is_now("modification_time") {
+            true => Operation::Touch { path },
+            false => Operation::SetTimes { path, accessed, modified },
+        });
         Ok(check)
     }
 
@@ -443,6 +460,45 @@ mod tests {
     }
 
     #[test]
+    fn what_links_below_a_directory_lead_to_gets_the_mode_where_they_are_followed() {
+        let trial = Trial::new("file");
+        let outside = trial.write("outside/f", "x");
+        std::fs::create_dir(trial.path("d")).expect("made");
+        std::os::unix::fs::symlink(trial.path("outside"), trial.path("d/link")).expect("linked");
+        std::os::unix::fs::symlink(trial.path("d"), trial.path("outside/circle")).expect("linked");
+        let mode = || std::fs::metadata(&outside).expect("there").mode() & 0o7777;
+        let recursion =
+            |follow: bool| json!({"path": trial.path("d"), "recurse": true, "follow": follow, "mode": "u+x"});
+        trial.is_silent(recursion(false));
+        assert_eq!(mode() & 0o100, 0);
+        trial.changes_once(recursion(true));
+        assert_eq!(mode() & 0o100, 0o100);
+    }
+
+    #[test]
+    fn diff_of_a_removed_directory_names_what_goes_with_it() {
+        let trial = Trial::new("file");
+        let file = trial.write("d/e/f", "x");
+        let outcome = trial.check(json!({"path": trial.path("d"), "state": "absent"}));
+        let content = &outcome.result["diff"]["before"]["path_content"];
+        assert_eq!(*content, json!({"directories": [trial.path("d/e")], "files": [file]}));
+        let outcome = trial.check(json!({"path": file, "state": "absent"}));
+        assert!(outcome.result["diff"]["before"].get("path_content").is_none());
+    }
+
+    #[test]
+    fn unknown_owner_is_warned_of_in_check_mode_also_where_the_step_fails() {
+        let trial = Trial::new("file");
+        let outcome = trial.check(json!({"path": trial.path("no"), "owner": "muster-nobody"}));
+        assert!(outcome.failed);
+        assert!(outcome.warnings[0].contains("failed to look up user muster-nobody"), "{outcome:?}");
+        let path = trial.write("f", "x");
+        let outcome = trial.check(json!({"path": path, "group": "777001"}));
+        assert!(outcome.warnings[0].contains("failed to look up group with gid 777001"), "{outcome:?}");
+        assert_eq!(trial.apply(json!({"path": path, "mode": "1640"})).result["mode"], "01640");
+    }
+
+    #[test]
     fn links_are_made_changed_and_removed() {
         let trial = Trial::new("file");
         trial.write("one", "1");
@@ -454,6 +510,12 @@ mod tests {
         trial.changes_once(json!({"path": trial.path("hard"), "src": trial.path("one"), "state": "hard"}));
         trial.changes_once(json!({"path": link, "state": "absent"}));
         assert!(trial.path("two").exists(), "the link went, not what it points to");
+    }
+
+    #[test]
+    fn nothing_is_under_a_name_that_no_file_can_have() {
+        let trial = Trial::new("file");
+        trial.is_silent(json!({"path": trial.path(&"x".repeat(300)), "state": "absent"}));
     }
 
     #[test]

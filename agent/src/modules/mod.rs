@@ -258,11 +258,19 @@ pub(crate) struct Failure {
     pub(crate) result: Map<String, Value>,
     /// Something is missing that an earlier step could have brought.
     pub(crate) is_missing: bool,
+    /// What a person should know besides.
+    pub(crate) warnings: Box<[String]>,
 }
 
 impl Failure {
     pub(crate) fn new(msg: impl Into<String>) -> Self {
-        Self { msg: msg.into(), result: Map::new(), is_missing: false }
+        Self { msg: msg.into(), result: Map::new(), is_missing: false, warnings: Box::default() }
+    }
+
+    /// With these warnings besides.
+    pub(crate) fn warning(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings.into();
+        self
     }
 
     /// Something is not there that the step needs.
@@ -277,7 +285,7 @@ impl Failure {
 
     pub(crate) fn into_outcome(mut self) -> Outcome {
         self.result.insert("msg".to_owned(), self.msg.into());
-        Outcome { failed: true, result: self.result, ..Outcome::default() }
+        Outcome { failed: true, result: self.result, warnings: self.warnings.into(), ..Outcome::default() }
     }
 }
 

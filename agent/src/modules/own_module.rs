@@ -88,6 +88,9 @@ fn outcome(own: &OwnModule, ran: &Ran) -> Outcome {
     if !junk.is_empty() {
         warnings.push(format!("Module invocation had junk after the JSON data: {junk}"));
     }
+    if !ran.err().is_empty() {
+        result.entry("stderr").or_insert_with(|| ran.err().into());
+    }
     let flag = |value: Option<Value>| value.as_ref().is_some_and(truth);
     let facts = match result.remove("ansible_facts") {
         Some(Value::Object(facts)) => facts,
@@ -167,6 +170,12 @@ mod tests {
         let outcome = trial.apply(described("file", "hello"));
         assert!(outcome.changed && !outcome.failed, "{outcome:?}");
         assert_eq!(outcome.result["said"], "hello");
+    }
+
+    #[test]
+    fn what_it_writes_to_stderr_stands_beside_its_own_result() {
+        let trial = Trial::sending("own_module", "#!/bin/sh\necho '{}'; echo beware >&2\n");
+        assert_eq!(trial.apply(described("file", "")).result["stderr"], "beware\n");
     }
 
     #[test]

@@ -146,9 +146,10 @@ pub(super) fn lstat(path: &Path) -> io::Result<Option<Stat>> {
     }
 }
 
-/// Whether the error says that nothing is there.
+/// Whether the error says that nothing is there. Nothing can be under a name that is too long for the file system.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
 }
 
 fn from_metadata(metadata: &Metadata, target: Option<PathBuf>) -> Stat {

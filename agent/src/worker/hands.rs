@@ -7,7 +7,7 @@ use super::overlay::Overlay;
 use super::process::{Command, Ran, controller_is_gone};
 use super::view::{Scope, View};
 use crate::modules::{self, Failure};
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, utimensat};
 use std::io;
 use std::path::Path;
 
@@ -111,6 +111,9 @@ impl<'a> Hands<'a> {
             }
             Operation::SetTimes { path, accessed, modified } => set_times(path, *accessed, *modified)
                 .map_err(|error| failed("set the times of", path, &error)),
+            Operation::Touch { path } => {
+                touch(path).map_err(|error| failed("set the times of", path, &error))
+            }
             Operation::Configure { config, expected_generation } => {
                 modules::configure(config, *expected_generation)
             }
@@ -142,6 +145,12 @@ fn replace(path: &Path, link: impl FnOnce(&Path) -> io::Result<()>) -> io::Resul
         std::fs::remove_file(&new)?;
     }
     renamed
+}
+
+fn touch(path: &Path) -> io::Result<()> {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let times = Timestamps { last_access: now, last_modification: now };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 fn set_times(path: &Path, accessed: Option<Time>, modified: Option<Time>) -> io::Result<()> {

@@ -28,6 +28,8 @@ pub(crate) enum Operation {
     Set { path: PathBuf, attributes: Attributes },
     /// Sets times; `None` leaves one as it is.
     SetTimes { path: PathBuf, accessed: Option<Time>, modified: Option<Time> },
+    /// Sets both times to the present, which takes no more than the right to write.
+    Touch { path: PathBuf },
     /// Replaces the cluster's configuration, if it still is of that generation.
     Configure { config: Box<ClusterConfig>, expected_generation: u64 },
     /// Runs one of the host's own tools, after which these things hold.

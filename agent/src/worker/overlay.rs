@@ -242,6 +242,11 @@ impl Overlay {
                 stat.modified = modified.unwrap_or(stat.modified);
                 self.put(path, stat, content)
             }
+            Operation::Touch { path } => {
+                let content = self.content_of(path)?;
+                let stat = self.existing_or_new(path, Kind::File, 0o666 & !umask)?;
+                self.put(path, Stat { accessed: Time::now(), modified: Time::now(), ..stat }, content)
+            }
             // The cluster is asked once in a play: nothing later looks at what it would have said.
             Operation::Configure { .. } => Ok(()),
             Operation::Run { brings, .. } => {

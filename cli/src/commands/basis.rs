@@ -44,6 +44,9 @@ impl Basis {
         usual: Tolerance,
     ) -> Result<Self> {
         let settings = Settings::read()?;
+        if let Some(why) = settings.unreadable() {
+            return Err(Diagnostic::error(why).exits_with(Exit::WrongUse).into());
+        }
         let hash_behaviour = hash_behaviour(&settings)?;
         let reader = Reader::new(keyring(vault, &settings)?)
             .with_duplicate_keys(duplicate_keys(&settings)?)
@@ -132,6 +135,7 @@ impl Basis {
         }
         Ok(BecomeDefaults {
             on: args.r#become || self.settings.becomes(),
+            allows_same_user: self.settings.becomes_same_user(),
             user: args.become_user.clone().or_else(|| self.settings.become_user()),
             method: args.become_method.clone().or_else(|| self.settings.become_method()),
             password,
@@ -163,7 +167,7 @@ fn duplicate_keys(settings: &Settings) -> Result<DuplicateKeys> {
 /// The file that the run is told to as well, where a setting names one.
 pub(crate) fn log(settings: &Settings) -> Result<Option<Log>> {
     let Some(path) = settings.log_path() else { return Ok(None) };
-    Log::open(&path).map(Some).map_err(|cause| {
+    Log::open(&path).map(|log| Some(log.saying(settings.log_verbosity()))).map_err(|cause| {
         Diagnostic::error(format!("the log file `{}` cannot be written", path.display()))
             .cause(cause)
             .exits_with(Exit::Unexpected)

@@ -84,7 +84,8 @@ impl Walk {
             store: self.basis.store,
             inventory: self.basis.inventory,
             loader: Arc::new(self.loader),
-            hosts: Hosts::new(Agents::find(), contents.clone(), name_of_run(command, &paths)),
+            hosts: Hosts::new(Agents::find(), contents.clone(), name_of_run(command, &paths))
+                .telling(&events),
             contents,
             events,
             mode,

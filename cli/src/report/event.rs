@@ -27,6 +27,10 @@ pub(crate) enum Event {
     },
     /// A host begins a task.
     Started { host: String, task: String },
+    /// A worker is started, by this command line.
+    Worker { host: String, line: String },
+    /// A step in the background was asked about.
+    Polled { host: String, text: String },
     /// Something that a person wants to see while a host is busy.
     Progress { host: String, text: String },
     /// An attempt failed, another follows.

@@ -12,6 +12,8 @@ use std::path::Path;
 pub(crate) struct Log {
     file: File,
     user: String,
+    /// How much it says, where that is not what the screen says.
+    pub(super) verbosity: Option<u8>,
 }
 
 /// How much an entry matters.
@@ -29,7 +31,12 @@ impl Log {
     /// The file cannot be written.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        Ok(Self { file, user: crate::run::way::user_here() })
+        Ok(Self { file, user: crate::run::way::user_here(), verbosity: None })
+    }
+
+    /// With a verbosity of its own.
+    pub(crate) fn saying(self, verbosity: Option<u8>) -> Self {
+        Self { verbosity, ..self }
     }
 
     /// Adds what a text says, entry by entry: blank lines part them. A log that cannot be written stops no run.

@@ -10,7 +10,10 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::text::Text;
 use crate::args::{Output, OutputArgs};
+use crate::run::result::TaskResult;
 use crate::vars::Store;
+use serde_json::Value as Json;
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -50,6 +53,13 @@ impl Screen {
         let is_terminal =
             std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
         let width = std::io::stdout().is_terminal().then(terminal_width).flatten();
+        let verbosity = log.as_ref().and_then(|log| log.verbosity);
+        let mut logged = match (&kind, verbosity) {
+            (Kind::Apply { show_diff }, Some(verbosity)) => {
+                Some(Text::new(palette, verbosity, *show_diff, None))
+            }
+            _ => None,
+        };
         let mut renderer = match (args.output, kind) {
             (Output::Json, _) => Renderer::Json,
             (Output::Text, Kind::AdHoc { one_line, module }) => {
@@ -62,15 +72,19 @@ impl Screen {
         };
         let mut progress = (is_terminal && args.output == Output::Text).then(Progress::new);
         Self(std::thread::spawn(move || {
+            let mut told = HashSet::new();
             for event in events {
                 if let Some(progress) = &mut progress {
                     progress.follow(&event);
                 }
                 let text = renderer.render(&event);
-                let talk = talk(&event, palette);
+                let talk = talk(&event, palette, &mut told);
                 let (text, talk) = (store.secrets().mask(&text), store.secrets().mask(&talk));
                 if let Some(log) = &mut log {
-                    log.add(&text);
+                    match &mut logged {
+                        Some(logged) => log.add(&store.secrets().mask(&logged.render(&event))),
+                        None => log.add(&text),
+                    }
                     log.add(&talk);
                 }
                 let write = || write(&text, &talk);
@@ -100,7 +114,8 @@ impl Renderer {
     }
 }
 
-fn talk(event: &Event, palette: Palette) -> String {
+/// `told` has the deprecations that were told: each is told once in a run.
+fn talk(event: &Event, palette: Palette, told: &mut HashSet<String>) -> String {
     match event {
         Event::Warning { text } => palette.paint(Paint::Warning, &format!("[WARNING]: {text}")) + "\n",
         Event::Prompt { text } => format!("{text}\n"),
@@ -108,14 +123,19 @@ fn talk(event: &Event, palette: Palette) -> String {
         Event::Done { result, .. } | Event::Item { result, .. }
             if !result.no_log && result.items.is_empty() =>
         {
-            let warnings = result
-                .warnings
-                .iter()
-                .map(|text| palette.paint(Paint::Warning, &format!("[WARNING]: {text}")) + "\n");
-            warnings.collect()
+            let deprecations = deprecations(result).into_iter().filter(|text| told.insert(text.clone()));
+            let deprecations = deprecations.map(|text| format!("[DEPRECATION WARNING]: {text}"));
+            let warnings = result.warnings.iter().map(|text| format!("[WARNING]: {text}"));
+            warnings.chain(deprecations).map(|text| palette.paint(Paint::Warning, &text) + "\n").collect()
         }
         _ => String::new(),
     }
+}
+
+/// What the result says will not work for ever.
+fn deprecations(result: &TaskResult) -> Vec<String> {
+    let told = result.result.get("deprecations").and_then(Json::as_array);
+    told.into_iter().flatten().filter_map(|one| one.get("msg")?.as_str().map(str::to_owned)).collect()
 }
 
 fn write(text: &str, talk: &str) {

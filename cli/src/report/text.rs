@@ -46,6 +46,14 @@ impl Text {
                     .map(|host| format!("skipping: [{host}] => {{\"skip_reason\": \"{text}\"}}\n"));
                 format!("META: {text}\n{}", skipped.unwrap_or_default())
             }
+            Event::Worker { host, line } if self.verbosity > 2 => {
+                let text = format!("<{host}> EXEC {line}");
+                self.palette.paint(Paint::Dim, &text) + "\n"
+            }
+            Event::Polled { host, text } => {
+                let (word, rest) = text.split_once(": ").unwrap_or((text, ""));
+                self.palette.paint(Paint::Dim, &format!("{word} on {host}: {rest}")) + "\n"
+            }
             Event::Play { name, hosts, check } => {
                 let check = if *check && self.verbosity > 0 { " [CHECK MODE]" } else { "" };
                 let _ = hosts;
@@ -75,9 +83,11 @@ impl Text {
             }
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
             Event::Recap { hosts, custom, .. } => self.recap(hosts) + &self.custom_stats(custom.as_ref()),
-            Event::Playbook { .. } | Event::Meta { .. } | Event::Started { .. } | Event::Progress { .. } => {
-                String::new()
-            }
+            Event::Worker { .. }
+            | Event::Playbook { .. }
+            | Event::Meta { .. }
+            | Event::Started { .. }
+            | Event::Progress { .. } => String::new(),
             // Talk, not data: it goes to standard error.
             Event::Warning { .. } | Event::Stopping { .. } | Event::Prompt { .. } => String::new(),
         }
@@ -172,6 +182,8 @@ impl Text {
 
     fn body(&self, result: &TaskResult) -> Body {
         let mut shown = result.shown();
+        // They are told on their own.
+        shown.remove("deprecations");
         if self.verbosity < SHOWS_INVOCATION {
             shown.remove("invocation");
         }
@@ -180,6 +192,7 @@ impl Text {
         }
         if result.is_talk && !result.no_log && !matches!(result.status, Status::Skipped) {
             let mut shown = result.result.clone();
+            shown.remove("deprecations");
             if result.label.is_some() && shown.contains_key("msg") {
                 // The item stands in front of it already.
                 shown.retain(|name, _| name == "msg");

@@ -6,7 +6,7 @@ use crate::playbook::Task;
 use crate::playbook::keyword::Keyword;
 use crate::template::{TemplateError, Value, from_json, pairs, text_of, to_json};
 use crate::vars::{Data, Scope};
-use crate::yaml::Node;
+use crate::yaml::{Node, Tag};
 use muster_api::module::{ArgKind, ArgProblem, ArgSpec, ModuleSpec, coerce};
 use serde_json::{Map, Value as Json};
 
@@ -46,10 +46,24 @@ pub(crate) fn arguments(
         // A lookup that found nothing: the module says that there is no such file.
         given.insert("file".to_owned(), "".into());
     }
+    if spec.name == "package" && !given.contains_key("use") {
+        package_manager(scope, &mut given)?;
+    }
     if spec.name == "assert" && given.get("that").is_some_and(Json::is_null) {
         return Err(ArgumentsError::Refused("Empty conditional expression".to_owned()));
     }
     coerce(spec, &given).map_err(|problems| ArgumentsError::Refused(sentences(spec, &problems).join("; ")))
+}
+
+/// The package manager that the host's variable names.
+fn package_manager(scope: &Scope, given: &mut Map<String, Json>) -> Result<(), ArgumentsError> {
+    let Some(name) = super::keywords::variable(scope, "ansible_package_use")? else { return Ok(()) };
+    if name != "auto" && muster_api::module::find(&name).is_none() {
+        let why = format!("Could not find a matching action for the \"{name}\" package manager.");
+        return Err(ArgumentsError::Refused(why));
+    }
+    given.insert("use".to_owned(), name.into());
+    Ok(())
 }
 
 /// Where a text is expected, a mapping counts as it is written, as in Ansible.
@@ -93,7 +107,9 @@ pub(crate) fn rendered(
         let value = scope.render_node(node).map_err(|err| in_argument(name, err))?;
         set(&mut args, name, value);
     }
-    for (name, node) in task.args.named.iter() {
+    // What `set_fact` sets to an encrypted value stays so.
+    let is_kept = |node: &Node| spec.name == "set_fact" && node.tag == Tag::Vault;
+    for (name, node) in task.args.named.iter().filter(|(_, node)| !is_kept(node)) {
         let value = scope.render_or_omit(&Data::of(node));
         if let Some(value) = value.map_err(|err| in_argument(&name.key_text(), err))? {
             set(&mut args, &name.key_text(), value);
@@ -130,17 +146,43 @@ pub(crate) fn written<'t>(task: &'t Task, name: &str) -> Option<&'t Node> {
     task.args.named.get(name)
 }
 
-/// `module_defaults` of this module, the outermost first.
+/// `module_defaults` of this module, the outermost first, after those of the module that does its work on the host.
 fn module_defaults(task: &Task, spec: &ModuleSpec, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
+    let mut defaults = match behind(task, spec, scope)? {
+        Some(module) => defaults_of(module, task, scope)?,
+        None => Vec::new(),
+    };
+    defaults.extend(defaults_of(spec.name, task, scope)?);
+    Ok(defaults)
+}
+
+fn defaults_of(module: &str, task: &Task, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
     let mut defaults = Vec::new();
     for node in task.scope.each(Keyword::ModuleDefaults) {
         for (name, value) in node.as_map().into_iter().flat_map(|map| map.iter()) {
-            if muster_api::module::find(&name.key_text()).is_some_and(|found| found.name == spec.name) {
+            if muster_api::module::find(&name.key_text()).is_some_and(|found| found.name == module) {
                 defaults.push(scope.render_node(value)?);
             }
         }
     }
     Ok(defaults)
+}
+
+/// The module that `service` or `package` comes to on this host: as `use` says, or else the facts.
+fn behind(task: &Task, spec: &ModuleSpec, scope: &Scope) -> Result<Option<&'static str>, TemplateError> {
+    let (fact, usual) = match spec.name {
+        "service" => ("ansible_service_mgr", Some("systemd")),
+        "package" => ("ansible_pkg_mgr", None),
+        _ => return Ok(None),
+    };
+    let asked = task.args.named.get("use").map(|node| scope.render_node(node)).transpose()?;
+    let asked = asked.map(|name| text_of(&name)).filter(|name| name != "auto");
+    let name = match asked {
+        Some(name) => Some(name),
+        None => super::keywords::variable(scope, fact)?,
+    };
+    let known = name.as_deref().and_then(muster_api::module::find).map(|found| found.name);
+    Ok(known.or(usual).filter(|name| *name != spec.name))
 }
 
 fn merge(args: &mut Vec<(String, Value)>, more: &Value) {

@@ -6,6 +6,7 @@ use super::hosts::StepFailure;
 use super::keywords::Lookup;
 use super::task_run::Request;
 use crate::playbook::keyword::Keyword;
+use crate::report::Event;
 use crate::template::TemplateError;
 use muster_api::outcome::Outcome;
 use serde_json::{Map, Value as Json};
@@ -50,7 +51,9 @@ impl Trip<'_> {
         while began.elapsed() < how.limit {
             tokio::time::sleep(how.poll).await;
             let asked = self.send(status(&id, "status"), None).await?;
-            if asked.result.get("finished").is_some_and(|finished| *finished == true) {
+            let is_finished = asked.result.get("finished").is_some_and(|finished| *finished == true);
+            self.tell_poll(&id, is_finished, asked.failed);
+            if is_finished {
                 self.send(status(&id, "cleanup"), None).await?;
                 return Ok(asked);
             }
@@ -59,6 +62,18 @@ impl Trip<'_> {
         let mut late = failed(format!("async task did not complete within the requested time - {seconds}s"));
         late.result.insert("ansible_job_id".into(), id.into());
         Ok(late)
+    }
+}
+
+impl Trip<'_> {
+    /// In Ansible's form, which scripts look for.
+    fn tell_poll(&self, id: &str, is_finished: bool, is_failed: bool) {
+        let text = match (is_finished, is_failed) {
+            (false, _) => format!("ASYNC POLL: jid={id} started=True finished=False"),
+            (true, false) => format!("ASYNC OK: jid={id}"),
+            (true, true) => format!("ASYNC FAILED: jid={id}"),
+        };
+        self.room.events.tell(Event::Polled { host: self.host.to_owned(), text });
     }
 }
 

@@ -249,7 +249,7 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
 /// One request on its way to a host.
 pub(super) struct Trip<'a> {
     pub(super) room: &'a Arc<Room>,
-    host: &'a str,
+    pub(super) host: &'a str,
     pub(super) target: &'a str,
     pub(super) way: &'a Way,
     identity: &'a Identity,

@@ -10,9 +10,12 @@ use super::task_run::Request;
 use super::template_error::sentence;
 use crate::inventory::split_port;
 use crate::load::Reader;
-use crate::playbook::FileKind;
+use crate::playbook::{FileKind, Task};
 use crate::source::Span;
-use crate::template::{FailureKind, TemplateError, Value, from_json, text_of, to_json, type_name, unknown};
+use crate::template::{
+    FailureKind, TemplateError, Value, from_json, is_template_whole, is_untrusted, text_of, to_json,
+    type_name, unknown,
+};
 use crate::vars::{Data, Vars};
 use crate::yaml::{Kind, Node, Tag};
 use minijinja::value::ValueKind;
@@ -187,6 +190,10 @@ impl Control<'_> {
         let cacheable = truth(&request.args, "cacheable");
         let mut result = TaskResult::default();
         let mut facts = Map::new();
+        for (name, node) in sealed(&request.task) {
+            facts.insert(name.clone(), node.to_json());
+            result.effects.push(Effect::SetFact { name, data: Data::of(node), cacheable });
+        }
         for (name, node) in self.given(request)? {
             if name == "cacheable" {
                 continue;
@@ -209,7 +216,7 @@ impl Control<'_> {
                 },
             };
             facts.insert(name.clone(), to_json(&value));
-            result.effects.push(Effect::SetFact { name, value, cacheable });
+            result.effects.push(Effect::SetFact { name, data: value.into(), cacheable });
         }
         if result.effects.is_empty() {
             return Ok(TaskResult::failed("set_fact needs at least one variable to set"));
@@ -233,7 +240,7 @@ impl Control<'_> {
                 }
             }
         } else {
-            for (name, node) in request.task.args.named.iter() {
+            for (name, node) in request.task.args.named.iter().filter(|(_, node)| node.tag != Tag::Vault) {
                 let name = match name.has_template() {
                     true => variable_name(&request.scope.render_node(name)?)?,
                     false => name.key_text().into_owned(),
@@ -402,7 +409,7 @@ fn splat(request: &Request) -> Result<Vec<(String, Value)>, TemplateError> {
 
 /// The conditions of `that`: a list, one, or a template that gives either.
 fn conditions(that: &Node, request: &Request) -> Result<Vec<Node>, TemplateError> {
-    if that.has_template() && matches!(that.kind, Kind::Str(_)) {
+    if that.as_str().is_some_and(is_template_whole) && that.tag == Tag::None {
         let value = request.scope.render_node(that)?;
         if value.as_str().is_some() && !request.scope.is_written(that.as_str().unwrap_or_default()) {
             let why = "`that` gives an untrusted template or expression: write the condition itself";
@@ -417,6 +424,7 @@ fn conditions(that: &Node, request: &Request) -> Result<Vec<Node>, TemplateError
 fn of_value(that: &Value, span: &Span) -> Vec<Node> {
     let one = |value: &Value| match value.kind() {
         ValueKind::Bool => Node::new(span, Kind::Bool(value.is_true())),
+        _ if is_untrusted(value) => Node { tag: Tag::Unsafe, ..Node::text(span, text_of(value)) },
         _ => Node::text(span, text_of(value)),
     };
     match that.kind() {
@@ -453,6 +461,12 @@ fn undefined(err: &TemplateError) -> String {
         FailureKind::Undefined { name } => format!("'{name}' is undefined"),
         _ => err.root().message.clone(),
     }
+}
+
+/// What `set_fact` sets to an encrypted value: it stays so until somebody needs it.
+fn sealed(task: &Task) -> impl Iterator<Item = (String, &Node)> {
+    let is_sealed = |(_, node): &(&Node, &Node)| node.tag == Tag::Vault;
+    task.args.named.iter().filter(is_sealed).map(|(name, node)| (name.key_text().into_owned(), node))
 }
 
 /// A message that may be a list of lines.

@@ -15,7 +15,7 @@ use crate::playbook::{Role, Task};
 use crate::report::{Event, Stats};
 use crate::suggest;
 use crate::template::{Value, from_json};
-use crate::vars::HostVars;
+use crate::vars::{Data, HostVars};
 use std::sync::{Arc, PoisonError};
 
 /// Roles that are included keep their variables to themselves, unless the setting says explicitly that none does.
@@ -436,9 +436,10 @@ impl Conductor {
     fn apply(&self, effect: &Effect, host: &str, of_facts: &str) {
         let room = &self.room;
         match effect {
-            Effect::SetFact { name, value, cacheable } => {
-                room.store.change(of_facts, |vars: &mut HostVars| vars.set(name, value.clone()));
-                if *cacheable {
+            Effect::SetFact { name, data, cacheable } => {
+                room.store.change(of_facts, |vars: &mut HostVars| vars.set_data(name, data.clone()));
+                // What is encrypted is not written into the cache of facts.
+                if let (true, Data::Plain(value)) = (*cacheable, data) {
                     self.add_facts(of_facts, [(name.clone(), value.clone())]);
                 }
             }

@@ -9,6 +9,7 @@ use super::session::{Session, SessionFailure};
 use super::ssh::{self, Connected, Target};
 use super::unreachable::Unreachable;
 use super::way::Way;
+use crate::report::{Event, Events};
 use muster_api::outcome::Outcome;
 use muster_api::step::Step;
 use std::collections::HashMap;
@@ -21,6 +22,8 @@ pub(crate) struct Hosts {
     contents: Arc<Contents>,
     /// Who runs what from where.
     run: String,
+    /// Who hears how workers are started.
+    events: Option<Events>,
     links: Mutex<HashMap<String, Links>>,
     pushed: Mutex<HashMap<String, PushedAgent>>,
 }
@@ -115,7 +118,12 @@ impl Link {
 impl Hosts {
     /// Nothing is connected yet.
     pub(crate) fn new(agents: Agents, contents: Arc<Contents>, run: String) -> Self {
-        Self { agents, contents, run, links: Mutex::default(), pushed: Mutex::default() }
+        Self { agents, contents, run, events: None, links: Mutex::default(), pushed: Mutex::default() }
+    }
+
+    /// Tells how workers are started.
+    pub(crate) fn telling(self, events: &Events) -> Self {
+        Self { events: Some(events.clone()), ..self }
     }
 
     /// Has a step done.
@@ -130,7 +138,7 @@ impl Hosts {
         if let Some(user) = leaving_user(step) {
             link.leave(user).await;
         }
-        let mut session = self.session(&link, errand.way, &worker).await?;
+        let mut session = self.session(errand.host, &link, errand.way, &worker).await?;
         self.note_agent(errand.host, &link);
         let outcome = session.run(step, &self.contents, progress).await?;
         if errand.check && !errand.predicts_on {
@@ -145,7 +153,7 @@ impl Hosts {
     pub(crate) async fn agent(&self, errand: &Errand<'_>) -> Result<PushedAgent, StepFailure> {
         let link = self.link(errand.host, errand.way);
         let worker = Worker { identity: errand.identity.clone(), check: errand.check };
-        let session = self.session(&link, errand.way, &worker).await?;
+        let session = self.session(errand.host, &link, errand.way, &worker).await?;
         lock(&link.idle).push((worker, session));
         self.note_agent(errand.host, &link);
         let agent = self.known_agent(errand.host);
@@ -214,7 +222,13 @@ impl Hosts {
         link
     }
 
-    async fn session(&self, link: &Link, way: &Way, worker: &Worker) -> Result<Session, StepFailure> {
+    async fn session(
+        &self,
+        host: &str,
+        link: &Link,
+        way: &Way,
+        worker: &Worker,
+    ) -> Result<Session, StepFailure> {
         let idle = {
             let mut idle = lock(&link.idle);
             let index = idle.iter().position(|(known, _)| known == worker);
@@ -225,6 +239,11 @@ impl Hosts {
         }
         let connected = self.connection(link, way).await?;
         let place = connected.as_ref().map_or(Place::Here, |connected| Place::Host(&connected.client));
+        if let Some(events) = &self.events {
+            // The script that finds or brings the agent is left out: it is the same each time.
+            let line = worker.identity.command_line("musterd worker", "[muster]");
+            events.tell(Event::Worker { host: host.to_owned(), line });
+        }
         let launched = launch(&place, &self.agents, &worker.identity).await?;
         let agent = PushedAgent { path: launched.path.clone(), sha256: launched.sha256.clone() };
         {

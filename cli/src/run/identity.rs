@@ -83,11 +83,11 @@ impl Identity {
                 let flags = become_.flags.as_deref().map_or_else(|| "-H".to_owned(), without_password_flags);
                 let ask = match become_.password {
                     Some(_) => format!("-S -p {}", quote(prompt)),
-                    None => "-n".to_owned(),
+                    None => "-S -n".to_owned(),
                 };
                 let folder = become_.chdir.as_deref().map(|folder| format!("cd {} && ", quote(folder)));
                 let folder = folder.unwrap_or_default();
-                format!("{folder}exec {program} {ask} {flags} -u {user} -- sh -c {script}")
+                format!("{folder}exec {program} {flags} {ask} -u {user} -- sh -c {script}")
             }
             Method::Su => {
                 let flags = become_.flags.as_deref().unwrap_or("");
@@ -203,18 +203,18 @@ mod tests {
     fn sudo_is_called_in_the_folder_that_is_asked_for() {
         let Identity::Become(become_) = sudo(None) else { panic!("it becomes someone") };
         let identity = Identity::Become(Become { chdir: Some("/a b".into()), ..become_ });
-        assert_eq!(identity.command_line("id", "?"), "cd '/a b' && exec sudo -n -H -u root -- sh -c id");
+        assert_eq!(identity.command_line("id", "?"), "cd '/a b' && exec sudo -H -S -n -u root -- sh -c id");
     }
 
     #[test]
     fn sudo_never_waits_for_a_password_that_was_not_given() {
-        assert_eq!(sudo(None).command_line("id", "?"), "exec sudo -n -H -u root -- sh -c id");
+        assert_eq!(sudo(None).command_line("id", "?"), "exec sudo -H -S -n -u root -- sh -c id");
     }
 
     #[test]
     fn a_password_is_not_in_the_command_line() {
         let line = sudo(Some("hunter2")).command_line("echo 'a b'", "[key]");
-        assert_eq!(line, r"exec sudo -S -p '[key]' -H -u root -- sh -c 'echo '\''a b'\'''");
+        assert_eq!(line, r"exec sudo -H -S -p '[key]' -u root -- sh -c 'echo '\''a b'\'''");
     }
 
     #[test]

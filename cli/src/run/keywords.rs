@@ -177,6 +177,8 @@ pub(crate) fn json_text(value: &serde_json::Value) -> String {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BecomeDefaults {
     pub(crate) on: bool,
+    /// Also becomes who is logged in already.
+    pub(crate) allows_same_user: bool,
     pub(crate) user: Option<String>,
     pub(crate) method: Option<String>,
     pub(crate) password: Option<Secret>,
@@ -206,7 +208,7 @@ pub(crate) fn identity(
     };
     let user = pick(target, users, lookup, Keyword::BecomeUser)?.or(defaults.user.clone());
     let user = user.unwrap_or_else(|| "root".into());
-    if user == login {
+    if user == login && !defaults.allows_same_user {
         return Ok(Identity::Login);
     }
     let passwords: &[&str] = match method {

@@ -80,7 +80,7 @@ pub(crate) struct TaskResult {
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
     /// `set_fact`
-    SetFact { name: String, value: crate::template::Value, cacheable: bool },
+    SetFact { name: String, data: crate::vars::Data, cacheable: bool },
     /// `include_vars`
     IncludeVars(Arc<crate::vars::Vars>),
     /// `add_host`

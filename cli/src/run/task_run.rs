@@ -3,7 +3,7 @@
 
 use super::arguments::{self, ArgumentsError};
 use super::carry::asks_a_host;
-use super::keywords::{Lookup, first_false};
+use super::keywords::{Lookup, first_false, is_true, variable};
 use super::known::partly_known;
 use super::loop_items::Items;
 use super::refused::refusal;
@@ -80,6 +80,10 @@ pub(crate) struct Mode {
     /// No host is asked anything: only what `cluster` tasks declare counts.
     pub(crate) only_declares: bool,
 }
+
+/// What Ansible says of a condition in `{{ }}`; scripts look for its beginning.
+const WRAPPED_CONDITION: &str = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}: \
+                                 write the expression alone.";
 
 /// From `-vvv` on, screens show how modules were called.
 pub(crate) const SHOWS_INVOCATION: u8 = 3;
@@ -242,12 +246,23 @@ impl TaskRun {
             check: lookup.truth(Keyword::CheckMode)?.unwrap_or(self.mode.check),
             diff: lookup.truth(Keyword::Diff)?.unwrap_or(self.mode.diff),
             no_log: self.no_log,
-            environment: lookup.environment()?,
+            environment: self.environment(spec)?,
             timeout: timeout.filter(|timeout| !timeout.is_zero()),
             delegate_to: self.delegate_to.clone(),
             scope: self.scope.clone(),
             task,
         })))
+    }
+
+    /// The environment of the step; one in the background also hears where the files of such steps are.
+    fn environment(&self, spec: &ModuleSpec) -> Result<BTreeMap<String, String>, TemplateError> {
+        let mut environment = self.lookup().environment()?;
+        if (spec.name == "async_status" || self.own(Keyword::Async).is_some())
+            && let Some(folder) = variable(&self.scope, "ansible_async_dir")?
+        {
+            environment.entry("ANSIBLE_ASYNC_DIR".to_owned()).or_insert(folder);
+        }
+        Ok(environment)
     }
 
     /// What needs no module: includes and `meta`.
@@ -506,8 +521,8 @@ impl TaskRun {
             vars.set_plain(name, from_json(value));
         }
         for effect in &result.effects {
-            if let Effect::SetFact { name, value, .. } = effect {
-                vars.set_plain(name, value.clone());
+            if let Effect::SetFact { name, data, .. } = effect {
+                vars.set(name, data.clone());
             }
         }
         if !vars.is_empty() {
@@ -554,6 +569,10 @@ impl TaskRun {
     fn complete(&self, mut result: TaskResult) -> TaskResult {
         result.no_log |= self.no_log;
         result.seconds = self.began.elapsed().as_secs_f64();
+        if self.warns_of_deprecations() && self.has_wrapped_condition() {
+            let told = serde_json::json!([{"msg": WRAPPED_CONDITION, "version": "2.23"}]);
+            result.result.entry("deprecations").or_insert(told);
+        }
         if result.changed {
             match self.lookup().texts(Keyword::Notify) {
                 Ok(names) => result.notify = names,
@@ -569,6 +588,22 @@ impl TaskRun {
             Some(reason) if self.mode.check => TaskResult { origin, ..TaskResult::unknown(reason) },
             _ => TaskResult { origin, ..TaskResult::failed(super::template_error::sentence(err)) },
         }
+    }
+
+    fn warns_of_deprecations(&self) -> bool {
+        let of_host = self.scope.get("ansible_deprecation_warnings").ok().flatten();
+        of_host.map_or_else(|| self.scope.play().settings.warns_of_deprecations(), |value| is_true(&value))
+    }
+
+    /// Whether a condition of the task stands in `{{ }}`.
+    fn has_wrapped_condition(&self) -> bool {
+        let own =
+            [Keyword::Until, Keyword::ChangedWhen, Keyword::FailedWhen].map(|keyword| self.own(keyword));
+        let that = arguments::written(&self.task, "that").filter(|_| self.task.module.bare() == "assert");
+        let all =
+            self.task.scope.each(Keyword::When).into_iter().chain(own.into_iter().flatten()).chain(that);
+        all.flat_map(Node::one_or_many)
+            .any(|node| node.as_str().is_some_and(|text| text.trim_start().starts_with("{{")))
     }
 
     /// The scope in which `until`, `changed_when` and `failed_when` look at the result.
@@ -602,6 +637,12 @@ fn delegated_vars(scope: &Scope, host: &str) -> Result<Vars, TemplateError> {
         entries.push(("ansible_host", Value::from(host)));
     }
     let mut vars = Vars::new();
+    // As in Ansible, a host without an address of its own has the other's while it delegates.
+    if scope.definition("ansible_host").is_none()
+        && let Some((name, address)) = entries.iter().find(|(name, _)| *name == "ansible_host")
+    {
+        vars.set_plain(name, address.clone());
+    }
     vars.set_plain("ansible_delegated_vars", Value::from_pairs([(host, Value::from_pairs(entries))]));
     Ok(vars)
 }

@@ -55,6 +55,7 @@ const NAMED: &[Named] = named! {
     "DEFAULT_HOST_LIST" List "defaults" "inventory" ["ANSIBLE_INVENTORY"] Some("/etc/ansible/hosts");
     "DEFAULT_JINJA2_NATIVE" Flag "defaults" "jinja2_native" ["ANSIBLE_JINJA2_NATIVE"] Some("true");
     "DEFAULT_LOG_PATH" Text "defaults" "log_path" ["ANSIBLE_LOG_PATH"] None;
+    "LOG_VERBOSITY" Number "defaults" "log_verbosity" ["ANSIBLE_LOG_VERBOSITY"] None;
     "DEFAULT_NO_LOG" Flag "defaults" "no_log" ["ANSIBLE_NO_LOG"] Some("false");
     "DEFAULT_PRIVATE_KEY_FILE" Text "defaults" "private_key_file" ["ANSIBLE_PRIVATE_KEY_FILE"] None;
     "DEFAULT_PRIVATE_ROLE_VARS" Flag "defaults" "private_role_vars" ["ANSIBLE_PRIVATE_ROLE_VARS"] Some("false");
@@ -102,6 +103,21 @@ impl Settings {
         let known = NAMED.iter().find(|known| known.name == name)?;
         let (text, origin) = self.text_or(&known.setting, known.default);
         Some((text.map_or(Json::Null, |text| value(known.kind, &text)), origin))
+    }
+
+    /// Why a setting cannot be read: it is no number, and one is expected.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        let numbers = NAMED.iter().filter(|known| matches!(known.kind, Kind::Number));
+        numbers
+            .filter_map(|known| {
+                let (text, origin) = self.text_or(&known.setting, None);
+                let text = text.filter(|text| text.trim().parse::<i64>().is_err())?;
+                Some(format!(
+                    "Config '{}' from '{origin}' has an invalid value: `{text}` is no whole number",
+                    known.name
+                ))
+            })
+            .next()
     }
 
     /// An option of a way to become someone else.

@@ -10,7 +10,7 @@ use super::cache::Cache;
 use super::dialect::{self, Need, Prepared, Shape, Used, UsedKind};
 use super::error::{FailureKind, SyntaxProblem, TemplateError};
 use super::trace::{self, Frame};
-use super::value::{check, complete, is_omit};
+use super::value::{check, complete, is_omit, is_untrusted, untrusted};
 use super::{failure, filters, functions, hooks, lookups, methods, python, tests};
 use crate::suggest::nearest;
 use crate::vars::Scope;
@@ -48,7 +48,8 @@ impl Engine {
         match value.as_str() {
             Some(rendered) if newlines(text) > newlines(rendered) => {
                 let lacking = newlines(text) - newlines(rendered);
-                Ok(Value::from(rendered.to_owned() + &"\n".repeat(lacking)))
+                let whole = rendered.to_owned() + &"\n".repeat(lacking);
+                Ok(if is_untrusted(&value) { untrusted(whole) } else { Value::from(whole) })
             }
             _ => Ok(value),
         }
@@ -90,6 +91,14 @@ pub(crate) fn needs_of_text(text: &str) -> Vec<Need> {
 /// Whether an expression parses and uses only filters, tests and lookups that exist.
 pub(crate) fn check_expression(text: &str) -> Result<(), SyntaxProblem> {
     dialect::prepare_expression(text).and_then(|prepared| known_names(&prepared.uses))
+}
+
+/// Whether a condition is a template, whole or with statements in it, and no expression: braces in a text of an
+/// expression make no template of it.
+pub(crate) fn is_template_whole(text: &str) -> bool {
+    let trimmed = text.trim();
+    let is_one = || prepare_text(trimmed).is_ok_and(|prepared| prepared.shape == Shape::Expression);
+    (trimmed.starts_with("{{") && trimmed.ends_with("}}") && is_one()) || text.contains("{%")
 }
 
 /// Ansible's settings for texts in YAML. A lone expression may have one newline after it, as YAML's `|` leaves it.
@@ -163,8 +172,8 @@ fn emit(value: &Value) -> Result<Option<String>, Error> {
     }
     let text = put_out(value)?;
     trace::current(|frame| {
-        frame.emitted += 1;
-        frame.first.get_or_insert_with(|| (value.clone(), text.clone()));
+        let first = frame.first.get_or_insert_with(|| (value.clone(), text.clone()));
+        frame.is_one &= first.1 == text;
     });
     Ok(Some(text))
 }
@@ -224,11 +233,13 @@ impl Renderer {
         if output == Output::Text || (prepared.shape == Shape::Text && !text.is_empty()) {
             return Ok(Value::from(text));
         }
+        let put_together = prepared.shape == Shape::Mixed;
         let first = frame.first.take();
         if !frame.native {
             return Ok(match first {
-                Some((value, alone)) if frame.emitted == 1 && alone == text => value,
+                Some((value, alone)) if frame.is_one && alone == text => value,
                 None if text.is_empty() => Value::from(()),
+                _ if put_together => untrusted(text),
                 _ => Value::from(text),
             });
         }

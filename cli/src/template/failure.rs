@@ -164,8 +164,11 @@ fn missing(miss: &Miss, frame: &Frame, text: &Arc<str>) -> TemplateError {
         // Ansible's sentences: playbooks look for them in the `msg` of failed tasks.
         None => format!("'{name}' is undefined"),
         Some((of, key)) => {
-            let (key, kind) = (python::repr(key), python::type_name(of));
-            format!("'{name}' is undefined: object of type '{kind}' has no attribute {key}")
+            let (kind, shown) = (python::type_name(of), python::repr(key));
+            match key.is_integer() {
+                true => format!("'{name}' is undefined: {kind} object has no element {shown}"),
+                false => format!("'{name}' is undefined: object of type '{kind}' has no attribute {shown}"),
+            }
         }
     };
     let err = TemplateError::new(FailureKind::Undefined { name: name.clone() }, message);

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use minijinja::Value;
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
 
 use super::cache::Cache;
 use super::dialect;
@@ -178,16 +179,43 @@ impl Engine {
         file: &TemplateFile<'_>,
         scope: &Scope,
     ) -> Result<String, TemplateError> {
+        let rendered = self.run_file(file, scope, Output::Text)?;
+        Ok(Self::with_newlines(file, &rendered))
+    }
+
+    /// Renders a template file: to the collection that it puts out, if it puts out nothing else, and else to text.
+    pub(crate) fn render_file_to_value(
+        &self,
+        file: &TemplateFile<'_>,
+        scope: &Scope,
+    ) -> Result<Value, TemplateError> {
+        let rendered = self.run_file(file, scope, Output::Native)?;
+        match rendered.kind() {
+            ValueKind::Seq | ValueKind::Map => Ok(rendered),
+            ValueKind::String => Ok(Value::from(Self::with_newlines(file, &rendered))),
+            _ => self.render_file(file, scope).map(Value::from),
+        }
+    }
+
+    fn run_file(
+        &self,
+        file: &TemplateFile<'_>,
+        scope: &Scope,
+        output: Output,
+    ) -> Result<Value, TemplateError> {
         let renderer = self.renderer(file)?;
         let key = file.path.to_string_lossy();
         let prepared = renderer.cache.get(&key).ok_or_else(|| no_such_file(&key))?;
-        let rendered = renderer.run(&key, &prepared, scope, Output::Text)?;
+        renderer.run(&key, &prepared, scope, output)
+    }
+
+    fn with_newlines(file: &TemplateFile<'_>, rendered: &Value) -> String {
         let mut text = rendered.as_str().unwrap_or_default().to_owned();
         // As Ansible does: the text ends with at least as many newlines as the file.
         let newlines = |text: &str| text.len() - text.trim_end_matches('\n').len();
         let lacking = newlines(file.text).saturating_sub(newlines(&text));
         text.push_str(&"\n".repeat(lacking));
-        Ok(text)
+        text
     }
 
     fn renderer(&self, file: &TemplateFile<'_>) -> Result<Arc<Renderer>, TemplateError> {

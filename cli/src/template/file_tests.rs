@@ -32,6 +32,34 @@ fn included_imported_and_extended_files_are_rendered_alike() {
 }
 
 #[test]
+fn a_file_that_a_macro_includes_sees_what_the_template_imported() {
+    let files = [
+        (
+            "a.j2",
+            "{% import 'vars.j2' as v with context %}\n{% macro m() %}{% include 'b.j2' %}{% endmacro %}\n{{ m() | indent }}\n",
+        ),
+        ("b.j2", "{{ v.test }}"),
+        ("vars.j2", "{% set test = 'I am here' %}"),
+    ];
+    assert_eq!(render(&files, FileOptions::default()).expect("it renders"), "I am here\n");
+}
+
+#[test]
+fn a_file_that_puts_out_one_collection_is_that_for_the_lookup_also_through_a_macro() {
+    let dir = tempfile::tempdir().expect("a folder for the test");
+    let path = dir.path().join("a.j2");
+    let given = |text: &str| {
+        let file = TemplateFile { text, path: &path, options: FileOptions::default(), search: &[] };
+        let value = scope("{d: {a: 1}}").render_file_to_value(&file).expect("it renders");
+        super::repr(&value)
+    };
+    assert_eq!(given("{% macro m() %}{{ d }}{% endmacro %}\n{{ m() }}\n"), "{'a': 1}");
+    assert_eq!(given("{{ d }}\n"), "{'a': 1}");
+    assert_eq!(given("{{ d }} {{ d }}\n"), "\"{'a': 1} {'a': 1}\\n\"");
+    assert_eq!(given("{{ d.a }}\n"), "'1\\n'");
+}
+
+#[test]
 fn blocks_take_their_newline_and_the_last_newline_stays() {
     let text = "{% if true %}\n  x\n{% endif %}\nend\n";
     assert_eq!(render(&[("a.j2", text)], FileOptions::default()).unwrap(), "  x\nend\n");

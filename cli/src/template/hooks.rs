@@ -7,6 +7,7 @@ use super::dialect::hooks;
 use super::error::carry;
 use super::value::{check, mutable, unknown_failure};
 use super::{order, percent, python, trace};
+use crate::vars::Data;
 
 /// Adds all hooks to an environment.
 pub(crate) fn install(env: &mut Environment<'static>) {
@@ -33,6 +34,11 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     env.add_filter(hooks::TEMPLATE, |text: &str| match trace::scope() {
         Some(scope) => scope.render_str(text).map_err(carry),
         None => Ok(Value::from(text)),
+    });
+    env.add_filter(hooks::SEALED, |name: &str| {
+        let scope = trace::scope();
+        let found = scope.as_ref().and_then(|scope| scope.definition(name));
+        found.is_some_and(|(_, var)| matches!(var.data, Data::Sealed(_)))
     });
     env.add_filter(hooks::MUTABLE, |value: Value| mutable(&value));
 }

@@ -33,7 +33,7 @@ mod trace;
 mod value;
 
 pub(crate) use dialect::Need;
-pub(crate) use engine::{Engine, check_expression, check_template, needs_of_text};
+pub(crate) use engine::{Engine, check_expression, check_template, is_template_whole, needs_of_text};
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
 pub(crate) use failure::{from_error, read_failed};
 pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables, needs_of_file};
@@ -43,7 +43,7 @@ pub(crate) use lookups::{names as lookup_names, refused as refused_lookups};
 pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use tests::names as test_names;
 pub(crate) use trace::reading;
-pub(crate) use value::{complete, from_json, omit, pairs, to_json, unknown};
+pub(crate) use value::{complete, from_json, is_untrusted, omit, pairs, to_json, unknown, untrusted};
 
 /// A value of the template language.
 pub(crate) use minijinja::Value;

@@ -24,6 +24,13 @@ fn a_lone_expression_keeps_its_type_and_other_templates_are_text() {
 }
 
 #[test]
+fn a_plus_in_front_of_a_number_says_nothing() {
+    check("{a: 2}", &[("{{ [-2.5, +2.5, 1 + +a, '+'] }}", "[-2.5, 2.5, 3, '+']"), ("{{ (+a) * 3 }}+", "6+")]);
+    let wrong = check_template("{{ a + }}").expect_err("nothing is added");
+    assert!(wrong.message.contains("unexpected"), "{}", wrong.message);
+}
+
+#[test]
 fn values_in_text_are_written_as_python_writes_them() {
     check(
         "{n: null, d: {a: \"it's\"}}",

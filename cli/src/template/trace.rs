@@ -34,9 +34,9 @@ pub(crate) struct Frame {
     pub(crate) native: bool,
     /// Accesses that found nothing, in order.
     pub(crate) misses: Vec<Miss>,
-    /// How many values were put out.
-    pub(crate) emitted: usize,
-    /// The first of them, and its text.
+    /// Whether all values that were put out have the text of the first: one value, or one that a macro passed on.
+    pub(crate) is_one: bool,
+    /// The first value that was put out, and its text.
     pub(crate) first: Option<(Value, String)>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn evaluate<R: Send>(
     native: bool,
     run: impl FnOnce() -> R + Send,
 ) -> Option<(R, Frame)> {
-    let frame = Frame { scope: scope.clone(), native, misses: Vec::new(), emitted: 0, first: None };
+    let frame = Frame { scope: scope.clone(), native, misses: Vec::new(), is_one: true, first: None };
     let depth = FRAMES.with_borrow_mut(|frames| {
         frames.push(frame);
         frames.len()

@@ -45,7 +45,7 @@ fn any_other_use_of_undefined_fails_and_names_it() {
             ("{{ a }}", "error: 'a' is undefined"),
             ("x {{ a.b.c }}", "error: 'a' is undefined"),
             ("{{ d.x.y }}", "error: 'd.x' is undefined: object of type 'dict' has no attribute 'x'"),
-            ("{{ l[5] }}", "error: 'l[5]' is undefined: object of type 'list' has no attribute 5"),
+            ("{{ l[5] }}", "error: 'l[5]' is undefined: list object has no element 5"),
             ("{{ a == 1 }}", "error: 'a' is undefined"),
             ("{{ a + 1 }}", "error: 'a' is undefined"),
             ("{{ 1 - a }}", "error: 'a' is undefined"),

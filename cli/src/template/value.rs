@@ -22,6 +22,18 @@ impl Object for Omit {
     }
 }
 
+/// A text that is no expression of anybody's: one that is marked `!unsafe`, or that a template put together. It is text like
+/// any other, and not taken for a condition. (minijinja's mark for text that is not escaped is free for this: nothing
+/// is escaped here.)
+pub(crate) fn untrusted(text: impl Into<String>) -> Value {
+    Value::from_safe_string(text.into())
+}
+
+/// Whether a text is one that is not taken for a condition.
+pub(crate) fn is_untrusted(value: &Value) -> bool {
+    value.is_safe()
+}
+
 /// The value `omit`.
 pub(crate) fn omit() -> Value {
     Value::from_object(Omit)
@@ -110,7 +122,6 @@ pub(crate) fn complete(value: &Value) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(minijinja::ErrorKind::UndefinedError)),
         ValueKind::Invalid => check(value.clone()),
-        ValueKind::String if value.is_safe() => Ok(Value::from(value.as_str().unwrap_or_default())),
         ValueKind::Seq | ValueKind::Iterable => complete_list(value),
         ValueKind::Map => complete_map(value),
         ValueKind::Plain => complete_object(value),

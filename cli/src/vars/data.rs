@@ -10,7 +10,7 @@ use minijinja::Value;
 use minijinja::value::ValueKind;
 
 use crate::source::Span;
-use crate::template::timestamp;
+use crate::template::{timestamp, untrusted};
 use crate::yaml::{Kind, Mapping, Node, Style, Tag, is_template};
 
 /// A value that may hold templates. Cheap to clone.
@@ -41,6 +41,7 @@ impl Data {
             Kind::Str(text) if node.tag == Tag::None && node.style == Style::Plain => {
                 Self::Plain(timestamp(text).unwrap_or_else(|| Value::from(text.clone())))
             }
+            Kind::Str(text) if node.tag == Tag::Unsafe => Self::Plain(untrusted(&**text)),
             Kind::Str(text) => Self::Plain(Value::from(text.clone())),
             Kind::Seq(items) => Self::list(items.iter().map(Self::of).collect()),
             Kind::Map(mapping) => Self::mapping(mapping),

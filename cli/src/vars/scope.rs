@@ -12,7 +12,8 @@ use super::lazy;
 use super::magic::{self, PlayInfo, RoleInfo};
 use super::{Data, HashBehaviour, HostVars, Level, Secrets, Store, Var, Vars};
 use crate::template::{
-    Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, read_failed, reading,
+    Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, is_template_whole, read_failed,
+    reading,
 };
 use crate::yaml::{Node, Tag, is_template};
 
@@ -217,6 +218,11 @@ impl Scope {
         self.0.engine.render_file(file, self)
     }
 
+    /// Renders a template file: to the collection that it puts out, if it puts out nothing else, and else to text.
+    pub(crate) fn render_file_to_value(&self, file: &TemplateFile<'_>) -> Result<Value, TemplateError> {
+        self.0.engine.render_file_to_value(file, self)
+    }
+
     /// The value of an expression that has no `{{ }}`, such as that of `debug: var=`.
     pub(crate) fn expression(&self, node: &Node) -> Result<Value, TemplateError> {
         let text: Arc<str> = node.scalar_text().unwrap_or_default().as_ref().into();
@@ -242,7 +248,7 @@ impl Scope {
             }
             Kind::Str(_) if node.tag == Tag::Unsafe => Err(not_boolean(
                 node,
-                "the condition is an untrusted template or expression: it is marked `!unsafe`",
+                "the condition is an untrusted template or expression: it is marked `!unsafe`, or a template made it",
             )),
             Kind::Str(text) if !text.trim().is_empty() => self.text_condition(node, text),
             Kind::Null | Kind::Str(_) => Err(not_boolean(node, "the condition is empty")),
@@ -253,8 +259,8 @@ impl Scope {
     fn text_condition(&self, node: &Node, text: &Arc<str>) -> Result<bool, TemplateError> {
         // A whole `{{ condition }}` is old and still accepted; a part of one is a mistake.
         let wrapped = text.trim_start().starts_with("{{") && text.trim_end().ends_with("}}");
-        let value = if (wrapped && text.matches("{{").count() == 1) || text.contains("{%") {
-            self.0.engine.render(text, self)
+        let value = if is_template_whole(text) {
+            self.0.engine.render(&text.trim().into(), self)
         } else {
             self.0.engine.condition(text, self)
         };

@@ -57,6 +57,11 @@ impl HostVars {
         Arc::make_mut(&mut self.set).set(name, Data::Plain(value));
     }
 
+    /// The same with a value that may still be sealed.
+    pub(crate) fn set_data(&mut self, name: &str, data: Data) {
+        Arc::make_mut(&mut self.set).set(name, data);
+    }
+
     /// Adds what `include_vars` read.
     pub(crate) fn include(&mut self, vars: &Vars, behaviour: HashBehaviour) {
         behaviour.vars(Arc::make_mut(&mut self.included), vars);

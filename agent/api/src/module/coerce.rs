@@ -270,7 +270,8 @@ fn is_symbolic_clause(clause: &str) -> bool {
     let Some(start) = clause.find(['+', '-', '=']) else { return false };
     let (who, actions) = clause.split_at(start);
     let letters = |text: &str, allowed: &str| text.chars().all(|letter| allowed.contains(letter));
-    letters(who, "ugoa")
+    // `a` stands alone.
+    (who == "a" || letters(who, "ugo"))
         && actions
             .split(['+', '-', '='])
             .all(|what| letters(what, "rwxXst") || (what.len() == 1 && letters(what, "ugo")))
@@ -414,7 +415,7 @@ mod tests {
         ] {
             assert_eq!(coerced("file", json!({"path": "/x", "mode": written})).expect("fine")["mode"], meant);
         }
-        for wrong in ["u", "rwxr-xr-x", "99999", "z+x", ""] {
+        for wrong in ["u", "rwxr-xr-x", "99999", "z+x", "ao=r", ""] {
             coerced("file", json!({"path": "/x", "mode": wrong})).expect_err(wrong);
         }
     }

@@ -68,7 +68,11 @@ fn public_of(path: &Path) -> PathBuf {
 /// As the user, so that folder and files are the user's own; in a folder of somebody else, for the user.
 fn generation(user: &User, path: &Path, args: &Args<'_>, view: &View<'_>) -> Vec<Operation> {
     let folder = path.parent().map(PathBuf::from).unwrap_or_default();
-    let owner = view.stat(&folder).ok().flatten().map(|stat| stat.uid);
+    let owner_of = |path: &Path| view.stat(path).ok().flatten().map(|stat| stat.uid);
+    let owner = owner_of(&folder);
+    if owner.is_none() && owner_of(Path::new(&user.home)).is_some_and(|owner| owner != user.uid) {
+        return for_the_user(user, &folder, path, args, view);
+    }
     let run = |command| Operation::Run { command, brings: Vec::new() };
     let words = words(path, args, view);
     if owner.is_some_and(|owner| owner != user.uid) {
@@ -84,6 +88,21 @@ fn generation(user: &User, path: &Path, args: &Args<'_>, view: &View<'_>) -> Vec
         words.iter().map(quote).collect::<Vec<_>>().join(" ")
     );
     vec![run(Command::new("runuser", &["-u", &user.name, "--", "/bin/sh", "-c", &line]))]
+}
+
+/// In a home that belongs to somebody else, such as one that was left behind by a user of the same name.
+fn for_the_user(user: &User, folder: &Path, path: &Path, args: &Args<'_>, view: &View<'_>) -> Vec<Operation> {
+    let words = words(path, args, view);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let attributes = |mode| Attributes { uid: Some(user.uid), gid: Some(user.gid), mode };
+    let own = |path: PathBuf, mode| Operation::Set { path, attributes: attributes(mode) };
+    vec![
+        Operation::MakeDirectory { path: folder.to_owned() },
+        own(folder.to_owned(), Some(0o700)),
+        Operation::Run { command: Command::new("ssh-keygen", &words), brings: Vec::new() },
+        own(path.to_owned(), None),
+        own(public_of(path), None),
+    ]
 }
 
 /// The arguments of ssh-keygen.

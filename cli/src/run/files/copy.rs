@@ -159,7 +159,7 @@ fn directory(
         true => parts.push(make_directory(&Map::new(), &dest, source)),
         false => parts.push(make_directory(args, &dest, source)),
     }
-    add_directory(args, source, &dest, &Taken { contents, reader }, &mut parts)?;
+    add_directory(args, source, &dest, &Taken { contents, reader, above: Vec::new() }, &mut parts)?;
     Ok(parts)
 }
 
@@ -167,6 +167,21 @@ fn directory(
 struct Taken<'a> {
     contents: &'a Contents,
     reader: &'a Reader,
+    /// The directories around, without links in them.
+    above: Vec<PathBuf>,
+}
+
+impl Taken<'_> {
+    /// The same inside of a directory.
+    fn inside(&self, folder: &Path) -> Self {
+        let own = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self { above: self.above.iter().cloned().chain([own]).collect(), ..*self }
+    }
+
+    /// Whether a link leads back to a directory that it is in: to follow it would never end.
+    fn is_circle(&self, link: &Path) -> bool {
+        link.canonicalize().is_ok_and(|target| self.above.contains(&target))
+    }
 }
 
 fn add_directory(
@@ -177,6 +192,7 @@ fn add_directory(
     parts: &mut Vec<Part>,
 ) -> Result<(), String> {
     let unreadable = |cause: std::io::Error| format!("{}: {cause}", source.display());
+    let taken = &taken.inside(source);
     let entries: Result<Vec<PathBuf>, _> =
         fs::read_dir(source).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut entries = entries.map_err(unreadable)?;
@@ -184,7 +200,7 @@ fn add_directory(
     for entry in entries {
         let target = dest.join(file_name(&entry));
         let is_link = fs::symlink_metadata(&entry).is_ok_and(|metadata| metadata.is_symlink());
-        if is_link && !truth(args, "local_follow") {
+        if is_link && (!truth(args, "local_follow") || taken.is_circle(&entry)) {
             parts.push(make_link(&entry, &target)?);
         } else if entry.is_dir() {
             parts.push(make_directory(args, &target, &entry));
@@ -251,6 +267,26 @@ mod tests {
     fn a_mapping_is_written_as_python_writes_json() {
         let value = serde_json::json!({"a": [1, true, null], "b": "x"});
         assert_eq!(content_text(&value), r#"{"a": [1, true, null], "b": "x"}"#);
+    }
+
+    #[test]
+    fn a_link_that_leads_back_up_is_copied_as_a_link_also_where_links_are_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sub = folder.path().join("sub");
+        fs::create_dir(&sub).expect("a folder in it");
+        fs::write(sub.join("f"), "").expect("a file in that");
+        std::os::unix::fs::symlink("../sub", sub.join("circle")).expect("a link");
+        std::os::unix::fs::symlink("sub", folder.path().join("twin")).expect("a link");
+        let args =
+            Map::from_iter([("dest".to_owned(), "/srv".into()), ("local_follow".to_owned(), true.into())]);
+        let parts = directory(&args, folder.path(), true, &Contents::default(), &Reader::default());
+        let parts = parts.expect("it comes to an end");
+        let links: Vec<&str> = parts
+            .iter()
+            .filter(|part| text(&part.args, "state") == Some("link"))
+            .filter_map(|part| text(&part.args, "path"))
+            .collect();
+        assert_eq!(links, ["/srv/sub/circle", "/srv/twin/circle"]);
     }
 
     #[test]

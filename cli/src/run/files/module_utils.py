@@ -213,6 +213,27 @@ class _Params(object):
             raise _Mistake('%s: %s%s' % (why, ', '.join(lacking), self.place()))
 
 
+def _gather_secrets(spec, given, secrets):
+    """All values of `no_log` options, at any depth: they stay hidden also where the arguments turn out to be wrong."""
+    if isinstance(given, _TEXT):
+        try:
+            given = _as_dict(given)
+        except Exception:
+            return
+    if isinstance(given, list):
+        for item in given:
+            _gather_secrets(spec, item, secrets)
+    if not isinstance(given, dict):
+        return
+    for name, one in spec.items():
+        for known in [name] + list(one.get('aliases') or []):
+            value = given.get(known)
+            if one.get('no_log') and value not in (None, '') and not isinstance(value, (dict, list)):
+                secrets.add(_TEXT(value))
+            if one.get('options') is not None:
+                _gather_secrets(one['options'], value, secrets)
+
+
 FILE_COMMON_ARGUMENTS = dict(
     mode=dict(type='raw'), owner=dict(type='str'), group=dict(type='str'), seuser=dict(type='str'),
     serole=dict(type='str'), selevel=dict(type='str'), setype=dict(type='str'),
@@ -239,6 +260,7 @@ class AnsibleModule(object):
             self.exit_json(skipped=True, msg='remote module (%s) does not support check mode' % self._name)
         rules = dict(mutually_exclusive=mutually_exclusive, required_together=required_together,
                      required_one_of=required_one_of, required_if=required_if, required_by=required_by)
+        _gather_secrets(self.argument_spec, given, self.no_log_values)
         try:
             self.params = _Params(self.argument_spec, rules, self.no_log_values).of(given)
         except _Mistake as mistake:
@@ -262,7 +284,8 @@ class AnsibleModule(object):
         if isinstance(value, (_datetime.datetime, _datetime.date)):
             return value.isoformat()
         if isinstance(value, _TEXT):
-            for secret in self.no_log_values:
+            # The longest first: a secret may be a part of another one.
+            for secret in sorted(self.no_log_values, key=len, reverse=True):
                 if value == secret:
                     return _SECRET
                 value = value.replace(secret, '********')

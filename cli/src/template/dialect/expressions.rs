@@ -190,6 +190,12 @@ impl Printer<'_> {
     fn test(&mut self, test: &ast::Test<'_>, at: &Range<usize>) {
         let asks_only = matches!(bare_name(test.name), "defined" | "undefined");
         self.push("(");
+        if let ("vault_encrypted", ast::Expr::Var(var)) = (bare_name(test.name), &test.expr) {
+            self.text(var.id);
+            self.push("|");
+            self.push(hooks::SEALED);
+            self.push(" or ");
+        }
         self.expr_with(&test.expr, if asks_only { Unknown::Passes } else { Unknown::Refused });
         self.push(" is ");
         let range = self.name_range(test.name, at);

@@ -18,6 +18,7 @@ mod expressions;
 mod printer;
 mod statements;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -54,6 +55,8 @@ pub(crate) mod hooks {
     pub(crate) const CONCAT: &str = "__concat";
     /// `"{{ x }}"|__template`: a template inside a text of a condition, which Ansible still renders.
     pub(crate) const TEMPLATE: &str = "__template";
+    /// `"x"|__sealed`: whether the variable is an encrypted value, which is not decrypted to tell.
+    pub(crate) const SEALED: &str = "__sealed";
     /// `[…]|__mutable`: a list or dictionary that its template may append to.
     pub(crate) const MUTABLE: &str = "__mutable";
 }
@@ -178,7 +181,9 @@ fn prepare_text(
             "the Unicode noncharacter U+FDD0 cannot be used in a template",
         ));
     }
-    let tree = machinery::parse(source, "<template>", syntax).map_err(|err| syntax_problem(source, &err))?;
+    let parsed =
+        without_unary_plus(source, |text| machinery::parse(text, "<template>", syntax.clone()).map(drop))?;
+    let tree = machinery::parse(&parsed, "<template>", syntax).map_err(|err| syntax_problem(source, &err))?;
     let ast::Stmt::Template(template) = &tree else {
         return Err(SyntaxProblem::new(0..source.len(), "not a template"));
     };
@@ -208,12 +213,32 @@ pub(crate) fn prepare_condition(source: &str) -> Result<Prepared, SyntaxProblem>
 }
 
 fn prepare_whole(source: &str, raw_text: bool) -> Result<Prepared, SyntaxProblem> {
-    let expr = machinery::parse_expr(source).map_err(|err| syntax_problem(source, &err))?;
+    let parsed = without_unary_plus(source, |text| machinery::parse_expr(text).map(drop))?;
+    let expr = machinery::parse_expr(&parsed).map_err(|err| syntax_problem(source, &err))?;
     let mut printer = Printer::new(source);
     printer.nested = true;
     printer.raw_text = raw_text;
     printer.emit(&expr, 0..source.len());
     Ok(printer.finish(Shape::Expression))
+}
+
+/// The text without the `+` of `+2.5`, which minijinja does not know: it stands where an operand is expected, and says
+/// nothing. A blank takes its place, so that all places stay what they are.
+fn without_unary_plus<'s>(
+    source: &'s str,
+    parse: impl Fn(&str) -> Result<(), minijinja::Error>,
+) -> Result<Cow<'s, str>, SyntaxProblem> {
+    let mut text = Cow::Borrowed(source);
+    // Only a text with a `+` can need a second look.
+    while source.contains('+') {
+        let Err(err) = parse(&text) else { break };
+        let sign = err.range().filter(|range| text.get(range.clone()) == Some("+"));
+        match sign {
+            Some(range) => text.to_mut().replace_range(range, " "),
+            None => return Err(syntax_problem(source, &err)),
+        }
+    }
+    Ok(text)
 }
 
 fn shape(children: &[ast::Stmt<'_>]) -> Shape {

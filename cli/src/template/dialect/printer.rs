@@ -20,6 +20,8 @@ pub(super) struct Printer<'s> {
     pub(super) nested: bool,
     /// Whether `\` in a text of an expression is itself.
     pub(super) raw_text: bool,
+    /// Names that the template has set so far, outside of macros.
+    pub(super) set_names: Vec<String>,
     pub(super) places: Vec<(Range<usize>, Range<usize>)>,
     pub(super) uses: Vec<Used>,
 }
@@ -32,6 +34,7 @@ impl<'s> Printer<'s> {
             start: 0,
             nested: false,
             raw_text: false,
+            set_names: Vec::new(),
             places: Vec::new(),
             uses: Vec::new(),
         }

@@ -7,6 +7,18 @@ use minijinja::machinery::ast;
 use super::printer::Printer;
 use super::{BLOCK, EMIT, UsedKind, bytes, hooks};
 
+/// Whether a file is included anywhere in these statements.
+fn includes(statements: &[ast::Stmt<'_>]) -> bool {
+    statements.iter().any(|statement| match statement {
+        ast::Stmt::Include(_) => true,
+        ast::Stmt::ForLoop(each) => includes(&each.body) || includes(&each.else_body),
+        ast::Stmt::IfCond(choice) => includes(&choice.true_body) || includes(&choice.false_body),
+        ast::Stmt::WithBlock(with) => includes(&with.body),
+        ast::Stmt::FilterBlock(block) => includes(&block.body),
+        _ => false,
+    })
+}
+
 impl Printer<'_> {
     pub(super) fn body(&mut self, statements: &[ast::Stmt<'_>]) {
         for statement in statements {
@@ -73,6 +85,7 @@ impl Printer<'_> {
                 self.expr(&import.expr);
                 self.push(" as ");
                 self.target(&import.name);
+                self.note_name(&import.name);
                 self.close();
                 self.place(from, bytes(import.span()));
             }
@@ -97,6 +110,9 @@ impl Printer<'_> {
                 self.push(item.name);
                 self.signature(item);
                 self.close();
+                if includes(&item.body) {
+                    self.keep_names();
+                }
                 self.body(&item.body);
                 self.end("endmacro");
             }
@@ -118,6 +134,23 @@ impl Printer<'_> {
                 self.place(from, bytes(item.span()));
             }
         }
+    }
+
+    fn note_name(&mut self, target: &ast::Expr<'_>) {
+        if let ast::Expr::Var(var) = target {
+            self.set_names.push(var.id.to_owned());
+        }
+    }
+
+    /// A macro sees only the names that it uses itself. One that includes a file sees what the template has set before it:
+    /// the file may use that.
+    fn keep_names(&mut self) {
+        self.open("if false");
+        self.close();
+        for name in self.set_names.clone() {
+            self.push(&format!("{} {name} {}", EMIT.0, EMIT.1));
+        }
+        self.end("endif");
     }
 
     fn for_loop(&mut self, each: &ast::ForLoop<'_>) {
@@ -171,6 +204,7 @@ impl Printer<'_> {
     fn set(&mut self, set: &ast::Set<'_>) {
         self.open("set");
         self.target(&set.target);
+        self.note_name(&set.target);
         self.push(" = ");
         self.expr(&set.expr);
         if matches!(set.expr, ast::Expr::List(_) | ast::Expr::Map(_)) {

@@ -264,9 +264,13 @@ fn template(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Value
         let scope = scope.with(Level::LoopVars, vars);
         let search = scope.search().to_vec();
         let file = TemplateFile { text: &text, path: &path, options: options.clone(), search: &search };
-        let rendered = scope.render_file(&file).map_err(carry)?;
+        let value = scope.render_file_to_value(&file).map_err(carry)?;
+        let Some(rendered) = value.as_str() else {
+            found.push(value);
+            continue;
+        };
         let parsed = match converts && rendered.trim_start().starts_with(['{', '[']) {
-            true => crate::template::filters::serial::yaml_values(&rendered).ok(),
+            true => crate::template::filters::serial::yaml_values(rendered).ok(),
             false => None,
         };
         // A template of nothing but comments is `None`.
