@@ -40,7 +40,7 @@ pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) ->
         RunsOn::Controller => Reply::Done(Box::new(by_controller(room, request).await)),
         RunsOn::Host => match on_host(room, host, request).await {
             Ok(result) => Reply::Done(Box::new(result)),
-            Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::failed(why))),
+            Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::not_run(why))),
             Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
         },
     }

@@ -260,7 +260,9 @@ impl Follow<'_> {
                 let Effect::Include { name, vars } = effect else { continue };
                 let Ok(scope) = self.conductor.scope(&one.host, task) else { continue };
                 let this = Wanted::new(task, name, vars, &scope);
-                match wanted.iter_mut().find(|(known, _)| known.is_same(&this)) {
+                // An item that a loop has twice is included twice.
+                let is_new_to = |hosts: &Vec<String>| !hosts.contains(&one.host);
+                match wanted.iter_mut().find(|(known, hosts)| known.is_same(&this) && is_new_to(hosts)) {
                     Some((_, hosts)) => hosts.push(one.host.clone()),
                     None => wanted.push((this, vec![one.host.clone()])),
                 }

@@ -57,6 +57,9 @@ pub(crate) struct TaskResult {
     /// Nothing of it may be shown.
     #[serde(skip)]
     pub(crate) no_log: bool,
+    /// The module was never run: `changed_when` and `failed_when` have nothing to look at.
+    #[serde(skip)]
+    pub(crate) is_not_run: bool,
     /// It is always shown whole (`debug`).
     #[serde(skip)]
     pub(crate) is_talk: bool,
@@ -114,6 +117,11 @@ impl TaskResult {
         let mut result = Map::new();
         result.insert("msg".into(), message.into().into());
         Self { status: Status::Failed, result, ..Self::default() }
+    }
+
+    /// A failure before the module could run, such as that nobody could become its user.
+    pub(crate) fn not_run(message: impl Into<String>) -> Self {
+        Self { is_not_run: true, ..Self::failed(message) }
     }
 
     /// A task whose condition does not hold.

@@ -314,7 +314,8 @@ impl TaskRun {
         if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
             result.result.insert("attempts".into(), self.attempt.into());
         }
-        let is_judged = self.own(Keyword::ChangedWhen).is_some() || self.own(Keyword::FailedWhen).is_some();
+        let has_opinion = self.own(Keyword::ChangedWhen).is_some() || self.own(Keyword::FailedWhen).is_some();
+        let is_judged = has_opinion && !result.is_not_run;
         let result = match is_judged.then(|| self.judged(result.clone())) {
             None => result,
             Some(Ok(judged)) => judged,

@@ -93,12 +93,12 @@ pub(crate) fn check_expression(text: &str) -> Result<(), SyntaxProblem> {
     dialect::prepare_expression(text).and_then(|prepared| known_names(&prepared.uses))
 }
 
-/// Whether a condition is a template, whole or with statements in it, and no expression: braces in a text of an
-/// expression make no template of it.
+/// Whether a condition is a template, from its first to its last braces or with statements in it, and no expression:
+/// braces in a text of an expression make no template of it.
 pub(crate) fn is_template_whole(text: &str) -> bool {
     let trimmed = text.trim();
-    let is_one = || prepare_text(trimmed).is_ok_and(|prepared| prepared.shape == Shape::Expression);
-    (trimmed.starts_with("{{") && trimmed.ends_with("}}") && is_one()) || text.contains("{%")
+    let is_in_braces = trimmed.starts_with("{{") && trimmed.ends_with("}}");
+    (is_in_braces && prepare_text(trimmed).is_ok()) || text.contains("{%")
 }
 
 /// Ansible's settings for texts in YAML. A lone expression may have one newline after it, as YAML's `|` leaves it.

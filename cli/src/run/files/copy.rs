@@ -200,7 +200,8 @@ fn add_directory(
     for entry in entries {
         let target = dest.join(file_name(&entry));
         let is_link = fs::symlink_metadata(&entry).is_ok_and(|metadata| metadata.is_symlink());
-        if is_link && (!truth(args, "local_follow") || taken.is_circle(&entry)) {
+        // One that leads nowhere can only be copied as it is.
+        if is_link && (!truth(args, "local_follow") || taken.is_circle(&entry) || !entry.exists()) {
             parts.push(make_link(&entry, &target)?);
         } else if entry.is_dir() {
             parts.push(make_directory(args, &target, &entry));
@@ -277,6 +278,7 @@ mod tests {
         fs::write(sub.join("f"), "").expect("a file in that");
         std::os::unix::fs::symlink("../sub", sub.join("circle")).expect("a link");
         std::os::unix::fs::symlink("sub", folder.path().join("twin")).expect("a link");
+        std::os::unix::fs::symlink("gone", folder.path().join("nowhere")).expect("a link");
         let args =
             Map::from_iter([("dest".to_owned(), "/srv".into()), ("local_follow".to_owned(), true.into())]);
         let parts = directory(&args, folder.path(), true, &Contents::default(), &Reader::default());
@@ -286,7 +288,7 @@ mod tests {
             .filter(|part| text(&part.args, "state") == Some("link"))
             .filter_map(|part| text(&part.args, "path"))
             .collect();
-        assert_eq!(links, ["/srv/sub/circle", "/srv/twin/circle"]);
+        assert_eq!(links, ["/srv/nowhere", "/srv/sub/circle", "/srv/twin/circle"]);
     }
 
     #[test]
