@@ -1,6 +1,7 @@
 //! What a module is, and which ones there are. To add one: its arguments in `agent/api/src/module/table`, one file
 //! here, one line in [`find`].
 
+mod apache2_module;
 mod apt;
 mod apt_key;
 mod apt_repository;
@@ -113,6 +114,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
     }
     let canonical = muster_api::module::find(name)?.name;
     Some(match canonical {
+        "apache2_module" => &apache2_module::Apache2Module,
         "apt" => &apt::Apt,
         "apt_repository" => &apt_repository::AptRepository,
         "assemble" => &Extended(assemble::Assemble),

@@ -8,6 +8,21 @@ const GENERAL: ModuleSpec = ModuleSpec { collection: "community.general", ..NOTH
 const STATE: ArgSpec =
     arg("state", Str, "Whether it shall be there.").one_of(&["absent", "present"]).default("present");
 
+pub(super) const APACHE2_MODULE: ModuleSpec = ModuleSpec {
+    name: "apache2_module",
+    summary: "Enables a module of Apache on Debian, or disables it.",
+    args: &[
+        arg("name", Str, "The module, such as `headers`.").required(),
+        STATE,
+        arg("force", Bool, "Disables also what most sites need.").default("false"),
+        arg("identifier", Str, "How Apache names it; nothing follows from it here."),
+        arg("ignore_configcheck", Bool, "Ansible asks Apache itself, which needs a configuration without mistakes; muster reads its folders.")
+            .default("false"),
+        arg("warn_mpm_absent", Bool, "Nothing follows from it here.").default("true"),
+    ],
+    ..GENERAL
+};
+
 pub(super) const INI_FILE: ModuleSpec = ModuleSpec {
     name: "ini_file",
     summary: "Keeps an option in a section of an INI file.",

@@ -22,6 +22,7 @@ use super::{ArgKind, ArgSpec, ModuleSpec, RunsOn};
 /// Sorted by name.
 pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::ADD_HOST,
+    &general::APACHE2_MODULE,
     &packages::APT,
     &debian::APT_KEY,
     &debian::APT_REPOSITORY,
