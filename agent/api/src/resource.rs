@@ -379,13 +379,17 @@ impl Resource {
 
     /// Its own meta attribute of that name.
     pub fn meta_value(&self, name: &str) -> Option<&str> {
-        let meta = match self {
+        self.meta().get(name).map(String::as_str)
+    }
+
+    /// Its own meta attributes.
+    pub fn meta(&self) -> &BTreeMap<String, String> {
+        match self {
             Self::Primitive(primitive) => &primitive.meta,
             Self::Group(group) => &group.meta,
             Self::Clone(clone) => &clone.meta,
             Self::Bundle(bundle) => &bundle.meta,
-        };
-        meta.get(name).map(String::as_str)
+        }
     }
 
     /// Lets `act` change the attributes of this resource and of those inside, outer ones first.

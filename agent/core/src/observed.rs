@@ -137,6 +137,9 @@ pub struct Rules<'a> {
     pub has_fresh_fail_count: bool,
     /// Milliseconds since the epoch.
     pub now_ms: u64,
+    /// The exit codes that repeated monitors were ordered to find, by the number of their call, where that is known: what the
+    /// configuration wants now may be something else.
+    pub ordered_codes: Option<&'a BTreeMap<u64, u8>>,
 }
 
 /// What is special about the failures of a connection to a node.
@@ -437,6 +440,9 @@ impl Rules<'_> {
         if record.operation != "monitor" {
             return rc::OK;
         }
+        if let Some(code) = self.ordered_codes.and_then(|codes| codes.get(&record.call)) {
+            return *code;
+        }
         // Monitors of several roles may have one interval: the one that got what it expected is the one that ran.
         let expected = self.operations(record).map(|operation| expected_in(operation.role.as_deref()));
         let expected: Vec<u8> = expected.collect();
@@ -596,6 +602,7 @@ mod tests {
             failure_timeout_ms: 0,
             has_fresh_fail_count: false,
             now_ms: 1_000_000,
+            ordered_codes: None,
         }
     }
 
@@ -627,6 +634,15 @@ mod tests {
         assert_eq!((observed.state, observed.response), (Sighting::Started, Response::Restart));
         remember(&mut records, done("stop", 0, 2, rc::OK));
         let observed = observe(&records, &rules());
+        assert_eq!((observed.state, observed.response), (Sighting::Stopped, Response::Ignore));
+    }
+
+    #[test]
+    fn a_monitor_that_found_what_it_was_ordered_to_find_has_not_failed_though_something_else_is_wanted_now() {
+        let records = [done("start", 0, 1, rc::OK), done("monitor", 10_000, 2, rc::NOT_RUNNING)];
+        assert_eq!(observe(&records, &rules()).response, Response::Restart);
+        let ordered = BTreeMap::from([(2, rc::NOT_RUNNING)]);
+        let observed = observe(&records, &Rules { ordered_codes: Some(&ordered), ..rules() });
         assert_eq!((observed.state, observed.response), (Sighting::Stopped, Response::Ignore));
     }
 

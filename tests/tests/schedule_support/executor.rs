@@ -149,6 +149,7 @@ fn active(world: &World) -> BTreeMap<ResourceId, BTreeSet<NodeName>> {
                 failure_timeout_ms: 0,
                 has_fresh_fail_count: false,
                 now_ms: world.now_ms,
+                ordered_codes: None,
             };
             if !is_gone && observe(records, &rules).state.is_active() {
                 active.entry(resource.clone()).or_default().insert(node.clone());

@@ -36,6 +36,9 @@ pub struct NodeState {
     /// Resources that run there with other parameters than are configured now, where the agent there can take those over
     /// without a restart.
     pub can_reload: BTreeSet<ResourceId>,
+    /// The exit codes that repeated monitors there were ordered to find, by the number of their call: the configuration may
+    /// want something else now.
+    pub ordered_codes: BTreeMap<ResourceId, BTreeMap<u64, u8>>,
     /// It was unfenced with other devices than are configured now, and this is how they differ.
     pub unfenced_otherwise: Option<String>,
     /// It has never been seen.
@@ -103,6 +106,8 @@ pub(crate) struct Node {
     pub(crate) unfenced_because: Option<String>,
     /// What it can run on with changed parameters.
     pub(crate) can_reload: BTreeSet<ResourceId>,
+    /// What repeated monitors there were ordered to find.
+    pub(crate) ordered_codes: BTreeMap<ResourceId, BTreeMap<u64, u8>>,
     /// It asked to leave itself.
     pub(crate) wants_to_leave: bool,
     pub(crate) is_standby: bool,
@@ -144,6 +149,7 @@ impl Node {
             is_unseen: state.is_unseen,
             unfenced_because: state.unfenced_otherwise.clone(),
             can_reload: state.can_reload.clone(),
+            ordered_codes: state.ordered_codes.clone(),
             wants_to_leave: state.is_leaving,
             is_standby: state.is_standby || state.is_pending || attribute("standby"),
             standby_by_failure: None,

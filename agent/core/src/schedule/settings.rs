@@ -1,9 +1,10 @@
 //! The cluster properties that decide something, read once.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use muster_api::cluster::ClusterConfig;
 use muster_api::duration::parse_ms;
-use muster_api::resource::{AgentClass, OnFail, Primitive};
+use muster_api::resource::{CloneSet, Content, OnFail, Resource};
 
 /// `no-quorum-policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,13 +89,19 @@ impl Settings {
     }
 }
 
-/// A device says so itself, in its meta attributes.
+/// A device says that it provides it, or a resource that it needs it: in its own meta attributes, or in the defaults of all.
 fn has_unfencing(config: &ClusterConfig) -> bool {
-    let provides =
-        |primitive: &Primitive| primitive.meta.get("provides").map(String::as_str) == Some("unfencing");
-    let mut devices =
-        config.primitives().map(|(one, _)| one).filter(|one| one.agent.class == AgentClass::Stonith);
-    devices.any(provides)
+    let is_spoken_of = |meta: &BTreeMap<String, String>| {
+        ["provides", "requires"].iter().any(|name| meta.get(*name).is_some_and(|value| value == "unfencing"))
+    };
+    let of_copied_group = |resource: &Resource| match resource {
+        Resource::Clone(CloneSet { content: Content::Group(group), .. }) => is_spoken_of(&group.meta),
+        _ => false,
+    };
+    let mut resources = config.resources.iter();
+    is_spoken_of(&config.resource_defaults)
+        || resources.any(|resource| is_spoken_of(resource.meta()) || of_copied_group(resource))
+        || config.primitives().any(|(primitive, _)| is_spoken_of(&primitive.meta))
 }
 
 fn quorum_policy(text: Option<&str>, is_fencing_enabled: bool) -> QuorumPolicy {

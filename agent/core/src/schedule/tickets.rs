@@ -7,6 +7,7 @@ use super::unpack::ban_everywhere;
 use super::world::{Role, RscIx, World};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use muster_api::cluster::Ticket;
 use muster_api::constraint::{Constraint, LossPolicy, RoleName, Subject};
 
@@ -33,10 +34,18 @@ pub(crate) fn apply(world: &mut World<'_>) {
         let because = Because::Ticket { constraint: id.clone(), ticket: ticket.clone() };
         let (role, policy, is_granted) = (*role, *loss_policy, state.is_granted);
         let lack = Lack { role, policy, is_granted, why, because };
-        for part in world.leaves(rsc) {
+        for part in whole(world, rsc) {
             do_without(world, part, &lack);
         }
     }
+}
+
+/// All that a resource consists of: of a bundle the connections and addresses too, which are of no use without it.
+fn whole(world: &World<'_>, rsc: RscIx) -> Vec<RscIx> {
+    if world[rsc].is_runnable() {
+        return alloc::vec![rsc];
+    }
+    world.parts_of(rsc).into_iter().flat_map(|part| whole(world, part)).collect()
 }
 
 fn lack(ticket: &str, state: Ticket) -> Option<String> {

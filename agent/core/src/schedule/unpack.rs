@@ -90,6 +90,7 @@ fn read_resource(world: &mut World<'_>, node: NodeIx, id: &ResourceId, records: 
         failure_timeout_ms: configured.map_or(0, |rsc| world[rsc].meta.failure_timeout_ms),
         has_fresh_fail_count: configured.is_some_and(|rsc| failures::count(world, rsc, node) > 0),
         now_ms: world.situation.now_ms,
+        ordered_codes: world[node].ordered_codes.get(id),
     };
     let observed = observe(&handover::records(world, (node, id), records), &rules);
     let rsc = match configured {

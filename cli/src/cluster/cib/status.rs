@@ -337,10 +337,16 @@ fn read_record(
     // What was removed and was not to run, and did not: that was a look too.
     let was_rightly_stopped = configured.is_none() && code == Some(7) && expected_code(op) == Some(7);
     let interval_ms = number("interval").and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0);
+    let call = number("call-id").and_then(|call| u64::try_from(call).ok()).unwrap_or(u64::MAX);
+    if let Some(code) = expected_code(op).and_then(|code| u8::try_from(code).ok()).filter(|_| interval_ms > 0)
+    {
+        let state = imported.states.entry(node.clone()).or_default();
+        state.ordered_codes.entry(id.clone()).or_default().insert(call, code);
+    }
     Ok(Some(OpRecord {
         operation: operation.to_string(),
         interval_ms: if was_rightly_stopped { 0 } else { interval_ms },
-        call: number("call-id").and_then(|call| u64::try_from(call).ok()).unwrap_or(u64::MAX),
+        call,
         status,
         rc: code.and_then(|code| u8::try_from(code).ok()),
         reason: op.attribute("exit-reason").unwrap_or_default().to_string(),
