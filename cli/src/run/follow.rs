@@ -412,16 +412,20 @@ impl Conductor {
         let delegates_facts = lookup
             .as_ref()
             .is_some_and(|lookup| lookup.truth(Keyword::DelegateFacts).ok().flatten().unwrap_or(false));
-        let of_facts = match &result.delegated_to {
-            Some(other) if delegates_facts => other.as_str(),
-            _ => host,
-        };
-        if !result.facts.is_empty() {
-            let facts = result.facts.iter().map(|(name, value)| (name.clone(), from_json(value)));
-            self.add_facts(of_facts, facts);
-        }
-        for effect in &result.effects {
-            self.apply(effect, host, of_facts);
+        // Each item of a loop may be delegated to another host.
+        let parts = if result.items.is_empty() { std::slice::from_ref(result) } else { &result.items };
+        for part in parts {
+            let of_facts = match &part.delegated_to {
+                Some(other) if delegates_facts => other.as_str(),
+                _ => host,
+            };
+            if !part.facts.is_empty() {
+                let facts = part.facts.iter().map(|(name, value)| (name.clone(), from_json(value)));
+                self.add_facts(of_facts, facts);
+            }
+            for effect in &part.effects {
+                self.apply(effect, host, of_facts);
+            }
         }
         if let Some(name) = register {
             room.store.change(host, |vars: &mut HostVars| vars.set(&name, registered_value(result)));
