@@ -377,8 +377,8 @@ impl Pass<'_> {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let is_inside = real(file).starts_with(real(&role.path));
         if !is_inside {
-            let mistake =
-                Diagnostic::error(format!("`{}` is not inside role `{}`", file.display(), role.name));
+            let what = format!("role `{}` cannot load `{}`", role.name, file.display());
+            let mistake = Diagnostic::error(format!("{what}, as it is not inside the expected role path"));
             self.mistakes.push(mistake.at(span, format!("leads out of `{}`", role.path.display())));
         }
         is_inside
