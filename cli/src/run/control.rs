@@ -99,6 +99,8 @@ impl Control<'_> {
         if let Some(node) = written(&request.task, "var").filter(|node| !is_omitted(node)) {
             let is_made = node.has_template() && !request.scope.is_written(node.as_str().unwrap_or_default());
             if is_made {
+                // Where the template itself fails, that is what counts.
+                request.scope.render_node(node)?;
                 return Ok(TaskResult::failed(
                     "`var` is an untrusted template or expression: a template made it, and it names no variable",
                 ));
