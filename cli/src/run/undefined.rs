@@ -14,7 +14,8 @@ use crate::suggest::did_you_mean;
 use crate::template::{FileOptions, Need, needs_of_file, needs_of_text};
 use crate::vars::{MAGIC_NAMES, Store};
 use crate::yaml::{Kind, Node, Tag};
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -116,25 +117,42 @@ fn named_file(scope: &crate::playbook::Scope, kind: FileKind, file: &Node) -> Op
 struct Definitions {
     texts: Vec<Arc<SourceFile>>,
     known: BTreeSet<String>,
+    /// What the texts were searched for already.
+    searched: RefCell<HashMap<String, bool>>,
 }
 
 impl Definitions {
     fn new(reader: &Reader, store: &Store, later: Vec<Arc<SourceFile>>) -> Self {
         let mut known: BTreeSet<String> =
             ALWAYS_KNOWN.iter().chain(MAGIC_NAMES).map(|name| (*name).to_owned()).collect();
-        known.extend(store.extra().names().map(str::to_owned));
+        let mut add = |name: &str| {
+            // Most hosts have the names of those before.
+            if !known.contains(name) {
+                known.insert(name.to_owned());
+            }
+        };
+        store.extra().names().for_each(&mut add);
         for host in store.hosts().iter().filter_map(|host| store.host(host)) {
-            host.layers().for_each(|(_, vars)| known.extend(vars.names().map(str::to_owned)));
-            known.extend(host.facts.keys().cloned());
+            host.layers().for_each(|(_, vars)| vars.names().for_each(&mut add));
+            host.facts.keys().for_each(|name| add(name));
         }
         let texts = reader.texts().into_iter().chain(later).collect();
-        Self { texts, known }
+        Self { texts, known, searched: RefCell::default() }
     }
 
     /// Facts, and what connections are told, begin with `ansible_`; template files have `template_…`.
     fn may_have(&self, name: &str) -> bool {
         let is_given = ["ansible_", "template_"].iter().any(|prefix| name.starts_with(prefix));
-        is_given || self.known.contains(name) || self.texts.iter().any(|text| mentions(text.text(), name))
+        is_given || self.known.contains(name) || self.is_mentioned(name)
+    }
+
+    fn is_mentioned(&self, name: &str) -> bool {
+        if let Some(known) = self.searched.borrow().get(name) {
+            return *known;
+        }
+        let is_mentioned = self.texts.iter().any(|text| mentions(text.text(), name));
+        self.searched.borrow_mut().insert(name.to_owned(), is_mentioned);
+        is_mentioned
     }
 }
 

@@ -37,13 +37,10 @@ impl Needs {
 
     fn statement(&mut self, statement: &Stmt<'_>) {
         match statement {
-            Stmt::Template(template) => self.body(&template.children),
             Stmt::EmitExpr(emit) => self.expr(&emit.expr),
             Stmt::ForLoop(each) => self.expr(&each.iter),
             Stmt::IfCond(choice) => self.expr(&choice.expr),
-            Stmt::Set(set) => {
-                self.expr(&set.expr);
-            }
+            Stmt::Set(set) => self.expr(&set.expr),
             Stmt::FilterBlock(block) => self.body(&block.body),
             Stmt::AutoEscape(block) => self.body(&block.body),
             _ => {}
@@ -175,6 +172,7 @@ mod tests {
             "{% set a = 1 %}{{ a }}",
             "{% macro a(x) %}{{ x }}{% endmacro %}{{ a(1) }}",
             "{% raw %}{{ a }}{% endraw %}",
+            "{% extends 'base.j2' %}{{ a }}{% block b %}{% endblock %}",
         ] {
             assert!(names(text).iter().all(|name| name != "a"), "{text}: {:?}", names(text));
         }

@@ -194,11 +194,16 @@ fn prepare_text(
     Ok(printer.finish(shape(&template.children)))
 }
 
-/// The names that a template needs whatever happens; none of one that cannot be parsed.
+/// The names that a template needs whatever happens; none of one that cannot be parsed, or that extends another: of such a
+/// one only blocks are rendered.
 pub(crate) fn needs(source: &str, syntax: SyntaxConfig) -> Vec<Need> {
-    let Ok(tree) = machinery::parse(source, "<template>", syntax) else { return Vec::new() };
+    let Ok(ast::Stmt::Template(template)) = machinery::parse(source, "<template>", syntax) else {
+        return Vec::new();
+    };
     let mut needs = Needs::default();
-    needs.body(std::slice::from_ref(&tree));
+    if !template.children.iter().any(|child| matches!(child, ast::Stmt::Extends(_))) {
+        needs.body(&template.children);
+    }
     needs.finish()
 }
 
