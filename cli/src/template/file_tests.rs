@@ -25,7 +25,10 @@ fn included_imported_and_extended_files_are_rendered_alike() {
     ];
     assert_eq!(render(&included, FileOptions::default()).unwrap(), "b d 2<2>\n");
     let extended = [
-        ("c.j2", "{% extends 'base.j2' %}{% block b %}child {{ super() }}{% endblock %}"),
+        (
+            "c.j2",
+            "{% extends 'base.j2' %}not put out: {{ nobody }}{% block b %}child {{ super() }}{% endblock %}",
+        ),
         ("base.j2", "A {% block b %}base{% endblock %} Z\n"),
     ];
     assert_eq!(render(&extended, FileOptions::default()).unwrap(), "A child base Z");

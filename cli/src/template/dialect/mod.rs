@@ -190,7 +190,7 @@ fn prepare_text(
     let mut printer = Printer::new(source);
     printer.raw_text = raw_text;
     printer.start = start;
-    printer.body(&template.children);
+    printer.template(&template.children);
     Ok(printer.finish(shape(&template.children)))
 }
 

@@ -20,6 +20,19 @@ fn includes(statements: &[ast::Stmt<'_>]) -> bool {
 }
 
 impl Printer<'_> {
+    /// A whole template. Behind `extends` only blocks, and what is set for them, count: what else would be put out is not even
+    /// evaluated, as in Jinja.
+    pub(super) fn template(&mut self, statements: &[ast::Stmt<'_>]) {
+        let mut extends = false;
+        for statement in statements {
+            let is_output = matches!(statement, ast::Stmt::EmitExpr(_) | ast::Stmt::EmitRaw(_));
+            if !(extends && is_output) {
+                self.statement(statement);
+            }
+            extends |= matches!(statement, ast::Stmt::Extends(_));
+        }
+    }
+
     pub(super) fn body(&mut self, statements: &[ast::Stmt<'_>]) {
         for statement in statements {
             self.statement(statement);
@@ -57,7 +70,7 @@ impl Printer<'_> {
 
     fn statement(&mut self, statement: &ast::Stmt<'_>) {
         match statement {
-            ast::Stmt::Template(template) => self.body(&template.children),
+            ast::Stmt::Template(template) => self.template(&template.children),
             ast::Stmt::EmitRaw(raw) => self.push(raw.raw),
             ast::Stmt::EmitExpr(emit) => self.emit(&emit.expr, bytes(emit.span())),
             ast::Stmt::ForLoop(each) => self.for_loop(each),
