@@ -1,17 +1,20 @@
 //! One task on one host: pure, an answer in, the next demand out. Conditions, loops, retries, and what counts as
 //! changed and as failed are decided here; who carries a module out is not.
 
+mod finish;
+mod judge;
+
 use super::arguments::{self, ArgumentsError};
 use super::carry::asks_a_host;
-use super::keywords::{Lookup, first_false, is_true, variable};
+use super::keywords::{Lookup, first_false, variable};
 use super::known::partly_known;
 use super::loop_items::Items;
 use super::refused::refusal;
-use super::result::{Effect, Status, TaskResult};
+use super::result::{Effect, TaskResult};
 use super::unreachable::Unreachable;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Task, elsewhere};
-use crate::template::{TemplateError, Value, from_json, pairs, text_of, to_json};
+use crate::template::{TemplateError, Value, from_json, pairs, text_of};
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
 use muster_api::module::{ModuleSpec, RunsOn};
@@ -80,10 +83,6 @@ pub(crate) struct Mode {
     /// No host is asked anything: only what `cluster` tasks declare counts.
     pub(crate) only_declares: bool,
 }
-
-/// What Ansible says of a condition in `{{ }}`; scripts look for its beginning.
-const WRAPPED_CONDITION: &str = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}: \
-                                 write the expression alone.";
 
 /// From `-vvv` on, screens show how modules were called.
 pub(crate) const SHOWS_INVOCATION: u8 = 3;
@@ -305,40 +304,6 @@ impl TaskRun {
         Ok(entry.map(|(_, name)| text_of(name)))
     }
 
-    /// A module came back: what does that count as, and is it tried again?
-    fn judge(&mut self, mut result: TaskResult) -> Demand {
-        self.leave_out_diffs(&mut result);
-        if let Some(invocation) = self.invocation.take() {
-            result.result.entry("invocation").or_insert(invocation);
-        }
-        if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
-            result.result.insert("attempts".into(), self.attempt.into());
-        }
-        let has_opinion = self.own(Keyword::ChangedWhen).is_some() || self.own(Keyword::FailedWhen).is_some();
-        let is_judged = has_opinion && !result.is_not_run;
-        let result = match is_judged.then(|| self.judged(result.clone())) {
-            None => result,
-            Some(Ok(judged)) => judged,
-            Some(Err(err)) => self.misjudged(result, &err),
-        };
-        let result = self.once_in_a_loop(result);
-        match self.wants_retry(&result) {
-            Ok(Some(time)) => {
-                self.attempt += 1;
-                let attempts_left = (self.attempts() + 2).saturating_sub(self.attempt);
-                Demand::Wait { time, attempts_left: Some(attempts_left) }
-            }
-            Ok(None) => {
-                let result = self.out_of_attempts(result);
-                self.finish_ignoring(result)
-            }
-            Err(err) => {
-                let result = self.template_failure(&err);
-                self.finish_ignoring(result)
-            }
-        }
-    }
-
     /// Modules of hosts say how they were called, to a variable or on a screen that shows everything. One of the user
     /// says so itself.
     fn tells_invocation(&self, spec: &ModuleSpec) -> bool {
@@ -347,264 +312,12 @@ impl TaskRun {
         spec.runs_on == RunsOn::Host && self.task.own_module.is_none() && is_seen
     }
 
-    /// What is registered has the differences that some modules find only in the mode `diff`.
-    fn leave_out_diffs(&self, result: &mut TaskResult) {
-        const ONLY_IN_DIFF_MODE: [&str; 4] = ["assemble", "copy", "file", "template"];
-        let is_on = self.lookup().truth(Keyword::Diff).ok().flatten().unwrap_or(self.mode.diff);
-        if !is_on && ONLY_IN_DIFF_MODE.contains(&self.task.module.bare()) {
-            result.result.remove("diff");
-            result.keeps_diffs_back = true;
-        }
-    }
-
-    /// A host that an earlier item of the loop added is there already.
-    fn once_in_a_loop(&self, mut result: TaskResult) -> TaskResult {
-        let mut earlier = self.done.iter().flat_map(|item| &item.effects);
-        let mut is_known = |effect: &Effect| earlier.any(|done| done.adds_the_same_host(effect));
-        if result.changed && self.own(Keyword::ChangedWhen).is_none() {
-            result.changed = !result.effects.iter().any(&mut is_known);
-        }
-        result
-    }
-
-    /// What counts as changed or failed cannot be said: that is a failure, with what the module said.
-    fn misjudged(&self, mut result: TaskResult, err: &TemplateError) -> TaskResult {
-        let failure = self.template_failure(err);
-        let why = failure.result.get("msg").cloned().unwrap_or_default();
-        for (keyword, name) in
-            [(Keyword::ChangedWhen, "changed_when_result"), (Keyword::FailedWhen, "failed_when_result")]
-        {
-            if self.own(keyword).is_some() {
-                result.result.insert(name.into(), why.clone());
-            }
-        }
-        result.result.extend(failure.result);
-        TaskResult { status: failure.status, unknown: failure.unknown, ..result }
-    }
-
-    fn judged(&self, mut result: TaskResult) -> Result<TaskResult, TemplateError> {
-        if let Some(node) = self.own(Keyword::ChangedWhen) {
-            match self.with_result(&result).condition(node) {
-                Ok(changed) => result.changed = changed,
-                Err(err) => match err.unknown_reason() {
-                    Some(reason) => result.unknown = Some(reason.to_owned()),
-                    None => return Err(err),
-                },
-            }
-        }
-        if let Some(node) = self.own(Keyword::FailedWhen) {
-            match self.with_result(&result).condition(node) {
-                Ok(failed) => {
-                    result.result.insert("failed_when_result".into(), failed.into());
-                    if !failed && result.is_failed() {
-                        let why = "(traceback unavailable)".into();
-                        result.result.insert("failed_when_suppressed_exception".into(), why);
-                    }
-                    result.status = if failed { Status::Failed } else { unfailed(result.status) };
-                }
-                Err(err) => match err.unknown_reason() {
-                    Some(reason) => result.unknown = Some(reason.to_owned()),
-                    None => return Err(err),
-                },
-            }
-        }
-        Ok(result)
-    }
-
-    fn wants_retry(&self, result: &TaskResult) -> Result<Option<Duration>, TemplateError> {
-        let until = self.own(Keyword::Until);
-        let retries = self.own(Keyword::Retries);
-        if (until.is_none() && retries.is_none())
-            || result.unknown.is_some()
-            || result.status == Status::Skipped
-        {
-            return Ok(None);
-        }
-        let is_enough = match until {
-            Some(node) => match self.with_result(result).condition(node) {
-                Ok(is_enough) => is_enough,
-                // A result without the key that is asked for is a failed attempt, as long as the task failed.
-                Err(_) if result.is_failed() => false,
-                Err(err) => return Err(err),
-            },
-            None => !result.is_failed(),
-        };
-        if is_enough || self.attempt > self.attempts() {
-            return Ok(None);
-        }
-        let delay = self.lookup().seconds(Keyword::Delay)?;
-        Ok(Some(delay.unwrap_or(Duration::from_secs(5))))
-    }
-
-    /// How often the task is tried again.
-    fn attempts(&self) -> u64 {
-        let retries = self.lookup().number(Keyword::Retries).ok().flatten();
-        retries.map_or(3, |retries| u64::try_from(retries).unwrap_or(0))
-    }
-
-    /// A task with `until` that never got there has failed, whatever its module said.
-    fn out_of_attempts(&self, mut result: TaskResult) -> TaskResult {
-        let has_retries = self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some();
-        if !has_retries || result.unknown.is_some() || result.status == Status::Skipped {
-            return result;
-        }
-        let attempts = self.attempt.min(self.attempts().max(1));
-        result.result.insert("attempts".into(), attempts.into());
-        let is_enough = self
-            .own(Keyword::Until)
-            .is_none_or(|node| self.with_result(&result).condition(node).unwrap_or(false));
-        // Where `failed_when` has decided, its word counts.
-        if !is_enough && !result.result.contains_key("failed_when_result") {
-            result.status = Status::Failed;
-        }
-        result
-    }
-
-    fn finish_ignoring(&mut self, result: TaskResult) -> Demand {
-        let result = self.ignoring(result, Keyword::IgnoreErrors);
-        self.finish(result)
-    }
-
-    fn ignoring(&self, mut result: TaskResult, keyword: Keyword) -> TaskResult {
-        let counts = match keyword {
-            Keyword::IgnoreUnreachable => result.status == Status::Unreachable,
-            _ => result.status == Status::Failed,
-        };
-        result.ignored = counts && self.lookup().truth(keyword).ok().flatten().unwrap_or(false);
-        result
-    }
-
-    /// One repetition is done, or the only one.
-    fn finish(&mut self, mut result: TaskResult) -> Demand {
-        result.delegated_to = self.delegate_to.clone();
-        result.no_log |= self.no_log;
-        if result.is_failed() && result.origin.is_none() {
-            result.origin = Some(self.task.span().clone());
-        }
-        let Some(items) = &self.items else {
-            return Demand::Done(Box::new(self.complete(result)));
-        };
-        let items = items.clone();
-        let label = items.label(&self.with_result(&result), self.index).unwrap_or_else(|err| {
-            if err.unknown_reason().is_none() {
-                result = self.ignoring(self.template_failure(&err), Keyword::IgnoreErrors);
-            }
-            items.item_text(self.index)
-        });
-        result.result.insert(items.variable.clone(), to_json(&items.values[self.index]));
-        result.result.insert("ansible_loop_var".into(), items.variable.clone().into());
-        result.label = Some(label);
-        let is_unreachable = result.status == Status::Unreachable && !result.ignored;
-        let is_broken_off = items
-            .break_when
-            .as_ref()
-            .is_some_and(|node| self.with_result(&result).condition(node).unwrap_or(false));
-        self.see_facts(&result);
-        self.done.push(result);
-        self.index += 1;
-        if self.index == items.values.len() || is_unreachable || is_broken_off {
-            let whole = self.whole_loop();
-            return Demand::Done(Box::new(self.complete(whole)));
-        }
-        match items.pause {
-            Some(time) => {
-                self.is_paused = true;
-                Demand::Wait { time, attempts_left: None }
-            }
-            None => self.begin_item(),
-        }
-    }
-
-    /// The facts that an item set are there for those after it.
-    fn see_facts(&mut self, result: &TaskResult) {
-        let mut vars = Vars::new();
-        for (name, value) in result.facts.iter() {
-            vars.set_plain(name, from_json(value));
-        }
-        for effect in &result.effects {
-            if let Effect::SetFact { name, data, .. } = effect {
-                vars.set(name, data.clone());
-            }
-        }
-        if !vars.is_empty() {
-            self.outer = self.outer.with(Level::SetFact, vars);
-        }
-    }
-
-    fn whole_loop(&mut self) -> TaskResult {
-        let items = std::mem::take(&mut self.done);
-        let any = |status| items.iter().any(|item| item.status == status && !item.ignored);
-        let all_skipped = items.iter().all(|item| item.status == Status::Skipped);
-        let (status, message) = match () {
-            () if any(Status::Unreachable) => (Status::Unreachable, "One or more items failed"),
-            () if items.iter().any(TaskResult::is_failed) => (Status::Failed, "One or more items failed"),
-            () if all_skipped => (Status::Skipped, "All items skipped"),
-            () if any(Status::Unknown) => (Status::Unknown, "All items completed"),
-            () => (Status::Ok, "All items completed"),
-        };
-        let mut whole = TaskResult {
-            status,
-            changed: items.iter().any(|item| item.changed),
-            ignored: status == Status::Failed
-                && items.iter().filter(|item| item.is_failed()).all(|item| item.ignored),
-            unknown: items.iter().find_map(|item| item.unknown.clone()),
-            no_log: self.no_log,
-            delegated_to: self.delegate_to.clone(),
-            ..TaskResult::default()
-        };
-        for item in &items {
-            whole.diffs.extend(item.diffs.iter().cloned());
-            Arc::make_mut(&mut whole.facts).extend((*item.facts).clone());
-            whole.effects.extend(item.effects.iter().cloned());
-            whole.consequences.extend(item.consequences.iter().cloned());
-            whole.warnings.extend(item.warnings.iter().cloned());
-        }
-        let results = items.iter().map(|item| Json::Object(item.registered())).collect();
-        whole.result.insert("results".into(), results);
-        whole.result.insert("msg".into(), message.into());
-        whole.items = items;
-        whole
-    }
-
-    /// What follows from the result of the whole task.
-    fn complete(&self, mut result: TaskResult) -> TaskResult {
-        result.no_log |= self.no_log;
-        result.seconds = self.began.elapsed().as_secs_f64();
-        if self.warns_of_deprecations() && self.has_wrapped_condition() {
-            let told = serde_json::json!([{"msg": WRAPPED_CONDITION, "version": "2.23"}]);
-            result.result.entry("deprecations").or_insert(told);
-        }
-        if result.changed {
-            match self.lookup().texts(Keyword::Notify) {
-                Ok(names) => result.notify = names,
-                Err(err) => return self.template_failure(&err),
-            }
-        }
-        result
-    }
-
     fn template_failure(&self, err: &TemplateError) -> TaskResult {
         let origin = err.root().span().or_else(|| err.span());
         match err.unknown_reason() {
             Some(reason) if self.mode.check => TaskResult { origin, ..TaskResult::unknown(reason) },
             _ => TaskResult { origin, ..TaskResult::failed(super::template_error::sentence(err)) },
         }
-    }
-
-    fn warns_of_deprecations(&self) -> bool {
-        let of_host = self.scope.get("ansible_deprecation_warnings").ok().flatten();
-        of_host.map_or_else(|| self.scope.play().settings.warns_of_deprecations(), |value| is_true(&value))
-    }
-
-    /// Whether a condition of the task stands in `{{ }}`.
-    fn has_wrapped_condition(&self) -> bool {
-        let own =
-            [Keyword::Until, Keyword::ChangedWhen, Keyword::FailedWhen].map(|keyword| self.own(keyword));
-        let that = arguments::written(&self.task, "that").filter(|_| self.task.module.bare() == "assert");
-        let all =
-            self.task.scope.each(Keyword::When).into_iter().chain(own.into_iter().flatten()).chain(that);
-        all.flat_map(Node::one_or_many)
-            .any(|node| node.as_str().is_some_and(|text| text.trim_start().starts_with("{{")))
     }
 
     /// The scope in which `until`, `changed_when` and `failed_when` look at the result.
@@ -733,8 +446,4 @@ fn condition_is_false(node: &Node) -> TaskResult {
     let mut result = TaskResult::skipped("Conditional result was False");
     result.result.insert("false_condition".into(), node.to_json());
     result
-}
-
-fn unfailed(status: Status) -> Status {
-    if status == Status::Failed { Status::Ok } else { status }
 }
