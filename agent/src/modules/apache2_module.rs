@@ -35,9 +35,23 @@ impl Module for Apache2Module {
         let change = Change::Presence { before: words.0.into(), after: words.1.into() };
         let diff = Diff { kind: "Apache module".into(), name: name.to_owned(), changes: vec![change] };
         let command = switch(program, name, args.flag("force"));
-        let check = Check::change(diff, vec![Operation::Run { command, brings: Vec::new() }]);
+        let mut check = Check::change(diff, vec![Operation::Run { command, brings: Vec::new() }]);
+        if !is_wanted && args.flag("warn_mpm_absent") && is_last_of_its_kind(name, view) {
+            check.outcome.warnings.push(format!("{name} is the last MPM: Apache does not start without one"));
+        }
         Ok(check.with("result", result))
     }
+}
+
+/// One of the modules that serve requests, of which Apache needs one.
+fn is_last_of_its_kind(name: &str, view: &View<'_>) -> bool {
+    let enabled = view.list(Path::new(ENABLED)).unwrap_or_default();
+    let others = enabled.iter().filter_map(|file| file.to_str()?.strip_suffix(".load"));
+    is_mpm(name) && !others.filter(|other| *other != name).any(is_mpm)
+}
+
+fn is_mpm(name: &str) -> bool {
+    name.starts_with("mpm_")
 }
 
 /// `a2dismod` asks before it disables what most sites need, unless it is forced.

@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use muster_core::schedule::{Answer, Course, Decision, Rehearsal, SingleFaults, WhatIf};
 use profile::Profile;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use source::Source;
 use std::path::{Path, PathBuf};
 
@@ -167,8 +167,7 @@ fn simulate(args: &SimulateArgs) -> Result<Printed> {
         (Format::Json, true) => fine(as_json(&Answer::of(&rehearsal.decide(), &rehearsal.states))),
         (Format::Json, false) => {
             let (decision, course) = (rehearsal.decide(), Course::of(rehearsal.clone()));
-            let answer = Answer::of(&decision, &rehearsal.states).with_notes(&notes);
-            fine(as_json(&answer.with_course(&course)))
+            fine(with_notes(&Answer::of(&decision, &rehearsal.states).with_course(&course), &notes))
         }
         (Format::Text, true) => fine(text_of(&notes, &rehearsal.decide())),
         (Format::Text, false) => {
@@ -193,7 +192,7 @@ fn single_faults(args: &SimulateArgs, rehearsal: &Rehearsal, notes: &[String]) -
         false => Exit::Fine,
     };
     let text = match args.format {
-        Format::Json => as_json(&faults),
+        Format::Json => with_notes(&faults, notes),
         Format::Text => heading(notes, &[]) + &faults.to_string(),
     };
     Ok(Printed { text, exit })
@@ -208,7 +207,7 @@ fn why(args: &SimulateArgs, mut rehearsal: Rehearsal, resource: &str, notes: &[S
         .why(resource, args.on.as_deref())
         .map_err(|unknown| Diagnostic::error(unknown.to_string()).exits_with(Exit::HostUnreachable))?;
     Ok(match args.format {
-        Format::Json => as_json(&explanation),
+        Format::Json => with_notes(&explanation, notes),
         Format::Text => heading(notes, &[]) + &explanation.to_string(),
     })
 }
@@ -217,6 +216,17 @@ fn as_json(answer: &impl Serialize) -> String {
     // Nothing in an answer has keys that are no text.
     let text = serde_json::to_string(answer);
     text.unwrap_or_else(|cause| json!({ "error": cause.to_string() }).to_string()) + "\n"
+}
+
+/// The same, with what a person should know about the source.
+fn with_notes(answer: &impl Serialize, notes: &[String]) -> String {
+    match serde_json::to_value(answer) {
+        Ok(Json::Object(mut answer)) if !notes.is_empty() => {
+            answer.insert("notes".into(), json!(notes));
+            as_json(&answer)
+        }
+        _ => as_json(answer),
+    }
 }
 
 fn heading(notes: &[String], alarms: &[String]) -> String {

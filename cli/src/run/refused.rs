@@ -7,8 +7,10 @@ use crate::playbook::{Item, Play, Playbook, Task};
 use crate::yaml::Node;
 
 /// The keywords, and what to do instead.
-pub(crate) const REFUSED_KEYWORDS: [(Keyword, &str); 1] =
-    [(Keyword::Debugger, "a shell would open: `-vv` shows all results, `--start-at-task` begins at a task")];
+pub(crate) const REFUSED_KEYWORDS: [(Keyword, &str); 1] = [(
+    Keyword::Debugger,
+    "instead of its shell `-vv` shows all results, and `--start-at-task` begins at a task",
+)];
 
 /// All refusals in the playbooks.
 pub(crate) fn refused(playbooks: &[Playbook]) -> Diagnostics {
@@ -35,13 +37,13 @@ fn in_task(task: &Task, mistakes: &mut Diagnostics) {
                 .at(&task.module.0.span, "a handler that runs handlers"),
         );
     }
-    let debugger = task.keyword(Keyword::Debugger).filter(|node| node.as_str() != Some("never"));
-    if let Some(node) = debugger {
-        mistakes.push(
-            Diagnostic::error("`debugger` is not supported")
-                .at(&node.span, "a shell would open here")
-                .hint("`-vv` shows all results, `--start-at-task` begins at a task"),
-        );
+    for (keyword, instead) in REFUSED_KEYWORDS {
+        // Said to be off it means nothing.
+        let Some(node) = task.keyword(keyword).filter(|node| node.as_str() != Some("never")) else {
+            continue;
+        };
+        let mistake = Diagnostic::error(format!("`{keyword}` is not supported"));
+        mistakes.push(mistake.at(&node.span, "not carried out").hint(instead));
     }
 }
 

@@ -45,7 +45,8 @@ pub(crate) struct TaskResult {
     pub(crate) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) consequences: Vec<String>,
-    /// Facts of the host that it was done on; `ansible_facts` of what is registered. Shared: they are the biggest part.
+    /// Facts of the host that it was done on; `ansible_facts` of what is registered. Shared: they are the biggest part. Those of a
+    /// loop are with its items.
     #[serde(skip)]
     pub(crate) facts: Arc<Map<String, Json>>,
     /// The item's label, for one item of a loop.

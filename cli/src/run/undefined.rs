@@ -19,9 +19,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What every template knows beside variables: functions, and what a loop, a template file or the connection sets.
-const ALWAYS_KNOWN: [&str; 10] =
-    ["caller", "environment", "false", "item", "loop", "none", "playbook_dir", "self", "true", "undef"];
+/// What templates know beside variables: what loops, macros and blocks set.
+const ALWAYS_KNOWN: [&str; 7] = ["caller", "item", "kwargs", "loop", "self", "super", "varargs"];
 
 /// All such names in tasks that are selected, in plays that have hosts, each with its place.
 pub(crate) fn undefined(

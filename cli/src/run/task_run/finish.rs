@@ -9,7 +9,6 @@ use crate::template::{from_json, to_json};
 use crate::vars::{Level, Vars};
 use crate::yaml::Node;
 use serde_json::Value as Json;
-use std::sync::Arc;
 
 /// What Ansible says of a condition in `{{ }}`; scripts look for its beginning.
 const WRAPPED_CONDITION: &str = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}: \
@@ -96,7 +95,6 @@ impl TaskRun {
         };
         for item in &items {
             whole.diffs.extend(item.diffs.iter().cloned());
-            Arc::make_mut(&mut whole.facts).extend((*item.facts).clone());
             whole.effects.extend(item.effects.iter().cloned());
             whole.consequences.extend(item.consequences.iter().cloned());
             whole.warnings.extend(item.warnings.iter().cloned());

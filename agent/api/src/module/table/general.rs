@@ -15,10 +15,14 @@ pub(super) const APACHE2_MODULE: ModuleSpec = ModuleSpec {
         arg("name", Str, "The module, such as `headers`.").required(),
         STATE,
         arg("force", Bool, "Disables also what most sites need.").default("false"),
-        arg("identifier", Str, "How Apache names it; nothing follows from it here."),
-        arg("ignore_configcheck", Bool, "Ansible asks Apache itself, which needs a configuration without mistakes; muster reads its folders.")
-            .default("false"),
-        arg("warn_mpm_absent", Bool, "Nothing follows from it here.").default("true"),
+        arg("identifier", Str, "How Apache itself names it; Debian's tools and this module go by `name`."),
+        arg(
+            "ignore_configcheck",
+            Bool,
+            "A configuration with mistakes is no obstacle in any case: Apache is not asked.",
+        )
+        .default("false"),
+        arg("warn_mpm_absent", Bool, "Warns where the last MPM is disabled.").default("true"),
     ],
     ..GENERAL
 };

@@ -17,9 +17,6 @@ pub struct Answer {
     /// Where everything is active once the actions have succeeded.
     r#final: Places,
     nodes: BTreeMap<NodeName, &'static str>,
-    /// What a person should know about the source.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
     /// How it goes on until nothing is left to do, where that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     course: Option<Rest>,
@@ -68,15 +65,8 @@ impl Answer {
             unfenced: decision.unfenced.clone(),
             r#final: places(decision),
             nodes: states.iter().map(|(name, state)| (name.clone(), node_text(state))).collect(),
-            notes: Vec::new(),
             course: None,
         }
-    }
-
-    /// The same, with what a person should know about the source.
-    #[must_use]
-    pub fn with_notes(self, notes: &[String]) -> Self {
-        Self { notes: notes.to_vec(), ..self }
     }
 
     /// The same, with how it goes on.
