@@ -243,6 +243,10 @@ expect "the second run is silent" with_reload plan --detailed-exitcode -e fake=t
 expect "the page is served" wait_until 20 settled
 step_done
 
+step "what may come next is asked ahead, and nothing is taken for unchanged that a task before it changed"
+expect "each task finds what those before it left" "$MUSTER" apply -i "$INVENTORY" tests/e2e/order.yml
+step_done
+
 heard() { node "$1" grep -qx "$2" /run/heard; }
 
 step "the instances of a clone with notify hear of each other"

@@ -6,10 +6,11 @@
 use crate::outcome::Outcome;
 use crate::step::Step;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages of this module; both sides refuse another one with a sentence.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 /// A frame's payload may have this many bytes: a bound on what one peer can make the other allocate.
 pub const FRAME_SIZE_MAX: u32 = 256 * 1024 * 1024;
 /// The kind of a JSON message.
@@ -37,6 +38,12 @@ pub enum ToWorker {
     Run {
         /// The step.
         step: Step,
+    },
+    /// These steps may come later: those that find nothing to do are answered ahead, in this order, with
+    /// [`FromWorker::Ahead`]. Nothing is changed for them. A `Run` that comes meanwhile goes before, and ends them.
+    LookAhead {
+        /// Steps of modules that [`is_answered_ahead`](crate::module::is_answered_ahead).
+        steps: Vec<Step>,
     },
     /// The controller does not have the content that was asked for.
     NoContent {
@@ -80,6 +87,13 @@ pub enum FromWorker {
         id: u64,
         /// One line.
         text: String,
+    },
+    /// What a step that may come later would come to now.
+    Ahead {
+        /// Of the step.
+        id: u64,
+        /// As it would be if the step were run; `None` where it has something to do, or that is not known.
+        outcome: Option<Outcome>,
     },
     /// A step is done.
     Done {

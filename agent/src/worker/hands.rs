@@ -15,12 +15,41 @@ use std::path::Path;
 pub(crate) struct Hands<'a> {
     scope: &'a Scope<'a>,
     nothing_predicted: Overlay,
+    tie: Tie,
+}
+
+/// Whether hands may do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tie {
+    Free,
+    /// Whatever they are told to do fails.
+    Tied,
+    /// They were told to do something.
+    Pulled,
 }
 
 impl<'a> Hands<'a> {
     /// Hands for a step, or none where it is only to be predicted.
     pub(super) fn of(scope: &'a Scope<'a>) -> Option<Self> {
-        (!scope.step.check).then(|| Self { scope, nothing_predicted: Overlay::default() })
+        (!scope.step.check).then(|| Self { scope, nothing_predicted: Overlay::default(), tie: Tie::Free })
+    }
+
+    /// Hands for a step that is only looked at: they finish an outcome to which nothing has to be done, and do nothing.
+    pub(super) fn tied(scope: &'a Scope<'a>) -> Self {
+        Self { scope, nothing_predicted: Overlay::default(), tie: Tie::Tied }
+    }
+
+    /// Whether tied hands were told to do something.
+    pub(super) fn were_pulled(&self) -> bool {
+        self.tie == Tie::Pulled
+    }
+
+    fn pull(&mut self) -> io::Result<()> {
+        if self.tie == Tie::Free {
+            return Ok(());
+        }
+        self.tie = Tie::Pulled;
+        Err(io::Error::other("the step is only looked at"))
     }
 
     /// The host as it is now.
@@ -32,6 +61,7 @@ impl<'a> Hands<'a> {
     pub(crate) fn carry_out(&mut self, operations: &[Operation]) -> Result<Vec<Ran>, Failure> {
         let mut ran = Vec::new();
         for operation in operations {
+            self.pull().map_err(|error| Failure::new(error.to_string()))?;
             if controller_is_gone() {
                 return Err(Failure::new(
                     "the controller went away; what was begun is finished, the rest is left",
@@ -47,6 +77,7 @@ impl<'a> Hands<'a> {
 
     /// Runs a command with the task's environment and deadline.
     pub(crate) fn run(&mut self, command: &Command) -> io::Result<Ran> {
+        self.pull()?;
         let mut command = command.clone();
         for (name, value) in &self.scope.step.environment {
             command.environment.insert(name.clone(), value.clone());

@@ -7,9 +7,10 @@ use super::step;
 use super::view::Controller;
 use super::wire::{self, ContentAnswer, Inbox};
 use muster_api::frame::{FromWorker, PROTOCOL, ToWorker};
-use muster_api::step::ContentRef;
+use muster_api::step::{ContentRef, Step};
+use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 /// Serves until goodbye or the end of stdin.
 pub(super) fn serve() -> io::Result<()> {
@@ -37,10 +38,25 @@ pub(super) fn serve() -> io::Result<()> {
 
 fn take_steps(messages: &Receiver<ToWorker>, line: &Line, check: bool) -> io::Result<()> {
     let mut overlay = Overlay::default();
-    // The queue ends when the controller is gone.
-    while let Ok(message) = messages.recv() {
+    let mut ahead = VecDeque::new();
+    loop {
+        let message = match ahead.pop_front() {
+            None => messages.recv().ok(),
+            // What has to be done goes before what may have to be.
+            Some(step) => match messages.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    look_ahead(&step, &overlay, check)?;
+                    continue;
+                }
+                message => message.ok(),
+            },
+        };
+        // The queue ends when the controller is gone.
+        let Some(message) = message else { return Ok(()) };
         match message {
+            ToWorker::LookAhead { steps } => ahead = steps.into(),
             ToWorker::Run { mut step } => {
+                ahead.clear();
                 step.check |= check;
                 // A single task with `check_mode` in a run that applies leaves nothing behind, not even predictions:
                 // the next task finds the host as it is.
@@ -56,7 +72,14 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, check: bool) -> io::Re
             ToWorker::NoContent { .. } => {}
         }
     }
-    Ok(())
+}
+
+/// Says what a step that may come later would come to, as far as nothing has to be done for it.
+fn look_ahead(step: &Step, overlay: &Overlay, check: bool) -> io::Result<()> {
+    let id = step.id;
+    // One that only predicts in a run that applies is left to its turn.
+    let outcome = (step.check == check).then(|| step::answer_ahead(step, overlay)).flatten();
+    wire::say(&FromWorker::Ahead { id, outcome })
 }
 
 /// Sends an outcome; one that is too large for a frame becomes a failure that says so.

@@ -7,8 +7,9 @@ use super::view::{Controller, Scope, View};
 use super::wire;
 use crate::modules::{self, Args, Check, Failure, Module};
 use muster_api::frame::FromWorker;
+use muster_api::module::is_answered_ahead;
 use muster_api::outcome::Outcome;
-use muster_api::step::Step;
+use muster_api::step::{ContentRef, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +33,45 @@ pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controlle
     };
     outcome.id = step.id;
     outcome
+}
+
+/// What the step would come to now, where it has nothing to do.
+pub(super) fn answer_ahead(step: &Step, overlay: &Overlay) -> Option<Outcome> {
+    let is_ahead = is_answered_ahead(&step.module) && !step.background;
+    let module = modules::find(&step.module).filter(|_| is_ahead)?;
+    let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
+    let scope = Scope { step, deadline, umask: umask(), controller: &Nobody };
+    let guarded = catch_unwind(AssertUnwindSafe(|| settled(module, &scope, overlay)));
+    // What fails now fails again at its turn, if it still does then, and is told there.
+    let outcome = guarded.ok().and_then(Result::ok).flatten()?;
+    Some(Outcome { id: step.id, ..outcome })
+}
+
+fn settled(module: &dyn Module, scope: &Scope<'_>, overlay: &Overlay) -> Result<Option<Outcome>, Failure> {
+    let args = Args::of(scope.step);
+    let view = View { overlay, scope };
+    let Check { mut outcome, operations, report, doubt } = module.check(&args, &view)?;
+    if outcome.changed || outcome.unknown.is_some() || doubt.is_some() || !operations.is_empty() {
+        return Ok(None);
+    }
+    if scope.step.check {
+        report.fill(&mut outcome, &view);
+        return Ok(Some(outcome));
+    }
+    let mut hands = Hands::tied(scope);
+    let outcome = module.apply(&args, Check { outcome, report, ..Check::default() }, &mut hands)?;
+    Ok((!hands.were_pulled() && !outcome.changed && !outcome.failed).then_some(outcome))
+}
+
+/// A step that is only looked at asks for nothing and tells nothing.
+struct Nobody;
+
+impl Controller for Nobody {
+    fn content(&self, _wanted: &ContentRef) -> Result<Vec<u8>, String> {
+        Err("the step is only looked at".to_owned())
+    }
+
+    fn progress(&self, _id: u64, _text: &str) {}
 }
 
 fn check_and_apply(

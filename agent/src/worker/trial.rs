@@ -3,7 +3,7 @@
 use super::overlay::Overlay;
 use super::step;
 use super::view::Controller;
-use muster_api::module::{coerce, find};
+use muster_api::module::{coerce, find, is_answered_ahead};
 use muster_api::outcome::Outcome;
 use muster_api::step::{ContentRef, Step};
 use serde_json::Value;
@@ -58,6 +58,11 @@ impl Trial {
     }
 
     fn run(&self, args: Value, check: bool, overlay: &mut Overlay) -> Outcome {
+        let step = self.step(args, check);
+        step::run(&step, overlay, &Sender(self.content.as_deref()))
+    }
+
+    fn step(&self, args: Value, check: bool) -> Step {
         let Value::Object(args) = args else { panic!("arguments are a mapping") };
         let own = &muster_api::module::OWN_MODULE;
         let spec =
@@ -66,7 +71,7 @@ impl Trial {
             sha256: crate::modules::sha256(content),
             size: content.len() as u64,
         });
-        let step = Step {
+        Step {
             id: 1,
             module: self.module.into(),
             args: coerce(spec, &args).expect("good arguments"),
@@ -77,8 +82,12 @@ impl Trial {
             content,
             background: false,
             timeout_ms: None,
-        };
-        step::run(&step, overlay, &Sender(self.content.as_deref()))
+        }
+    }
+
+    /// What the worker says of the step before its turn.
+    fn ahead(&self, args: Value) -> Option<Outcome> {
+        step::answer_ahead(&self.step(args, false), &Overlay::default())
     }
 
     pub(crate) fn check(&self, args: Value) -> Outcome {
@@ -113,6 +122,8 @@ impl Trial {
         let again = self.plan(args.clone());
         assert!(!again.changed && !again.failed, "predicted on what was predicted: {again:?}");
         *self.overlay.borrow_mut() = Overlay::default();
+        assert_eq!(self.ahead(args.clone()), None, "a step with something to do is not answered ahead");
+        assert_eq!(listing(self.folder.path()), before, "looking ahead wrote something");
         let applied = self.apply(args.clone());
         assert_eq!(same(&applied), same(&checked), "applied is not what was predicted");
         self.is_silent(args);
@@ -121,10 +132,13 @@ impl Trial {
 
     /// Neither check nor apply has anything to change.
     pub(crate) fn is_silent(&self, args: Value) -> Outcome {
+        let ahead = self.ahead(args.clone());
         let checked = self.check(args.clone());
         assert!(!checked.changed && !checked.failed && checked.diffs.is_empty(), "{checked:?}");
         let applied = self.apply(args);
         assert!(!applied.changed && !applied.failed && applied.diffs.is_empty(), "{applied:?}");
+        let is_ahead = is_answered_ahead(self.module);
+        assert_eq!(ahead.as_ref().map(same), is_ahead.then(|| same(&applied)), "answered ahead: {ahead:?}");
         applied
     }
 }
@@ -135,7 +149,7 @@ fn same(outcome: &Outcome) -> (bool, bool, Vec<muster_api::diff::Diff>, Vec<(Str
     let is_directory = outcome.result.get("state").is_some_and(|state| state == "directory");
     let is_told = |name: &str| name != "backup_file" && name != "backup" && !(name == "size" && is_directory);
     let result = outcome.result.iter().filter(|(name, _)| is_told(name));
-    let result = result.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let result = result.map(|(name, value)| (name.clone(), without_last_access(value))).collect();
     (outcome.changed, outcome.failed, outcome.diffs.clone(), result)
 }
 
@@ -154,4 +168,13 @@ fn listing(folder: &Path) -> Vec<String> {
     }
     all.sort();
     all
+}
+
+/// Reading a file is an access, and each of these runs reads it.
+fn without_last_access(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(stat) = value.as_object_mut() {
+        stat.remove("atime");
+    }
+    value
 }

@@ -224,7 +224,14 @@ impl<'a> Asker<'a> {
             );
         }
         let line = identity.command_line(line, "");
-        let errand = Errand { host, way: &way, identity: &identity, check: false, predicts_on: false };
+        let errand = Errand {
+            host,
+            way: &way,
+            identity: &identity,
+            is_delegated: false,
+            check: false,
+            predicts_on: false,
+        };
         match self.hosts.command(&errand, &line, on_piece).await {
             Ok(code) => Ok(code),
             Err(StepFailure::Unreachable(why)) => Err(why.to_string()),

@@ -45,16 +45,16 @@ impl Trip<'_> {
             return Ok(failed("check mode and async cannot be used on same task.".to_owned()));
         }
         let began = Instant::now();
-        let started = self.send(part, Some(how)).await?;
+        let started = self.send(part, &[], Some(how)).await?;
         let id = started.result.get("ansible_job_id").and_then(Json::as_str).map(str::to_owned);
         let (Some(id), false) = (id, how.poll.is_zero()) else { return Ok(started) };
         while began.elapsed() < how.limit {
             tokio::time::sleep(how.poll).await;
-            let asked = self.send(status(&id, "status"), None).await?;
+            let asked = self.send(status(&id, "status"), &[], None).await?;
             let is_finished = asked.result.get("finished").is_some_and(|finished| *finished == true);
             self.tell_poll(&id, is_finished, asked.failed);
             if is_finished {
-                self.send(status(&id, "cleanup"), None).await?;
+                self.send(status(&id, "cleanup"), &[], None).await?;
                 return Ok(asked);
             }
         }

@@ -9,6 +9,7 @@ use super::files::{self, Part};
 use super::hosts::{Errand, StepFailure};
 use super::identity::Identity;
 use super::keywords::{IdentityError, Lookup, identity};
+use super::outlook::{Outlook, Seat};
 use super::result::TaskResult;
 use super::room::{DeclaredCluster, Room, compute, lock};
 use super::task_run::{Reply, Request};
@@ -27,10 +28,11 @@ use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// Carries `request` out for `host`.
-pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) -> Reply {
+/// Carries `request` out for the host of `outlook`.
+pub(crate) async fn carry_out(outlook: &Outlook<'_>, request: Request) -> Reply {
+    let room = outlook.room();
     if let Some(kept) = room.options.kept.as_ref().filter(|_| request.spec.name == "cluster") {
-        return declare(room, host, request, kept).await;
+        return declare(outlook, request, kept).await;
     }
     // Who rehearses waits for nobody.
     if room.options.kept.is_some() && request.spec.name == "pause" {
@@ -38,7 +40,7 @@ pub(crate) async fn carry_out(room: &Arc<Room>, host: &str, request: Request) ->
     }
     match request.spec.runs_on {
         RunsOn::Controller => Reply::Done(Box::new(by_controller(room, request).await)),
-        RunsOn::Host => match on_host(room, host, request).await {
+        RunsOn::Host => match on_host(outlook, request).await {
             Ok(result) => Reply::Done(Box::new(result)),
             Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::not_run(why))),
             Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
@@ -52,15 +54,10 @@ pub(crate) fn asks_a_host(spec: &ModuleSpec) -> bool {
 }
 
 /// Keeps what a `cluster` task declares, instead of handing it over; the host is asked what there is before, if hosts are asked.
-async fn declare(
-    room: &Arc<Room>,
-    host: &str,
-    request: Request,
-    kept: &Mutex<Vec<DeclaredCluster>>,
-) -> Reply {
-    let asked = match room.mode.only_declares {
+async fn declare(outlook: &Outlook<'_>, request: Request, kept: &Mutex<Vec<DeclaredCluster>>) -> Reply {
+    let asked = match outlook.room().mode.only_declares {
         true => Ok(TaskResult::default()),
-        false => on_host(room, host, request.clone()).await,
+        false => on_host(outlook, request.clone()).await,
     };
     let mut result = match asked {
         Ok(result) => result,
@@ -88,7 +85,12 @@ async fn by_controller(room: &Arc<Room>, request: Request) -> TaskResult {
     });
     match answer.await {
         Answer::Done(result) => *result,
-        Answer::Pause(pause) => wait(room, &pause).await,
+        Answer::Pause(pause) => {
+            let result = wait(room, &pause).await;
+            // Whoever waits expects that something happens meanwhile.
+            room.hosts.report_change(None);
+            result
+        }
     }
 }
 
@@ -115,7 +117,8 @@ async fn wait(room: &Arc<Room>, pause: &Pause) -> TaskResult {
     paused(pause, &answer, began.elapsed().as_secs_f64())
 }
 
-async fn on_host(room: &Arc<Room>, host: &str, request: Request) -> Result<TaskResult, StepFailure> {
+async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, StepFailure> {
+    let (room, host) = (outlook.room(), outlook.host);
     let target = request.delegate_to.clone().unwrap_or_else(|| host.to_owned());
     let shared = room.clone();
     let prepared = compute(move || {
@@ -127,8 +130,16 @@ async fn on_host(room: &Arc<Room>, host: &str, request: Request) -> Result<TaskR
         Ok(prepared) => prepared,
         Err(result) => return Ok(*result),
     };
-    let trip =
-        Trip { room, host, target: &target, way: &way, identity: &identity, request: &request, background };
+    let trip = Trip {
+        room,
+        host,
+        target: &target,
+        way: &way,
+        identity: &identity,
+        request: &request,
+        background,
+        outlook,
+    };
     match work {
         Work::Parts(parts) => trip.parts(parts).await,
         Work::Fetch => trip.fetch().await,
@@ -255,6 +266,7 @@ pub(super) struct Trip<'a> {
     identity: &'a Identity,
     pub(super) request: &'a Request,
     background: Option<Background>,
+    outlook: &'a Outlook<'a>,
 }
 
 impl Trip<'_> {
@@ -264,18 +276,15 @@ impl Trip<'_> {
             let part = parts.swap_remove(0);
             return Ok(TaskResult::of(self.in_background(part, how).await?));
         }
-        let mut parts = parts.into_iter();
-        let Some(first) = parts.next() else {
+        let Some((first, mut rest)) = parts.split_first() else {
             let mut nothing = TaskResult::default();
             nothing.result.insert("msg".into(), "there is nothing to copy".into());
             return Ok(nothing);
         };
-        let mut whole = self.step(first).await?;
-        for part in parts {
-            if whole.failed {
-                break;
-            }
-            add(&mut whole, self.step(part).await?);
+        let mut whole = self.send(first.clone(), rest, None).await?;
+        while let Some((part, others)) = rest.split_first().filter(|_| !whole.failed) {
+            rest = others;
+            add(&mut whole, self.send(part.clone(), rest, None).await?);
         }
         if self.request.spec.name == "assemble" && !whole.diffs.is_empty() {
             // One mapping, not a list of them, is what playbooks read here.
@@ -339,29 +348,23 @@ impl Trip<'_> {
     }
 
     pub(super) async fn step(&self, part: Part) -> Result<Outcome, StepFailure> {
-        self.send(part, None).await
+        self.send(part, &[], None).await
     }
 
-    pub(super) async fn send(&self, part: Part, how: Option<Background>) -> Result<Outcome, StepFailure> {
+    /// Has a part done on the host; those of the same task that come after it are `rest`.
+    pub(super) async fn send(
+        &self,
+        part: Part,
+        rest: &[Part],
+        how: Option<Background>,
+    ) -> Result<Outcome, StepFailure> {
         let request = self.request;
-        let limits = [request.timeout, how.map(Background::limit)];
-        let limit = limits.into_iter().flatten().min();
-        let step = Step {
-            id: self.room.step_number(),
-            module: part.module.to_owned(),
-            args: part.args,
-            check: request.check,
-            diff: request.diff,
-            no_log: request.no_log,
-            environment: request.environment.clone(),
-            content: part.content,
-            background: how.is_some(),
-            timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
-        };
+        let step = step_of(self.room, request, part, how);
         let errand = Errand {
             host: self.target,
             way: self.way,
             identity: self.identity,
+            is_delegated: request.delegate_to.is_some(),
             check: request.check,
             predicts_on: self.room.mode.check,
         };
@@ -369,12 +372,58 @@ impl Trip<'_> {
             self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
         };
         let began = Instant::now();
-        let outcome = self.room.hosts.run(&errand, &step, progress).await?;
+        let later = |part: &Part| step_of(self.room, request, part.clone(), None);
+        let outlook = async |most: usize| {
+            let rest = rest.iter().take(most).map(later);
+            let seat = Seat {
+                target: self.target.to_owned(),
+                way: self.way.clone(),
+                identity: self.identity.clone(),
+                check: request.check,
+            };
+            self.outlook.steps(seat, rest.collect(), most).await
+        };
+        let outcome = self.room.hosts.run(&errand, &step, progress, outlook).await?;
         Ok(match request.timeout.filter(|timeout| outcome.failed && began.elapsed() >= *timeout) {
             Some(timeout) => timed_out(outcome, timeout),
             None => outcome,
         })
     }
+}
+
+/// A part of a request as the host gets it.
+fn step_of(room: &Room, request: &Request, part: Part, how: Option<Background>) -> Step {
+    let limits = [request.timeout, how.map(Background::limit)];
+    let limit = limits.into_iter().flatten().min();
+    Step {
+        id: room.step_number(),
+        module: part.module.to_owned(),
+        args: part.args,
+        check: request.check,
+        diff: request.diff,
+        no_log: request.no_log,
+        environment: request.environment.clone(),
+        content: part.content,
+        background: how.is_some(),
+        timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// The steps of a request that the worker in this seat would get.
+pub(super) fn steps_for(room: &Arc<Room>, host: &str, seat: &Seat, request: &Request) -> Vec<Step> {
+    let target = request.delegate_to.as_deref().unwrap_or(host);
+    if target != seat.target || request.check != seat.check {
+        return Vec::new();
+    }
+    let Ok(Prepared { way, identity, work: Work::Parts(parts), background: None }) =
+        prepare(room, target, request)
+    else {
+        return Vec::new();
+    };
+    if (&way, &identity) != (&seat.way, &seat.identity) {
+        return Vec::new();
+    }
+    parts.into_iter().map(|part| step_of(room, request, part, None)).collect()
 }
 
 /// What playbooks look for where a task was ended at its `timeout`.
@@ -428,6 +477,13 @@ pub(crate) async fn start_worker(
     let (Ok(way), Ok(identity)) = prepared.await else {
         return Err(StepFailure::Failed("it is not known how to reach the host".into()));
     };
-    let errand = Errand { host, way: &way, identity: &identity, check: room.mode.check, predicts_on: true };
+    let errand = Errand {
+        host,
+        way: &way,
+        identity: &identity,
+        is_delegated: false,
+        check: room.mode.check,
+        predicts_on: true,
+    };
     room.hosts.agent(&errand).await.map(drop)
 }

@@ -296,6 +296,11 @@ impl Conductor {
         let room = &self.room;
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
         let mut result = self.result_on_host(&host, task, name).await;
+        if result.changed || result.is_failed() {
+            let is_delegated = |result: &TaskResult| result.delegated_to.is_some();
+            let is_there = !is_delegated(&result) && !result.items.iter().any(is_delegated);
+            room.hosts.report_change(is_there.then_some(host.as_str()));
+        }
         let is_include = result.effects.iter().any(|effect| matches!(effect, Effect::Include { .. }));
         if !is_include || result.is_failed() {
             let (host, task) = (host.clone(), name.to_owned());
@@ -322,7 +327,7 @@ impl Conductor {
             }
         }
         match self.scope_of(host, task).await {
-            Ok(scope) => do_task(&self.room, host, task, scope, name).await,
+            Ok(scope) => do_task(self, host, task, scope, name).await,
             Err(why) => TaskResult::failed(why),
         }
     }
@@ -334,7 +339,16 @@ impl Conductor {
 
     /// What the task sees on the host.
     pub(super) fn scope(&self, host: &str, task: &Arc<Task>) -> Result<Scope, String> {
-        let info = self.info();
+        self.scope_with(host, task, self.info())
+    }
+
+    /// The same where `info` is what the play says about itself.
+    pub(super) fn scope_with(
+        &self,
+        host: &str,
+        task: &Arc<Task>,
+        info: Arc<PlayInfo>,
+    ) -> Result<Scope, String> {
         let of_task = self.book.task(task, &info.playbook_dir);
         let mut layers = self.layers.clone();
         if !self.play.vars_files.is_empty() {

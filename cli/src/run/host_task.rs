@@ -1,7 +1,9 @@
 //! One task on one host to its end: the pure machine decides, this carries its demands out.
 
 use super::carry::{carry_out, start_worker};
+use super::conduct::Conductor;
 use super::hosts::StepFailure;
+use super::outlook::Outlook;
 use super::result::{Effect, TaskResult};
 use super::room::{Room, compute};
 use super::task_run::{Demand, Reply, TaskRun};
@@ -12,12 +14,13 @@ use std::sync::Arc;
 
 /// Does a task on a host. Items of its loop are told as they are done.
 pub(crate) async fn do_task(
-    room: &Arc<Room>,
+    conductor: &Arc<Conductor>,
     host: &str,
     task: &Arc<Task>,
     scope: Scope,
     name: &str,
 ) -> TaskResult {
+    let room = &conductor.room;
     let mut machine = TaskRun::new(task.clone(), scope, room.mode.clone());
     let mut reply = None;
     let mut told = 0;
@@ -41,13 +44,18 @@ pub(crate) async fn do_task(
         }
         reply = Some(match demand {
             Demand::Done(result) => return *result,
-            Demand::Run(request) => carry_out(room, host, *request).await,
+            Demand::Run(request) => {
+                let outlook = Outlook { conductor, host, machine: &machine };
+                carry_out(&outlook, *request).await
+            }
             Demand::Wait { time, attempts_left } => {
                 if let Some(attempts_left) = attempts_left {
                     let (host, task) = (host.to_owned(), name.to_owned());
                     room.events.tell(Event::Retrying { host, task, attempts_left });
                 }
                 tokio::time::sleep(time).await;
+                // Whoever waits expects that something happens meanwhile.
+                room.hosts.report_change(None);
                 Reply::Waited
             }
         });

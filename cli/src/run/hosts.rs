@@ -1,6 +1,7 @@
 //! Connections and workers of all hosts: opened when a task needs them, kept for the next one.
 
 use super::agents::Agents;
+use super::ahead::{Unrest, leaves_alone};
 use super::content::Contents;
 use super::identity::Identity;
 use super::launch::{LaunchFailure, Place, launch};
@@ -26,6 +27,7 @@ pub(crate) struct Hosts {
     events: Option<Events>,
     links: Mutex<HashMap<String, Links>>,
     pushed: Mutex<HashMap<String, PushedAgent>>,
+    unrest: Unrest,
 }
 
 /// One host, reached in all its ways.
@@ -91,6 +93,8 @@ pub(crate) struct Errand<'a> {
     pub(crate) host: &'a str,
     pub(crate) way: &'a Way,
     pub(crate) identity: &'a Identity,
+    /// The task is for another host.
+    pub(crate) is_delegated: bool,
     /// Whether this only predicts.
     pub(crate) check: bool,
     /// Whether what is predicted holds for later steps: not in a run that changes the host besides.
@@ -118,7 +122,15 @@ impl Link {
 impl Hosts {
     /// Nothing is connected yet.
     pub(crate) fn new(agents: Agents, contents: Arc<Contents>, run: String) -> Self {
-        Self { agents, contents, run, events: None, links: Mutex::default(), pushed: Mutex::default() }
+        Self {
+            agents,
+            contents,
+            run,
+            events: None,
+            links: Mutex::default(),
+            pushed: Mutex::default(),
+            unrest: Unrest::default(),
+        }
     }
 
     /// Tells how workers are started.
@@ -126,12 +138,14 @@ impl Hosts {
         Self { events: Some(events.clone()), ..self }
     }
 
-    /// Has a step done.
+    /// Has a step done, unless the worker has said already that there is nothing to do. `outlook` is asked for steps
+    /// that may come next, of the same worker, while the host is at work.
     pub(crate) async fn run(
         &self,
         errand: &Errand<'_>,
         step: &Step,
         progress: impl FnMut(String),
+        outlook: impl AsyncFnOnce(usize) -> Vec<Step>,
     ) -> Result<Outcome, StepFailure> {
         let link = self.link(errand.host, errand.way);
         let worker = Worker { identity: errand.identity.clone(), check: errand.check };
@@ -140,13 +154,45 @@ impl Hosts {
         }
         let mut session = self.session(errand.host, &link, errand.way, &worker).await?;
         self.note_agent(errand.host, &link);
-        let outcome = session.run(step, &self.contents, progress).await?;
-        if errand.check && !errand.predicts_on {
+        let place = place(errand.host, errand.way);
+        let known = match self.unrest.stamp(place) {
+            Some(stamp) => session.known(step, stamp).await?,
+            None => None,
+        };
+        if let Some(outcome) = known {
+            lock(&link.idle).push((worker, session));
+            return Ok(outcome);
+        }
+        let is_alone = errand.check && !errand.predicts_on;
+        session.start(step).await?;
+        // On this machine there is no way to save.
+        let before = self.unrest.stamp(place).filter(|_| !is_alone && *errand.way != Way::Local);
+        if let Some(before) = before {
+            let steps = outlook(session.pace()).await;
+            session.look_ahead(steps, before).await?;
+        }
+        let outcome = session.outcome(step, &self.contents, progress).await?;
+        if step.background {
+            self.unrest.leave_restless(place);
+        } else if !leaves_alone(step, &outcome) {
+            self.unrest.stir(place);
+            session.stands_after_a_change();
+            // A command that is run for a host elsewhere may be there to do something on that host.
+            if errand.is_delegated || *errand.way == Way::Local {
+                self.unrest.report(None);
+            }
+        }
+        if is_alone {
             session.close().await;
         } else {
             lock(&link.idle).push((worker, session));
         }
         Ok(outcome)
+    }
+
+    /// A task has changed something, on a host or where nobody knows: what workers said ahead may not hold any more.
+    pub(crate) fn report_change(&self, host: Option<&str>) {
+        self.unrest.report(host);
     }
 
     /// Makes sure that a worker is up, and says where the agent's binary is.
@@ -210,10 +256,8 @@ impl Hosts {
     }
 
     fn link(&self, host: &str, way: &Way) -> Arc<Link> {
-        // This machine is one host, under whatever names the inventory has it.
-        let name = if *way == Way::Local { "" } else { host };
         let mut links = lock(&self.links);
-        let of_host = links.entry(name.to_owned()).or_default();
+        let of_host = links.entry(place(host, way).to_owned()).or_default();
         if let Some((_, link)) = of_host.iter().find(|(known, _)| known == way) {
             return link.clone();
         }
@@ -265,6 +309,11 @@ impl Hosts {
         let connected = link.connection.get_or_init(connect).await;
         Ok(Some(connected.clone()?))
     }
+}
+
+/// This machine is one host, under whatever names the inventory has it.
+fn place<'h>(host: &'h str, way: &Way) -> &'h str {
+    if *way == Way::Local { "" } else { host }
 }
 
 /// What is locked here is whole at any time: a panic elsewhere leaves nothing half-done in it.

@@ -3,6 +3,7 @@
 //! `unreachable`, `ssh`, `identity`, `agents`, `launch`, `process` and `session` reach a worker on a host.
 
 pub(crate) mod agents;
+mod ahead;
 mod argument_spec;
 pub(crate) mod arguments;
 mod background;
@@ -27,6 +28,7 @@ mod known;
 mod launch;
 mod layers;
 mod loop_items;
+mod outlook;
 pub(crate) mod play_info;
 mod play_run;
 pub(crate) mod playbook_run;

@@ -55,6 +55,7 @@ pub(crate) fn play_info(room: &Room, play: &Play, hosts: &PlayHosts, batch: &[St
         settings: room.options.settings.clone(),
         role_names: names(own),
         dependent_role_names: names(dependent),
+        is_ahead: false,
     }
 }
 

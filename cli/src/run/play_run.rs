@@ -121,6 +121,18 @@ impl PlayRun {
         position
     }
 
+    /// The tasks that come after the present one on a host as long as nothing fails, notifies or is included.
+    pub(crate) fn tasks_after(&self, host: &str, most: usize) -> Vec<Arc<Task>> {
+        let Some(mut run) = self.hosts.get(host).cloned() else { return Vec::new() };
+        let is_selected = |task: &Task| self.selection.selects(task, &run.is_waiting);
+        let course = Course { handlers: &self.handlers, is_selected: &is_selected };
+        let next = || {
+            run.cursor.advance();
+            run.cursor.current(&course).map(|position| position.task)
+        };
+        std::iter::from_fn(next).take(most).collect()
+    }
+
     /// Takes what a task came to on a host. Says where a failure leads.
     pub(crate) fn finish(&mut self, host: &str, end: End) -> Option<Fate> {
         let run = self.hosts.get_mut(host)?;

@@ -1,5 +1,6 @@
 //! A worker on a host: steps go in, outcomes come out, contents are sent where they are asked for.
 
+use super::ahead::{Ahead, Known, Stamp};
 use super::content::Contents;
 use super::launch::Launched;
 use super::process::{Piece, Process};
@@ -18,6 +19,7 @@ pub(crate) struct Session {
     process: Process,
     buffer: Vec<u8>,
     stderr: String,
+    ahead: Ahead,
 }
 
 /// Why a step has no outcome.
@@ -30,49 +32,108 @@ pub(crate) enum SessionFailure {
 }
 
 impl Session {
-    /// Says hello, and hears it.
-    ///
-    /// # Errors
-    ///
-    /// Another run holds the host, or the worker speaks another protocol: it says so itself.
+    /// Says hello. What the worker says to that is heard with the answer to the first step.
     pub(crate) async fn open(
         launched: Launched,
         run: &str,
         check: bool,
         shares: bool,
     ) -> Result<Self, SessionFailure> {
-        let mut session = Self { process: launched.process, buffer: launched.surplus, stderr: String::new() };
+        let mut session = Self {
+            process: launched.process,
+            buffer: launched.surplus,
+            stderr: String::new(),
+            ahead: Ahead::new(),
+        };
         let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check, shares };
         session.send(&hello).await?;
-        match session.receive().await? {
-            FromWorker::Hello { protocol: frame::PROTOCOL, .. } => Ok(session),
-            FromWorker::Hello { protocol, version } => Err(SessionFailure::Worker(format!(
-                "the agent on the host is version {version} with protocol {protocol}, muster has {}",
-                frame::PROTOCOL
-            ))),
-            FromWorker::Refused { why } => Err(SessionFailure::Worker(why)),
-            other => Err(SessionFailure::Worker(format!("the worker answered {other:?} to a greeting"))),
+        Ok(session)
+    }
+
+    /// What the worker has said ahead of this step, if that still holds.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone, or the worker is.
+    pub(crate) async fn known(
+        &mut self,
+        step: &Step,
+        stamp: Stamp,
+    ) -> Result<Option<Outcome>, SessionFailure> {
+        loop {
+            match self.ahead.take(step, stamp) {
+                Known::Outcome(outcome) => return Ok(Some(*outcome)),
+                Known::Nothing => return Ok(None),
+                Known::Awaited => {
+                    self.hear().await?;
+                }
+            }
         }
     }
 
-    /// Has a step done. `progress` hears what a person wants to see meanwhile.
-    pub(crate) async fn run(
+    /// How many steps the worker is worth asking about ahead.
+    pub(crate) fn pace(&self) -> usize {
+        self.ahead.pace()
+    }
+
+    /// Sends a step; [`outcome`](Self::outcome) says what it came to.
+    pub(crate) async fn start(&mut self, step: &Step) -> Result<(), SessionFailure> {
+        self.ahead.give_up();
+        self.send(&ToWorker::Run { step: step.clone() }).await
+    }
+
+    /// Asks about steps that may come after the one that runs; `stamp` is the state of things before that.
+    pub(crate) async fn look_ahead(&mut self, steps: Vec<Step>, stamp: Stamp) -> Result<(), SessionFailure> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        self.ahead.ask(&steps, stamp);
+        self.send(&ToWorker::LookAhead { steps }).await
+    }
+
+    /// The step that ran has changed the host, and what was asked with it was looked at after that.
+    pub(crate) fn stands_after_a_change(&mut self) {
+        self.ahead.stands_after_a_change();
+    }
+
+    /// Waits for what a step came to. `progress` hears what a person wants to see meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// The connection is gone; the worker is, or it refuses to work: another run holds the host, or it speaks another
+    /// protocol.
+    pub(crate) async fn outcome(
         &mut self,
         step: &Step,
         contents: &Contents,
         mut progress: impl FnMut(String),
     ) -> Result<Outcome, SessionFailure> {
-        self.send(&ToWorker::Run { step: step.clone() }).await?;
         loop {
-            match self.receive().await? {
-                FromWorker::Done { outcome } if outcome.id == step.id => return Ok(outcome),
+            match self.hear().await? {
+                Some(FromWorker::Done { outcome }) if outcome.id == step.id => return Ok(outcome),
+                Some(FromWorker::Progress { text, .. }) => progress(text),
+                Some(FromWorker::NeedContent { sha256 }) => self.send_content(&sha256, contents).await?,
                 // Of a step that was given up.
-                FromWorker::Done { .. } | FromWorker::Hello { .. } => {}
-                FromWorker::Progress { text, .. } => progress(text),
-                FromWorker::NeedContent { sha256 } => self.send_content(&sha256, contents).await?,
-                FromWorker::Refused { why } => return Err(SessionFailure::Worker(why)),
+                _ => {}
             }
         }
+    }
+
+    /// The next message; none where it was one for this session itself.
+    async fn hear(&mut self) -> Result<Option<FromWorker>, SessionFailure> {
+        match self.receive().await? {
+            FromWorker::Ahead { id, outcome } => self.ahead.hear(id, outcome),
+            FromWorker::Hello { protocol: frame::PROTOCOL, .. } => {}
+            FromWorker::Hello { protocol, version } => {
+                return Err(SessionFailure::Worker(format!(
+                    "the agent on the host is version {version} with protocol {protocol}, muster has {}",
+                    frame::PROTOCOL
+                )));
+            }
+            FromWorker::Refused { why } => return Err(SessionFailure::Worker(why)),
+            other => return Ok(Some(other)),
+        }
+        Ok(None)
     }
 
     /// Tells the worker to finish.

@@ -88,6 +88,7 @@ pub(crate) struct Mode {
 pub(crate) const SHOWS_INVOCATION: u8 = 3;
 
 /// One task on one host.
+#[derive(Clone)]
 pub(crate) struct TaskRun {
     task: Arc<Task>,
     mode: Arc<Mode>,
@@ -130,6 +131,17 @@ impl TaskRun {
             invocation: None,
             began: Instant::now(),
         }
+    }
+
+    /// The same task at the same place, with the variables of `scope`.
+    pub(crate) fn seen_with(&self, scope: Scope) -> Self {
+        let of_item = self.items.as_ref().map(|items| items.scope(&scope, self.index));
+        Self { scope: of_item.unwrap_or_else(|| scope.clone()), outer: scope, ..self.clone() }
+    }
+
+    /// The task.
+    pub(crate) fn task(&self) -> &Arc<Task> {
+        &self.task
     }
 
     /// The results of a loop's items so far.

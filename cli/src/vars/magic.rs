@@ -54,6 +54,8 @@ pub(crate) struct PlayInfo {
     pub(crate) role_names: Vec<String>,
     /// `ansible_dependent_role_names`
     pub(crate) dependent_role_names: Vec<String>,
+    /// Its tasks are only looked at before their turn: what has effects outside of the variables is refused.
+    pub(crate) is_ahead: bool,
 }
 
 /// What a role says about itself to its tasks.

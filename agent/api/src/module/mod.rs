@@ -133,6 +133,66 @@ pub fn find(name: &str) -> Option<&'static ModuleSpec> {
     all().find(|module| is_in(module) && (module.name == bare || module.aliases.contains(&bare)))
 }
 
+/// Modules whose check alone answers a step that has nothing to do: it reads only, does not take long, and `apply` would
+/// add nothing to it.
+const ANSWERED_AHEAD: &[&str] = &[
+    "apache2_module",
+    "apt",
+    "apt_repository",
+    "assemble",
+    "authorized_key",
+    "blockinfile",
+    "command",
+    "copy",
+    "cron",
+    "deb822_repository",
+    "debconf",
+    "dnf",
+    "dpkg_selections",
+    "file",
+    "filesystem",
+    "firewall",
+    "firewalld",
+    "getent",
+    "group",
+    "hostname",
+    "htpasswd",
+    "ini_file",
+    "iptables",
+    "known_hosts",
+    "lineinfile",
+    "locale_gen",
+    "lvg",
+    "lvol",
+    "modprobe",
+    "mount",
+    "openssl_csr",
+    "openssl_privatekey",
+    "package",
+    "parted",
+    "ping",
+    "replace",
+    "seboolean",
+    "selinux",
+    "service",
+    "service_facts",
+    "shell",
+    "slurp",
+    "stat",
+    "sysctl",
+    "template",
+    "timezone",
+    "ufw",
+    "user",
+    "x509_certificate",
+    "yum_repository",
+];
+
+/// Whether a step of the module may be looked at before its turn ([`ToWorker::LookAhead`](crate::frame::ToWorker)).
+pub fn is_answered_ahead(name: &str) -> bool {
+    ANSWERED_AHEAD.contains(&name)
+}
+
 /// All modules, in the order of their names.
 pub fn all() -> impl Iterator<Item = &'static ModuleSpec> {
     table::MODULES.iter().copied()

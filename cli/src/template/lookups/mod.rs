@@ -45,6 +45,9 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 const REFUSED: [(&str, &str); 1] =
     [("url", "fetch it in a task: `uri` with `return_content: true`, or `get_url`")];
 
+/// Lookups that do more than read.
+const HAVE_EFFECTS: [&str; 3] = ["lines", "password", "pipe"];
+
 /// Lookups of Ansible that are refused, with what to use instead.
 pub(crate) fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
     REFUSED.into_iter()
@@ -82,6 +85,9 @@ pub(crate) fn call(_: &mut State<'_, '_>, values: Vec<Value>, is_query: bool) ->
     named.extend(default.map(|default| ("default".to_owned(), default)));
     let mut args = Args::options(format!("lookup `{name}`"), named);
     let Some(scope) = trace::scope() else { return Err(args.refuse("there are no variables here")) };
+    if scope.play().is_ahead && (HAVE_EFFECTS.contains(&name.as_str()) || on_error == OnError::Warn) {
+        return Err(args.refuse("the task is only looked at before its turn"));
+    }
     match lookup(&scope, &terms, &mut args).and_then(|found| args.finish().map(|()| found)) {
         Ok(found) if wants_list => Ok(Value::from(found)),
         Ok(found) => Ok(joined(found)),
