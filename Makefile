@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif upgrade sim sim-mutants fuzz bench bench-scale bench-scheduler clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif mistakes upgrade sim sim-mutants fuzz bench bench-scale bench-scheduler clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,9 @@ faults: prerequisites build ## every fault that a kernel can give, one after the
 
 whatif: prerequisites build ## what `muster simulate` predicts beside what happens, fault by fault on lab nodes (root)
 	$(SUDO) tests/e2e/whatif.sh
+
+mistakes: prerequisites build ## 24 typical mistakes: what muster says of them, beside Ansible where it is installed (root)
+	$(SUDO) env ANSIBLE=$(ANSIBLE) tests/e2e/mistakes.sh
 
 upgrade: prerequisites build next-agent ## a rolling upgrade of lab nodes to a build of the next protocol version, and back (root)
 	$(SUDO) tests/e2e/upgrade.sh
