@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif mistakes upgrade sim sim-mutants fuzz bench bench-scale bench-scheduler clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e faults whatif mistakes upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,8 +79,14 @@ FUZZ_TARGETS := packet message durable frame corosync-conf recording script inve
 fuzz: build ## spoilt input for every parser of outside bytes: SECONDS=… for each
 	for target in $(FUZZ_TARGETS); do target/release/fuzz $$target --seconds $(or $(SECONDS),60) || exit 1; done
 
+roles: prerequisites build ## published roles by muster and by ansible-playbook, and what differs on the nodes (root): ROLES=DIR, ONLY="role role"
+	$(SUDO) env ROLES="$(ROLES)" ONLY="$(ONLY)" ANSIBLE="$(ANSIBLE)" tests/roles/compare.sh
+
 bench: prerequisites build ## figures beside the peers' (installs them on lab nodes)
 	$(SUDO) tests/bench/run.sh
+
+bench-controller: prerequisites build ## muster beside ansible-playbook, mitogen and pyinfra on lab nodes (root): BENCH_NODES="2 8", PEERS=venv
+	$(SUDO) env NODES="$(or $(BENCH_NODES),2 8)" PEERS="$(PEERS)" tests/bench/controller.sh
 
 bench-scale: prerequisites build ## time and memory on 10, 100 and 1,000 hosts beside pyinfra, and over a slow link (root)
 	$(SUDO) tests/bench/scale.sh

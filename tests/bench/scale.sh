@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# How time and memory grow with the number of hosts, and what a slow link costs. The hosts of SIZES are names of one lab node,
-# which is one sshd: as pyinfra is, beside it, up to PEER_LIMIT of them. The slow link adds DELAY seconds to each way.
+# How time and memory grow with the number of hosts, and what a slow link costs. The hosts of SIZES are names of one lab node. Once
+# each is a port of one process there (tests/src/bin/hosts.rs): what is measured then is the controller, and workers. Once they are one
+# sshd, which takes most of the time for its logins: as pyinfra is, beside it, up to PEER_LIMIT of them.
+# The slow link adds DELAY seconds to each way.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/e2e/library.sh
 source tests/bench/figures.sh
 PEER_LIMIT=${PEER_LIMIT:-100}
 DELAY=${DELAY:-0.05}
+HOSTS=${HOSTS:-$PWD/target/release/hosts}
+FIRST_PORT=20001
 
 lab_start "${LAB:-bench}" 1 --python
 ADDRESS=$(sed -nE 's/^n1 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")
@@ -14,8 +18,12 @@ KEY=$(sed -nE 's/^ansible_ssh_private_key_file=//p' "$INVENTORY")
 node n1 sh -c 'echo "MaxStartups 2000:1:2000" >/etc/ssh/sshd_config.d/many.conf && systemctl restart ssh'
 export ANSIBLE_CONFIG=/dev/null
 
-inventory() { # COUNT
-    seq -f "h%04g ansible_host=$ADDRESS" 1 "$1"
+inventory() { # COUNT [ports]
+    if [ -n "${2:-}" ]; then
+        seq "$1" | awk -v a="$ADDRESS" -v p="$FIRST_PORT" '{ printf "h%04d ansible_host=%s ansible_port=%d\n", $1, a, p + $1 - 1 }'
+    else
+        seq -f "h%04g ansible_host=$ADDRESS" 1 "$1"
+    fi
     printf '[all:vars]\nansible_user=root\nansible_ssh_private_key_file=%s\n' "$KEY"
     printf 'ansible_ssh_common_args=-o UserKnownHostsFile=%s -o StrictHostKeyChecking=accept-new\n' "$WORK/known_hosts"
 }
@@ -35,6 +43,24 @@ cost() {
     figure "$1: seconds" "$wall"
     figure "$1: processor seconds of the controller" "$(awk -v a="$user" -v b="$system" 'BEGIN { printf "%.2f", a + b }')"
     figure "$1: peak memory, MB" "$(awk -v m="$memory" 'BEGIN { printf "%.0f", m / 1024 }')"
+}
+
+# One process in the node that is as many hosts as it has ports.
+simulated_start() { # COUNT
+    "$MUSTER" lab exec --name "$LAB_NAME" n1 -- sh -c 'cat >/usr/local/bin/hosts && chmod 755 /usr/local/bin/hosts' <"$HOSTS"
+    node n1 systemd-run -q --unit hosts -p LimitNOFILE=65536 -p TasksMax=infinity \
+        /usr/local/bin/hosts --key /etc/ssh/ssh_host_ed25519_key --address "$ADDRESS" --ports "$FIRST_PORT-$((FIRST_PORT + $1 - 1))"
+    wait_until 10 bash -c "exec 3<>/dev/tcp/$ADDRESS/$((FIRST_PORT + $1 - 1))" 2>/dev/null
+}
+
+simulated() { # COUNT
+    inventory "$1" ports >"$WORK/simulated.$1"
+    cost "$1 simulated hosts: muster, first run" "$MUSTER" apply -i "$WORK/simulated.$1" tests/bench/many.yml
+    for _ in $(seq "${ROUNDS:-3}"); do
+        cost "$1 simulated hosts: muster, nothing to do" "$MUSTER" apply -i "$WORK/simulated.$1" tests/bench/many.yml
+        expect "muster changes nothing on $1 simulated hosts" no_change "$WORK/screen"
+        cost "$1 simulated hosts: one command on each" "$MUSTER" run -i "$WORK/simulated.$1" all -m raw -a true
+    done
 }
 
 hosts() { # COUNT
@@ -69,6 +95,9 @@ slow() {
     figure "nothing to do: KiB to and from one host" "$(awk -v a="$out" -v b="$in" 'BEGIN { printf "%.1f", (a + b) / 1024 }')"
 }
 
+simulated_start "$(tr ' ' '\n' <<<"${SIZES:-10 100 1000}" | sort -n | tail -n 1)"
+for size in ${SIZES:-10 100 1000}; do simulated "$size"; done
+[ -z "${ONLY_SIMULATED:-}" ] || { figures_print; summary; exit; }
 VENV=${PYINFRA_VENV:-$WORK/pyinfra}
 [ -x "$VENV/bin/pyinfra" ] || { python3 -m venv "$VENV" && "$VENV/bin/pip" -q install pyinfra; }
 slow

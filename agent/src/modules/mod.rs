@@ -47,10 +47,13 @@ mod modprobe;
 mod mount;
 mod mount_facts;
 mod nearest;
+mod openssh_keypair;
 mod openssl;
 mod own_module;
 mod package;
 mod package_facts;
+mod pam_limits;
+mod pamd;
 mod passing_file;
 mod pattern;
 mod ping;
@@ -144,6 +147,8 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "modprobe" => &modprobe::Modprobe,
         "mount" => &mount::Mount,
         "package" => &package::Package,
+        "pam_limits" => &pam_limits::PamLimits,
+        "pamd" => &pamd::Pamd,
         "package_facts" => &package_facts::PackageFacts,
         "ping" => &ping::Ping,
         "raw" => &command::RAW,
@@ -169,6 +174,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "lvg" => &storage::VolumeGroup,
         "lvol" => &storage::LogicalVolume,
         "parted" => &storage::Parted,
+        "openssh_keypair" => &openssh_keypair::OpensshKeypair,
         "openssl_privatekey" => &openssl::PrivateKey,
         "openssl_csr" => &openssl::Request,
         "x509_certificate" => &openssl::Certificate,

@@ -41,8 +41,6 @@ const MODULES: &[(&str, &[&str])] = &[
             "osx_defaults",
             "pacman",
             "pacman_key",
-            "pam_limits",
-            "pamd",
             "pear",
             "pids",
             "pipx",
@@ -98,10 +96,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "synchronize",
         ],
     ),
-    (
-        "community.crypto",
-        &["acme_account", "acme_certificate", "luks_device", "openssh_cert", "openssh_keypair"],
-    ),
+    ("community.crypto", &["acme_account", "acme_certificate", "luks_device", "openssh_cert"]),
     (
         "community.docker",
         &["docker_compose_v2", "docker_container", "docker_image", "docker_login", "docker_network"],

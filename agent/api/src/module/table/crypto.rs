@@ -108,3 +108,37 @@ pub(super) const HTPASSWD: ModuleSpec = ModuleSpec {
     ],
     ..NOTHING
 };
+
+pub(super) const OPENSSH_KEYPAIR: ModuleSpec = ModuleSpec {
+    name: "openssh_keypair",
+    summary: "Makes a key pair for OpenSSH.",
+    args: &[
+        arg("path", Path, "The file of the private key; the public one has `.pub` at its end.").required(),
+        arg("type", Str, "The kind of key.").one_of(&["rsa", "ecdsa", "ed25519"]).default("rsa"),
+        arg("size", Int, "Bits; 4096 for RSA and 256 for ECDSA where it is not given."),
+        arg("comment", Str, "The comment of the public key."),
+        STATE,
+        FORCE,
+        arg("regenerate", Str, "When a key that is there is replaced.")
+            .one_of(&["never", "fail", "partial_idempotence", "full_idempotence", "always"])
+            .default("partial_idempotence"),
+        arg("backend", Str, "What makes it: the host's ssh-keygen.")
+            .one_of(&["auto", "opensshbin"])
+            .default("auto"),
+        arg("private_key_format", Str, "The format: OpenSSH's own.").one_of(&["auto", "ssh"]).default("auto"),
+        arg("mode", Mode, "Permissions of both files."),
+        arg("owner", Str, "Name or number of the user who owns both files."),
+        arg("group", Str, "Name or number of the group that owns both files."),
+    ],
+    unsupported: &[
+        "passphrase",
+        "attributes",
+        "attr",
+        "unsafe_writes",
+        "seuser",
+        "serole",
+        "setype",
+        "selevel",
+    ],
+    ..CRYPTO
+};

@@ -11,6 +11,7 @@ mod general;
 mod host;
 mod network;
 mod packages;
+mod pam;
 mod posix;
 mod services;
 mod storage;
@@ -68,10 +69,13 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &general::MODPROBE,
     &posix::MOUNT,
     &system::MOUNT_FACTS,
+    &crypto::OPENSSH_KEYPAIR,
     &crypto::OPENSSL_CSR,
     &crypto::OPENSSL_PRIVATEKEY,
     &packages::PACKAGE,
     &packages::PACKAGE_FACTS,
+    &pam::PAMD,
+    &pam::PAM_LIMITS,
     &storage::PARTED,
     &control::PAUSE,
     &host::PING,
