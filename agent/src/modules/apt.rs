@@ -4,7 +4,7 @@
 use super::dpkg::Packages;
 use super::{Args, Check, Failure, Module, command, glob, nearest};
 use crate::worker::process::Command;
-use crate::worker::{Hands, Operation, Prediction, View};
+use crate::worker::{Hands, Operation, Package, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use std::collections::BTreeSet;
@@ -58,6 +58,7 @@ fn carry_out(
 ) -> Result<Vec<crate::worker::process::Ran>, Failure> {
     let mut ran = Vec::new();
     for operation in operations {
+        let operation = &with_policy(operation, args);
         let retries = if is_fetch(operation) { args.count("update_cache_retries").unwrap_or(5) } else { 0 };
         let longest = args.count("update_cache_retry_max_delay").unwrap_or(12);
         let mut attempt = 0;
@@ -71,6 +72,27 @@ fn carry_out(
         });
     }
     Ok(ran)
+}
+
+/// While the command runs, maintainers' scripts that ask whether they may start a service get this answer (policy-rc.d of
+/// invoke-rc.d(8)). The host's own answer is put aside, and back afterwards.
+const POLICY: &str = r#"p=/usr/sbin/policy-rc.d; n=$1; shift
+[ -e "$p" ] && mv "$p" "$p.muster-kept"
+trap 'rm -f "$p"; [ -e "$p.muster-kept" ] && mv "$p.muster-kept" "$p"; :' EXIT
+printf '#!/bin/sh\nexit %s\n' "$n" > "$p" && chmod 755 "$p" && "$@""#;
+
+fn with_policy(operation: &Operation, args: &Args<'_>) -> Operation {
+    match (operation, args.int("policy_rc_d")) {
+        (Operation::Run { command, brings }, Some(answer)) if !is_fetch(operation) => {
+            let mut wrapped = Command { arguments: Vec::new(), program: "/bin/sh".into(), ..command.clone() };
+            let first = ["-c".to_owned(), POLICY.to_owned(), "sh".to_owned(), answer.to_string()];
+            wrapped.arguments.extend(first.map(Into::into));
+            wrapped.arguments.push(command.program.clone());
+            wrapped.arguments.extend(command.arguments.clone());
+            Operation::Run { command: wrapped, brings: brings.clone() }
+        }
+        _ => operation.clone(),
+    }
 }
 
 fn is_fetch(operation: &Operation) -> bool {
@@ -310,11 +332,28 @@ impl Request {
             }
             return Err(refused(&ran.complaint(), view));
         }
-        let changes = parse_simulation(&ran.out(), packages);
+        let mut changes = parse_simulation(&ran.out(), packages);
+        if self.state == "absent" {
+            changes.extend(self.predicted(&changes, packages, view));
+        }
         if changes.is_empty() && !ran.out().lines().any(|line| line.starts_with("Del ")) {
             return Ok(Check::unchanged());
         }
         Ok(changes_to_check(changes, command))
+    }
+
+    /// What an earlier step of this plan would have installed: apt does not know of it, and would remove it then.
+    fn predicted(&self, known: &[Changed], packages: &Packages, view: &View<'_>) -> Vec<Changed> {
+        let is_new = |name: &&str| {
+            matches!(view.overlay().package(name), Some(Package::Installed(_)))
+                && !known.iter().any(|changed| changed.name == **name)
+        };
+        let gone = |name: &str| Changed {
+            name: name.to_owned(),
+            before: packages.get(name).map(|package| package.version.clone()),
+            after: None,
+        };
+        self.names.iter().map(|name| bare(name)).filter(is_new).map(gone).collect()
     }
 
     /// The lists are to be fetched first: what they will say of the named packages can only be presumed.

@@ -1,10 +1,12 @@
 //! `archive`: packs files of the host into an archive of the host, with the host's own `tar` and `zip`.
 
-use super::{Args, Check, Failure, Module, Report, glob};
+use super::attributes::{self, Wanted as Attributes};
+use super::{Args, Check, Failure, Module, Report, glob, zip};
 use crate::worker::process::Command;
 use crate::worker::{Hands, Operation, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(super) struct Archive;
@@ -15,7 +17,16 @@ impl Module for Archive {
         if wanted.paths.is_empty() {
             return Err(Failure::missing("Error, no source paths were found").with("missing", wanted.missing));
         }
-        // Whether an archive that is there has the same content shows only in a new one.
+        if wanted.is_packed(view)? {
+            let mut check = super::placing::set_attributes(
+                &wanted.dest,
+                view.stat(&wanted.dest).ok().flatten().as_ref(),
+                &Attributes::of(args, view)?,
+                view,
+            );
+            check.report = Report::File(wanted.dest.clone());
+            return Ok(wanted.told(check));
+        }
         let before = if view.exists(&wanted.dest) { "present" } else { "absent" };
         let change = Change::Presence {
             before: before.into(),
@@ -26,21 +37,19 @@ impl Module for Archive {
         if args.flag("remove") {
             operations.extend(wanted.paths.iter().map(|path| Operation::Remove { path: path.clone() }));
         }
-        let mut check = Check::change(
-            Diff { kind: "archive".into(), name: name.clone(), changes: vec![change] },
-            operations,
-        );
+        let mut check =
+            Check::change(Diff { kind: "archive".into(), name, changes: vec![change] }, operations);
         check.doubt = Some("an archive has its content when it is packed".to_owned());
-        let texts = |paths: &[PathBuf]| -> Vec<String> {
-            paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
-        };
-        let root = format!("{}/", wanted.root.to_string_lossy().trim_end_matches('/'));
-        Ok(check
-            .with("dest", name)
-            .with("archived", texts(&wanted.paths))
-            .with("expanded_paths", texts(&wanted.paths))
-            .with("arcroot", root)
-            .with("missing", wanted.missing))
+        let attributes = Attributes::of(args, view)?;
+        let mode = attributes
+            .mode
+            .as_deref()
+            .map(|mode| attributes::mode_of(mode, 0o666 & !view.umask(), false, view.umask()));
+        let attributes = crate::worker::Attributes { mode, uid: attributes.uid, gid: attributes.gid };
+        if !attributes.is_empty() {
+            check.operations.push(Operation::Set { path: wanted.dest.clone(), attributes });
+        }
+        Ok(wanted.told(check))
     }
 
     fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
@@ -58,9 +67,77 @@ struct Wanted {
     root: PathBuf,
     paths: Vec<PathBuf>,
     missing: Vec<String>,
+    /// Patterns of names that are left out at any depth.
+    excluded: Vec<String>,
 }
 
 impl Wanted {
+    /// The return values.
+    fn told(self, check: Check) -> Check {
+        let texts = |paths: &[PathBuf]| -> Vec<String> {
+            paths.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+        };
+        let root = format!("{}/", self.root.to_string_lossy().trim_end_matches('/'));
+        check
+            .with("dest", self.dest.to_string_lossy())
+            .with("archived", texts(&self.paths))
+            .with("expanded_paths", texts(&self.paths))
+            .with("arcroot", root)
+            .with("missing", self.missing)
+    }
+
+    /// Whether the archive is there and has these files as they are.
+    fn is_packed(&self, view: &View<'_>) -> Result<bool, Failure> {
+        if !view.exists(&self.dest) {
+            return Ok(false);
+        }
+        if self.format == "zip" {
+            let entries = zip::entries(&view.read(&self.dest).unwrap_or_default()).unwrap_or_default();
+            let known: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+            return Ok(
+                known == self.zipped(view) && entries.iter().all(|entry| entry.is_in(&self.root, view))
+            );
+        }
+        let names = |command: Command| -> Option<BTreeSet<String>> {
+            let ran = command.run().ok().filter(|ran| ran.is_fine())?;
+            Some(ran.out().lines().map(str::to_owned).collect())
+        };
+        let new = names(self.tar(&["-c", "-v", "-f", "/dev/null"]));
+        let old = names(Command::new("tar", &["-t", "-f"]).argument(&self.dest));
+        if new.is_none() || new != old {
+            return Ok(false);
+        }
+        let compare = Command::new("tar", &["--compare", "-f"])
+            .argument(&self.dest)
+            .argument("-C")
+            .argument(&self.root);
+        Ok(compare.run().is_ok_and(|ran| ran.is_fine()))
+    }
+
+    /// The names that zip would write.
+    fn zipped(&self, view: &View<'_>) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut rest: Vec<PathBuf> = self.paths.clone();
+        while let Some(path) = rest.pop() {
+            let name = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
+            if self.leaves_out(&path) || path == self.dest {
+                continue;
+            }
+            if view.is_directory(&path) {
+                names.insert(format!("{name}/"));
+                rest.extend(view.list(&path).unwrap_or_default().iter().map(|name| path.join(name)));
+            } else {
+                names.insert(name);
+            }
+        }
+        names
+    }
+
+    fn leaves_out(&self, path: &Path) -> bool {
+        let (whole, name) = (path.to_string_lossy(), path.file_name().unwrap_or_default().to_string_lossy());
+        self.excluded.iter().any(|pattern| glob::matches(pattern, &whole) || glob::matches(pattern, &name))
+    }
+
     fn of(args: &Args<'_>, view: &View<'_>) -> Result<Self, Failure> {
         let format = args.text("format").unwrap_or("gz").to_owned();
         let excluded = expand(&args.list("exclude_path").unwrap_or_default(), view).0;
@@ -86,17 +163,23 @@ impl Wanted {
                 ));
             }
         };
-        Ok(Self { format, dest, root, paths, missing })
+        let patterns = args.list("exclusion_patterns").unwrap_or_default();
+        let mut wanted = Self { format, dest, root, paths, missing, excluded: patterns };
+        wanted.paths = wanted.paths.iter().filter(|path| !wanted.leaves_out(path)).cloned().collect();
+        Ok(wanted)
     }
 
     fn command(&self) -> Result<Command, Failure> {
-        let names = self.paths.iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).to_owned());
-        let names = names.map(|name| if name.as_os_str().is_empty() { PathBuf::from(".") } else { name });
         let command = match self.format.as_str() {
             "zip" => {
-                let mut command = Command::new("zip", &["-q", "-r"]).argument(&self.dest);
+                // An archive that is there would keep what is gone.
+                let line = "rm -f \"$1\" && exec zip -q -r \"$@\"";
+                let mut command = Command::new("/bin/sh", &["-c", line, "sh"]).argument(&self.dest);
                 command.folder = Some(self.root.clone());
-                command
+                let command = self.names().fold(command, |command, name| command.argument(name));
+                self.excluded
+                    .iter()
+                    .fold(command, |command, pattern| command.argument("-x").argument(pattern))
             }
             format => {
                 let option: &[&str] = match format {
@@ -105,14 +188,30 @@ impl Wanted {
                     "xz" => &["-J"],
                     _ => &[],
                 };
-                let exclude =
-                    format!("--exclude={}", self.dest.file_name().unwrap_or_default().to_string_lossy());
                 let command = Command::new("tar", &["-c"]).argument("-f").argument(&self.dest);
                 let command = option.iter().fold(command, |command, option| command.argument(option));
-                command.argument(exclude).argument("-C").argument(&self.root)
+                self.with_names(command)
             }
         };
-        Ok(names.fold(command, |command, name| command.argument(name)))
+        Ok(command)
+    }
+
+    /// tar with these options, for what is packed.
+    fn tar(&self, options: &[&str]) -> Command {
+        self.with_names(Command::new("tar", options))
+    }
+
+    fn with_names(&self, command: Command) -> Command {
+        let own = self.dest.file_name().unwrap_or_default().to_string_lossy();
+        let command = command.argument(format!("--exclude={own}"));
+        let exclude = |command: Command, pattern: &String| command.argument(format!("--exclude={pattern}"));
+        let command = self.excluded.iter().fold(command, exclude).argument("-C").argument(&self.root);
+        self.names().fold(command, |command, name| command.argument(name))
+    }
+
+    fn names(&self) -> impl Iterator<Item = PathBuf> {
+        let names = self.paths.iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).to_owned());
+        names.map(|name| if name.as_os_str().is_empty() { PathBuf::from(".") } else { name })
     }
 }
 

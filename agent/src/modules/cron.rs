@@ -24,7 +24,9 @@ impl Module for Cron {
         let mut changed = edit(&mut tab, args)?;
         // cron ignores a last line without an end.
         changed |= !text.is_empty() && !text.ends_with(['\r', '\n']);
-        let mut check = if changed { place.write(&text, &tab, args, view)? } else { Check::unchanged() };
+        // What cron itself wrote above the lines is not of the crontab.
+        let old = Crontab::parse(&text).text();
+        let mut check = if changed { place.write(&old, &tab, args, view)? } else { Check::unchanged() };
         check.outcome.warnings = warnings(args);
         check = check.with("jobs", tab.jobs()).with("envs", tab.variables());
         Ok(match args.text("cron_file") {

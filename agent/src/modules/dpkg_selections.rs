@@ -2,7 +2,7 @@
 
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
-use crate::worker::{Operation, View};
+use crate::worker::{Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
 
 pub(super) struct DpkgSelections;
@@ -13,7 +13,8 @@ impl Module for DpkgSelections {
         let asked = view.ask("dpkg", &["--get-selections", name]);
         let asked = asked.map_err(|error| Failure::missing(format!("cannot run `dpkg`: {error}")))?;
         let text = asked.out();
-        let Some(known) = text.split_whitespace().nth(1) else {
+        let told = view.overlay().thing(KIND, name).flatten();
+        let Some(known) = told.or_else(|| text.split_whitespace().nth(1)) else {
             return Err(Failure::missing(format!(
                 "Failed to find package '{name}' to perform selection '{wanted}'."
             )));
@@ -23,6 +24,8 @@ impl Module for DpkgSelections {
     }
 }
 
+const KIND: &str = "dpkg selection";
+
 fn select(name: &str, known: &str, wanted: &str) -> Check {
     let command = Command::new("dpkg", &["--set-selections"]).fed(format!("{name} {wanted}\n"));
     let change = Change::Attribute {
@@ -31,5 +34,15 @@ fn select(name: &str, known: &str, wanted: &str) -> Check {
         after: Some(wanted.to_owned()),
     };
     let diff = Diff { kind: "package".into(), name: name.to_owned(), changes: vec![change] };
-    Check::change(diff, vec![Operation::Run { command, brings: Vec::new() }])
+    Check::change(
+        diff,
+        vec![Operation::Run {
+            command,
+            brings: vec![Prediction::Thing {
+                kind: KIND,
+                name: name.to_owned(),
+                state: Some(wanted.to_owned()),
+            }],
+        }],
+    )
 }

@@ -2,8 +2,9 @@
 
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
-use crate::worker::{Operation, View};
+use crate::worker::{Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
+use serde_json::Value;
 
 pub(super) struct Firewalld;
 
@@ -20,6 +21,9 @@ impl Module for Firewalld {
             return Err(Failure::missing(
                 "firewalld is not running on this host: start it, or set `offline: true`",
             ));
+        }
+        if args.raw("target").is_some() || Thing::is_none(args) {
+            return zone_itself(args, program, view);
         }
         let thing = Thing::of(args)?;
         let is_on = matches!(args.text("state"), Some("enabled" | "present"));
@@ -84,7 +88,19 @@ const THINGS: [(&str, &str); 9] = [
 ];
 
 impl Thing {
+    /// The task is about the zone itself.
+    fn is_none(args: &Args<'_>) -> bool {
+        let has_state = matches!(args.text("state"), Some("present" | "absent"));
+        has_state
+            && args.text("zone").is_some()
+            && !has_forward(args)
+            && THINGS.iter().all(|(argument, _)| args.raw(argument).is_none())
+    }
+
     fn of(args: &Args<'_>) -> Result<Self, Failure> {
+        if has_forward(args) {
+            return forward(args);
+        }
         let mut given = THINGS.iter().filter_map(|(argument, option)| {
             let value = args.raw(argument)?;
             let value = value.as_str().map_or_else(String::new, str::to_owned);
@@ -109,6 +125,95 @@ impl Thing {
     }
 }
 
+fn has_forward(args: &Args<'_>) -> bool {
+    args.raw("port_forward").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+}
+
+/// `port_forward` is a list with one mapping, as the collection has it.
+fn forward(args: &Args<'_>) -> Result<Thing, Failure> {
+    let list = args.raw("port_forward").and_then(Value::as_array);
+    let one = list.filter(|list| list.len() == 1).and_then(|list| list[0].as_object());
+    let one = one.ok_or_else(|| {
+        Failure::new("`port_forward` is a list with one mapping: port, proto, toport, toaddr")
+    })?;
+    let text = |name: &str| {
+        one.get(name)
+            .filter(|value| !value.is_null())
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let needed =
+        |name: &str| text(name).ok_or_else(|| Failure::new(format!("`port_forward` needs `{name}`")));
+    let mut value =
+        format!("port={}:proto={}:toport={}", needed("port")?, needed("proto")?, needed("toport")?);
+    if let Some(address) = text("toaddr") {
+        value += &format!(":toaddr={address}");
+    }
+    Ok(Thing { option: "forward-port", value })
+}
+
+/// Whether the zone is there, and what becomes of packets that no rule of it is about. Both are of the next start only.
+fn zone_itself(args: &Args<'_>, program: &str, view: &View<'_>) -> Result<Check, Failure> {
+    let zone = args.needed("zone").map_err(|_| Failure::new("`target` and a zone itself need `zone`"))?;
+    if args.choice("permanent") != Some(true) {
+        return Err(Failure::new("a zone itself can only be changed with `permanent: true`"));
+    }
+    let permanent: &[&str] = if program == "firewall-offline-cmd" { &[] } else { &["--permanent"] };
+    let ask = |word: &str| -> Result<String, Failure> {
+        let words: Vec<&str> = permanent.iter().copied().chain(word.split(' ')).collect();
+        let asked = view.ask(program, &words);
+        Ok(asked.map_err(|error| Failure::new(format!("cannot run `{program}`: {error}")))?.out())
+    };
+    let known = view.overlay().thing(KIND, zone).map_or_else(
+        || Ok::<bool, Failure>(ask("--get-zones")?.split_whitespace().any(|known| known == zone)),
+        |state| Ok(state.is_some()),
+    )?;
+    let mut check = Check::unchanged();
+    let mut change = |name: String, before: String, after: String, word: String, state: Option<&str>| {
+        let change = Change::Attribute {
+            attribute: "at the next start".into(),
+            before: Some(before),
+            after: Some(after),
+        };
+        check.outcome.changed = true;
+        check.outcome.diffs.push(Diff { kind: "firewall".into(), name, changes: vec![change] });
+        let words: Vec<&str> = permanent.iter().copied().chain(word.split(' ')).collect();
+        let brings =
+            vec![Prediction::Thing { kind: KIND, name: zone.to_owned(), state: state.map(str::to_owned) }];
+        check.operations.push(Operation::Run { command: Command::new(program, &words), brings });
+    };
+    let wants = matches!(args.text("state"), Some("present" | "enabled"));
+    let Some(target) = args.text("target") else {
+        if known != wants {
+            let word = |there: bool| if there { "present" } else { "absent" }.to_owned();
+            let act = if wants { "new" } else { "delete" };
+            change(
+                format!("zone {zone}"),
+                word(known),
+                word(wants),
+                format!("--{act}-zone={zone}"),
+                wants.then_some("default"),
+            );
+        }
+        return Ok(check.with("msg", ""));
+    };
+    let predicted = view.overlay().thing(KIND, zone).flatten().map(str::to_owned);
+    let present = predicted.map_or_else(|| ask(&format!("--zone={zone} --get-target")), Ok)?;
+    let wanted = if wants { target } else { "default" };
+    if present.trim().trim_matches('%') != wanted.trim_matches('%') {
+        let word = format!("--zone={zone} --set-target={wanted}");
+        change(
+            format!("target of zone {zone}"),
+            present.trim().to_owned(),
+            wanted.to_owned(),
+            word,
+            Some(wanted),
+        );
+    }
+    Ok(check.with("msg", ""))
+}
+
+const KIND: &str = "firewalld";
+
 struct Rule<'a> {
     program: &'a str,
     thing: &'a Thing,
@@ -127,13 +232,15 @@ impl Rule<'_> {
     }
 
     fn set(&self, is_on: bool, args: &Args<'_>, view: &View<'_>, check: &mut Check) -> Result<(), Failure> {
+        let key = format!("{} {} {} {}", self.zone, self.thing.option, self.thing.value, self.is_kept);
         let words = self.words("query");
         let asked = view.ask(self.program, &words.iter().map(String::as_str).collect::<Vec<_>>());
         let asked = asked.map_err(|error| Failure::new(format!("cannot run `{}`: {error}", self.program)))?;
         if !matches!(asked.out().trim(), "yes" | "no") {
             return Err(Failure::new(format!("ERROR: Exception caught: {}", asked.complaint())));
         }
-        if asked.is_fine() == is_on {
+        let predicted = view.overlay().thing(KIND, &key).map(|state| state.is_some());
+        if predicted.unwrap_or_else(|| asked.is_fine()) == is_on {
             return Ok(());
         }
         let mut words = self.words(if is_on { "add" } else { "remove" });
@@ -151,7 +258,11 @@ impl Rule<'_> {
         check.outcome.changed = true;
         check.outcome.diffs.push(Diff { kind: "firewall".into(), name, changes: vec![change] });
         let command = Command::new(self.program, &words.iter().map(String::as_str).collect::<Vec<_>>());
-        check.operations.push(Operation::Run { command, brings: Vec::new() });
+        let state = is_on.then(|| "enabled".to_owned());
+        check.operations.push(Operation::Run {
+            command,
+            brings: vec![Prediction::Thing { kind: KIND, name: key, state }],
+        });
         Ok(())
     }
 }

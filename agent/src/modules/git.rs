@@ -2,7 +2,7 @@
 
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::{Command, Ran};
-use crate::worker::{Hands, Operation, View};
+use crate::worker::{Hands, Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,8 @@ said=$(git verify-tag --raw "$v" 2>&1) || said=$(git verify-commit --raw "$v" 2>
 [ $# -eq 0 ] && exit 0
 for print; do case $said in *VALIDSIG*"$print"*) exit 0;; esac; done
 echo "the signature is of none of these: $*" >&2; exit 1"#;
+
+const KIND: &str = "git checkout";
 
 struct Work<'a> {
     args: &'a Args<'a>,
@@ -202,7 +204,10 @@ impl<'a> Work<'a> {
     }
 
     fn check(&self) -> Result<Check, Failure> {
-        let mut check = if !self.is_checked_out() {
+        let predicted = self.view.overlay().thing(KIND, &self.dest.to_string_lossy()).flatten();
+        let mut check = if let Some(before) = predicted {
+            self.moved(before)?
+        } else if !self.is_checked_out() {
             self.clone_it()?
         } else if self.args.choice("update") == Some(false) {
             let before = self.head()?;
@@ -224,6 +229,28 @@ impl<'a> Work<'a> {
         Ok(check)
     }
 
+    /// A checkout that an earlier step of this plan would have made.
+    fn moved(&self, before: &str) -> Result<Check, Failure> {
+        let after = self.wanted()?.unwrap_or_default();
+        let told = |check: Check| check.with("before", before).with("after", after.as_str());
+        if before == after || self.args.choice("update") == Some(false) {
+            return Ok(told(Check::unchanged()));
+        }
+        let change = Change::Attribute {
+            attribute: "commit".into(),
+            before: Some(before.to_owned()),
+            after: Some(after.clone()),
+        };
+        let name = self.dest.to_string_lossy().into_owned();
+        let operation = Operation::Run { command: self.here(&["fetch"]), brings: vec![self.thing(&after)] };
+        Ok(told(Check::change(Diff { kind: "git".into(), name, changes: vec![change] }, vec![operation])))
+    }
+
+    fn thing(&self, commit: &str) -> Prediction {
+        let name = self.dest.to_string_lossy().into_owned();
+        Prediction::Thing { kind: KIND, name, state: Some(commit.to_owned()) }
+    }
+
     fn clone_it(&self) -> Result<Check, Failure> {
         let after = self.wanted()?;
         if self.args.choice("clone") == Some(false) {
@@ -236,7 +263,13 @@ impl<'a> Work<'a> {
         let missing: Vec<PathBuf> =
             folder.ancestors().take_while(|above| !self.view.exists(above)).map(Path::to_owned).collect();
         operations.extend(missing.into_iter().rev().map(|path| Operation::MakeDirectory { path }));
-        operations.push(run(self.clone_command()));
+        let make = |path: PathBuf| Prediction::Also(Box::new(Operation::MakeDirectory { path }));
+        let mut brings = vec![self.thing(after.as_deref().unwrap_or_default())];
+        if !self.view.exists(&self.dest) {
+            brings.push(make(self.dest.clone()));
+        }
+        brings.push(make(self.dest.join(if self.is_bare() { "objects" } else { ".git" })));
+        operations.push(Operation::Run { command: self.clone_command(), brings });
         if !self.is_bare() && self.version != "HEAD" {
             operations.extend(self.checkout());
         }

@@ -55,6 +55,25 @@ pub(super) fn get(url: &str, args: &Args<'_>, view: &View<'_>) -> Result<Answer,
     send(url, question, args, view)
 }
 
+/// Asks only what there would be at `url`.
+pub(super) fn head(url: &str, args: &Args<'_>, view: &View<'_>) -> Result<Answer, String> {
+    let question = Question {
+        method: "HEAD".into(),
+        body: Vec::new(),
+        content_type: None,
+        follows: true,
+        headers: Vec::new(),
+    };
+    send(url, question, args, view)
+}
+
+impl Answer {
+    /// The bytes of the content, where the server says so beforehand.
+    pub(super) fn announced(&self) -> Option<usize> {
+        self.headers.get("content_length")?.as_str()?.parse().ok()
+    }
+}
+
 /// Sends the request; the error is a sentence.
 pub(super) fn send(
     url: &str,

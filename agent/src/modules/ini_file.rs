@@ -58,13 +58,16 @@ impl Ini<'_> {
         let Some(option) = self.args.text("option") else { return Ok("OK") };
         let wanted = self.wanted(option)?;
         let known: Vec<usize> = (start..end).filter(|at| is_option(&self.lines[*at], option)).collect();
-        let old: Vec<String> = known.iter().map(|at| self.lines[*at].clone()).collect();
         // An option that is only switched off by a comment is switched on where it stands.
         let (active, commented): (Vec<usize>, Vec<usize>) =
             known.into_iter().partition(|at| !is_comment(&self.lines[*at]));
-        let places = if active.is_empty() { commented.into_iter().take(1).collect() } else { active };
+        let wakes = self.args.choice("modify_inactive_option") != Some(false);
+        let places = match active.is_empty() {
+            true if wakes => commented.into_iter().take(1).collect(),
+            _ => active,
+        };
         let has_all =
-            |lines: &[String]| wanted.iter().all(|line| lines.iter().any(|known| same(known, line)));
+            |lines: &[String]| wanted.iter().all(|line| lines.iter().any(|known| self.same(known, line)));
         let exclusive = self.args.choice("exclusive") != Some(false);
         let current: Vec<String> = places.iter().map(|at| self.lines[*at].clone()).collect();
         if has_all(&current) && (!exclusive || current.len() == wanted.len()) {
@@ -82,7 +85,12 @@ impl Ini<'_> {
         }
         let new: Vec<String> = kept.into_iter().chain(wanted).collect();
         self.lines.splice(at..at, new);
-        Ok(if old.is_empty() { "option added" } else { "option changed" })
+        Ok(if current.is_empty() { "option added" } else { "option changed" })
+    }
+
+    /// Whether two lines say the same; blanks around `=` do not count where the task says so.
+    fn same(&self, one: &str, other: &str) -> bool {
+        if self.args.flag("ignore_spaces") { same(one, other) } else { one == other }
     }
 
     fn add_section(&mut self) -> &'static str {

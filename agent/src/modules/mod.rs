@@ -36,6 +36,7 @@ mod git;
 mod glob;
 mod group;
 mod hostname;
+mod htpasswd;
 mod http;
 mod ini_file;
 mod iptables;
@@ -47,6 +48,7 @@ mod modprobe;
 mod mount;
 mod mount_facts;
 mod nearest;
+mod nmcli;
 mod openssh_keypair;
 mod openssl;
 mod own_module;
@@ -59,6 +61,7 @@ mod pattern;
 mod ping;
 mod pip;
 mod placing;
+mod postgresql;
 mod replace;
 mod rpm_key;
 mod script;
@@ -169,16 +172,29 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "uri" => &Extended(uri::Uri),
         "user" => &user::User,
         "wait_for" => &wait_for::WaitFor,
-        "archive" => &archive::Archive,
+        "archive" => &Extended(archive::Archive),
         "filesystem" => &storage::Filesystem,
         "lvg" => &storage::VolumeGroup,
         "lvol" => &storage::LogicalVolume,
         "parted" => &storage::Parted,
         "openssh_keypair" => &openssh_keypair::OpensshKeypair,
         "openssl_privatekey" => &openssl::PrivateKey,
+        "openssl_publickey" => &openssl::PublicKey,
+        "openssl_pkcs12" => &openssl::Pkcs12,
+        "openssl_dhparam" => &openssl::Parameters,
         "openssl_csr" => &openssl::Request,
         "x509_certificate" => &openssl::Certificate,
-        "htpasswd" => &openssl::Htpasswd,
+        "htpasswd" => &htpasswd::Htpasswd,
+        "nmcli" => &nmcli::Nmcli,
+        "postgresql_db" => &postgresql::Database,
+        "postgresql_ext" => &postgresql::Extension,
+        "postgresql_info" => &postgresql::Info,
+        "postgresql_ping" => &postgresql::Ping,
+        "postgresql_privs" => &postgresql::Privileges,
+        "postgresql_query" => &postgresql::Query,
+        "postgresql_schema" => &postgresql::Schema,
+        "postgresql_set" => &postgresql::Setting,
+        "postgresql_user" => &postgresql::Role,
         "ufw" => &ufw::Ufw,
         "firewalld" => &firewalld_rule::Firewalld,
         "mount_facts" => &mount_facts::MountFacts,

@@ -3,7 +3,7 @@
 use super::placing::{self, Before};
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
-use crate::worker::{Operation, View};
+use crate::worker::{Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ impl Module for Mount {
         let path = if path.is_empty() { "/" } else { path };
         let state = args.needed("state")?;
         let mut task = Task { args, view, path, check: Check::unchanged() };
-        let is_mounted = mounted(view).iter().any(|mount| mount.target == path);
+        let is_mounted = is_mounted(path, view);
         match state {
             "present" => drop(task.write_line()?),
             "absent_from_fstab" => task.remove_line()?,
@@ -41,6 +41,14 @@ impl Module for Mount {
         }))
     }
 }
+
+/// What an earlier step of this plan would have mounted or unmounted counts.
+fn is_mounted(path: &str, view: &View<'_>) -> bool {
+    let predicted = view.overlay().thing(KIND, path).map(|state| state.is_some());
+    predicted.unwrap_or_else(|| mounted(view).iter().any(|mount| mount.target == path))
+}
+
+const KIND: &str = "mount";
 
 struct Task<'a> {
     args: &'a Args<'a>,
@@ -150,7 +158,7 @@ impl Task<'_> {
     /// Only an empty one: what is in it was not this module's.
     fn remove_folder(&mut self) {
         let folder = Path::new(self.path);
-        let is_covered = mounted(self.view).iter().any(|mount| mount.target == self.path);
+        let is_covered = is_mounted(self.path, self.view);
         let is_empty = self.view.list(folder).is_ok_and(|names| names.is_empty());
         if self.view.is_directory(folder) && (is_covered || is_empty) {
             self.run(Command::new("rmdir", &["--", self.path]), "absent");
@@ -166,7 +174,12 @@ impl Task<'_> {
             name: self.path.to_owned(),
             changes: vec![change],
         });
-        self.check.operations.push(Operation::Run { command, brings: Vec::new() });
+        let state = (after != "not mounted" && after != "absent").then(|| after.to_owned());
+        let mut brings = vec![Prediction::Thing { kind: KIND, name: self.path.to_owned(), state }];
+        if after == "absent" {
+            brings.push(Prediction::Also(Box::new(Operation::Remove { path: self.path.into() })));
+        }
+        self.check.operations.push(Operation::Run { command, brings });
     }
 
     fn mount(&mut self, is_mounted: bool, line_changed: bool) {
@@ -214,6 +227,9 @@ impl Task<'_> {
                 "Ephemeral mount point is already mounted with a different source than the specified one. Failing in order to prevent an unwanted unmount or override operation: `{}` is on `{}`",
                 known.source, self.path
             )));
+        }
+        if is_mounted {
+            return Ok(());
         }
         self.make_folder();
         self.run(Command::new("mount", &["-t", kind, "-o", &self.options(), source, self.path]), "mounted");

@@ -33,8 +33,22 @@ impl Module for Stat {
         if args.flag("get_attributes") {
             attributes(&path, view, &mut told);
         }
+        if args.flag("get_selinux_context") {
+            told.insert("selinux_context".into(), label(&path));
+        }
         Ok(Check::unchanged().with("stat", told))
     }
+}
+
+/// User, role, type and level; nulls where the host has no SELinux.
+fn label(path: &Path) -> Value {
+    let mut buffer = vec![0; 512];
+    let Ok(size) = rustix::fs::getxattr(path, "security.selinux", &mut buffer[..]) else {
+        return vec![Value::Null; 4].into();
+    };
+    let text = String::from_utf8_lossy(&buffer[..size]).into_owned();
+    let parts: Vec<Value> = text.trim_end_matches('\0').splitn(4, ':').map(Value::from).collect();
+    parts.into()
 }
 
 fn describe(path: &Path, stat: &FileStat, view: &View<'_>) -> Map<String, Value> {

@@ -2,8 +2,9 @@
 
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
-use crate::worker::{Operation, View};
+use crate::worker::{Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
+use std::collections::BTreeSet;
 
 pub(super) struct Ufw;
 
@@ -18,7 +19,7 @@ impl Module for Ufw {
         let mut check = Check::unchanged();
         state(args, &status, &mut check);
         logging(args, &status, &mut check);
-        default(args, &status, &mut check);
+        default(args, &status, view, &mut check);
         rule(args, view, &mut check)?;
         Ok(check.with("msg", status.trim()))
     }
@@ -47,10 +48,10 @@ fn state(args: &Args<'_>, status: &str, check: &mut Check) {
     let is_active = status.lines().any(|line| line == "Status: active");
     let now = if is_active { "enabled" } else { "disabled" };
     match args.text("state") {
-        Some("enabled") if !is_active => add(check, "state", now, "enabled", &["-f", "enable"]),
-        Some("disabled") if is_active => add(check, "state", now, "disabled", &["-f", "disable"]),
-        Some("reloaded") if is_active => add(check, "state", now, "reloaded", &["-f", "reload"]),
-        Some("reset") => add(check, "state", now, "reset", &["-f", "reset"]),
+        Some("enabled") if !is_active => add(check, "state", now, "enabled", &["--force", "enable"]),
+        Some("disabled") if is_active => add(check, "state", now, "disabled", &["--force", "disable"]),
+        Some("reloaded") if is_active => add(check, "state", now, "reloaded", &["--force", "reload"]),
+        Some("reset") => add(check, "state", now, "reset", &["--force", "reset"]),
         _ => {}
     }
 }
@@ -69,18 +70,49 @@ fn logging(args: &Args<'_>, status: &str, check: &mut Check) {
     }
 }
 
-fn default(args: &Args<'_>, status: &str, check: &mut Check) {
+fn default(args: &Args<'_>, status: &str, view: &View<'_>, check: &mut Check) {
     let Some(wanted) = args.text("default") else { return };
     let direction = match args.text("direction") {
         Some("out" | "outgoing") => "outgoing",
         Some("routed") => "routed",
         _ => "incoming",
     };
-    let line = status.lines().find_map(|line| line.strip_prefix("Default: ")).unwrap_or("");
     let part = format!("({direction})");
-    let known = line.split(", ").find_map(|one| one.strip_suffix(&part)).map_or("", str::trim);
+    let line = status.lines().find_map(|line| line.strip_prefix("Default: "));
+    let known = match line {
+        Some(line) => line.split(", ").find_map(|one| one.strip_suffix(&part)).map_or("", str::trim),
+        // A firewall that is off tells nothing of what it would do.
+        None => policy(direction, view),
+    };
+    let known = view.overlay().thing(KIND, direction).flatten().unwrap_or(known);
     if known != wanted {
-        add(check, &format!("default {direction}"), known, wanted, &["-f", "default", wanted, direction]);
+        add(check, &format!("default {direction}"), known, wanted, &["default", wanted, direction]);
+        remember(check, direction, Some(wanted));
+    }
+}
+
+/// What /etc/default/ufw says, in the words of this module.
+fn policy(direction: &str, view: &View<'_>) -> &'static str {
+    let name = match direction {
+        "outgoing" => "DEFAULT_OUTPUT_POLICY=",
+        "routed" => "DEFAULT_FORWARD_POLICY=",
+        _ => "DEFAULT_INPUT_POLICY=",
+    };
+    let text = view.text("/etc/default/ufw");
+    match text.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim_matches('"')) {
+        Some("ACCEPT") => "allow",
+        Some("DROP") => "deny",
+        Some("REJECT") => "reject",
+        _ => "",
+    }
+}
+
+const KIND: &str = "ufw";
+
+/// For later steps of a plan: a default, or a rule that is there or not.
+fn remember(check: &mut Check, name: &str, state: Option<&str>) {
+    if let Some(Operation::Run { brings, .. }) = check.operations.last_mut() {
+        brings.push(Prediction::Thing { kind: KIND, name: name.to_owned(), state: state.map(str::to_owned) });
     }
 }
 
@@ -90,23 +122,47 @@ fn rule(args: &Args<'_>, view: &View<'_>, check: &mut Check) -> Result<(), Failu
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let dry: Vec<&str> = std::iter::once("--dry-run").chain(words.iter().copied()).collect();
     let said = ask(view, &dry)?;
-    // With nothing to do, ufw says so; else it prints the rules as they would be.
-    let is_known = ["Skipping", "Could not delete non-existent rule"].iter().any(|text| said.contains(text));
+    // With nothing to do, ufw says so, or prints the rules as they are.
+    let is_known = said.contains("Skipping") || args.flag("delete") && tuples(&said) == present(view);
+    let plain = words
+        .iter()
+        .filter(|word| !matches!(**word, "--force" | "delete"))
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let is_known = match view.overlay().thing(KIND, &plain) {
+        Some(state) => state.is_some() != args.flag("delete"),
+        None => is_known,
+    };
     if !is_known {
         let (before, after) = if args.flag("delete") { ("present", "absent") } else { ("absent", "present") };
-        let line = words[words.len().min(1)..].join(" ");
+        let line = words.iter().filter(|word| **word != "--force").copied().collect::<Vec<_>>().join(" ");
         add(check, &line, before, after, &words);
+        remember(check, &plain, (after == "present").then_some("present"));
     }
     Ok(())
 }
 
+/// The rules in a text of ufw's, each a comment above what it comes to.
+fn tuples(text: &str) -> BTreeSet<String> {
+    text.lines().filter(|line| line.starts_with("### tuple ###")).map(str::to_owned).collect()
+}
+
+fn present(view: &View<'_>) -> BTreeSet<String> {
+    let files =
+        ["/etc/ufw/user.rules", "/etc/ufw/user6.rules", "/lib/ufw/user.rules", "/lib/ufw/user6.rules"];
+    files.iter().flat_map(|file| tuples(&view.text(file))).collect()
+}
+
 fn words(act: &str, args: &Args<'_>) -> Vec<String> {
-    let mut words: Vec<String> = vec!["-f".into()];
+    let mut words: Vec<String> = Vec::new();
     let text = |name: &str| args.text(name).map(str::to_owned);
     if args.flag("route") {
         words.push("route".into());
     }
     if args.flag("delete") {
+        // Only a removal asks back, and only there ufw knows of `--force`.
+        words.insert(0, "--force".into());
         words.push("delete".into());
     }
     if let Some(number) = text("insert").filter(|_| !args.flag("delete")) {

@@ -191,6 +191,12 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
     if args.text("group").is_none() && view.group(name).is_none() {
         brings.push(Prediction::Group(Group { name: name.to_owned(), gid, members: Vec::new() }));
     }
+    let joined = groups.iter().flatten().filter_map(|group| view.group(group));
+    brings.extend(joined.map(|mut group| {
+        group.members.push(name.to_owned());
+        Prediction::Group(group)
+    }));
+    brings.push(shadow_after(name, args, None));
     if args.choice("create_home") != Some(false) && !view.exists(Path::new(&user.home)) {
         brings.extend(new_home(&user));
     }
@@ -318,6 +324,9 @@ fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Opt
         changes.push(Change::Attribute { attribute: "password aging".into(), before, after });
     }
     operations.extend(aged);
+    if let Some(Operation::Run { brings, .. }) = operations.last_mut() {
+        brings.push(shadow_after(&user.name, args, Some(&shadow)));
+    }
     if let Some(made) = home::missing(&found.after, args, view) {
         operations.extend(made.operations);
         changes.push(made.change);
@@ -378,7 +387,8 @@ struct Shadow {
 
 impl Shadow {
     fn of(name: &str, view: &View<'_>) -> Self {
-        let text = view.text("/etc/shadow");
+        let predicted = view.overlay().thing(SHADOW, name).flatten();
+        let text = predicted.map_or_else(|| view.text("/etc/shadow"), str::to_owned);
         let line = text.lines().find(|line| line.split(':').next() == Some(name));
         let fields: Vec<&str> = line.unwrap_or("").split(':').collect();
         let field = |index: usize| fields.get(index).copied().unwrap_or("").to_owned();
@@ -395,11 +405,42 @@ impl Shadow {
     }
 }
 
+const SHADOW: &str = "shadow";
+
+/// The line of shadow(5) that the step leaves behind, for later steps of a plan.
+fn shadow_after(name: &str, args: &Args<'_>, before: Option<&Shadow>) -> Prediction {
+    let known = before.and_then(|shadow| shadow.password.clone()).unwrap_or_else(|| "!".to_owned());
+    let is_kept = before.is_some() && args.text("update_password") == Some("on_create");
+    let given = args.text("password").filter(|_| !is_kept).map_or(known, str::to_owned);
+    let password = match args.choice("password_lock") {
+        Some(true) if !given.starts_with('!') => format!("!{given}"),
+        Some(false) if given.len() > 1 => given.trim_start_matches('!').to_owned(),
+        _ => given,
+    };
+    let days = |argument: &str, known: fn(&Shadow) -> &String, default: &str| {
+        let known = before.map_or_else(|| default.to_owned(), |shadow| known(shadow).clone());
+        args.int(argument).map_or(known, |days| days.to_string())
+    };
+    // The numbers of a host that says nothing else in login.defs(5).
+    let min = days("password_expire_min", |shadow| &shadow.min, "0");
+    let max = days("password_expire_max", |shadow| &shadow.max, "99999");
+    let warn = days("password_expire_warn", |shadow| &shadow.warn, "7");
+    let inactive = days("password_expire_account_disable", |shadow| &shadow.inactive, "");
+    let known = before.map(|shadow| shadow.expires.clone()).unwrap_or_default();
+    let expires = args.raw("expires").and_then(serde_json::Value::as_f64).map_or(known, expiry_days);
+    let state = Some(format!("{name}:{password}::{min}:{max}:{warn}:{inactive}:{expires}:"));
+    Prediction::Thing { kind: SHADOW, name: name.to_owned(), state }
+}
+
+/// Days since 1970, or nothing for never.
+fn expiry_days(seconds: f64) -> String {
+    if seconds < 0.0 { String::new() } else { format!("{}", (seconds / 86_400.0).floor() as i64) }
+}
+
 /// `expires` is in seconds; shadow has days, and nothing for never.
 fn expiry_difference(args: &Args<'_>, shadow: &Shadow, found: &mut Differences) {
     if let Some(seconds) = args.raw("expires").and_then(serde_json::Value::as_f64) {
-        let days =
-            if seconds < 0.0 { String::new() } else { format!("{}", (seconds / 86_400.0).floor() as i64) };
+        let days = expiry_days(seconds);
         // A user without a line in shadow(5) gets one.
         if days != shadow.expires || shadow.is_without_line {
             found.note("expires", shadow.expires.clone(), expiry_date(seconds), &["-e"]);

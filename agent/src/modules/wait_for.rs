@@ -22,6 +22,16 @@ impl Module for WaitFor {
         if !view.is_check() {
             return Ok(Check::unchanged());
         }
+        let wait = Wait::of(args, view)?;
+        // What is so already needs no waiting; a step before this one that starts or stops something may change it.
+        if !wait.is_only_time()
+            && view.overlay().units().is_empty()
+            && let Some(found) = wait.look(view)?
+        {
+            let mut check = Check::unchanged();
+            check.outcome.result = wait.told(found, Duration::ZERO);
+            return Ok(check);
+        }
         Ok(Check::unknown(
             "nothing is waited for in check mode: what an earlier step would start does not run",
         ))
@@ -33,16 +43,7 @@ impl Module for WaitFor {
         let pause = |seconds: u64| std::thread::sleep(Duration::from_secs(seconds));
         pause(args.count("delay").unwrap_or(0));
         let limit = Duration::from_secs(args.count("timeout").unwrap_or(300));
-        let result = |found: Map<String, Value>| {
-            let mut result = found;
-            result.insert("elapsed".into(), began.elapsed().as_secs().into());
-            result.entry("match_groups").or_insert_with(|| Value::Array(Vec::new()));
-            result.entry("match_groupdict").or_insert_with(|| Map::new().into());
-            for name in ["path", "port", "search_regex", "state"] {
-                result.insert(name.into(), args.raw(name).cloned().unwrap_or(Value::Null));
-            }
-            result
-        };
+        let result = |found| wait.told(found, began.elapsed());
         if wait.is_only_time() {
             pause(limit.as_secs());
             return Ok(Outcome { result: result(Map::new()), ..Outcome::default() });
@@ -85,6 +86,18 @@ impl<'a> Wait<'a> {
             path: args.path("path", view),
             pattern: pattern.transpose()?,
         })
+    }
+
+    /// The return values.
+    fn told(&self, found: Map<String, Value>, elapsed: Duration) -> Map<String, Value> {
+        let mut result = found;
+        result.insert("elapsed".into(), elapsed.as_secs().into());
+        result.entry("match_groups").or_insert_with(|| Value::Array(Vec::new()));
+        result.entry("match_groupdict").or_insert_with(|| Map::new().into());
+        for name in ["path", "port", "search_regex", "state"] {
+            result.insert(name.into(), self.args.raw(name).cloned().unwrap_or(Value::Null));
+        }
+        result
     }
 
     fn is_only_time(&self) -> bool {

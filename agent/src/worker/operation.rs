@@ -86,6 +86,8 @@ pub(crate) enum Prediction {
     Port { port: String, is_open: bool },
     /// The host's name.
     Hostname(String),
+    /// A thing that only one module knows of (a mount, a connection, a database) is in this state; `None` where it is gone.
+    Thing { kind: &'static str, name: String, state: Option<String> },
     /// The command also does this to the host's files.
     Also(Box<Operation>),
 }

@@ -19,6 +19,7 @@ pub(crate) struct Overlay {
     users: BTreeMap<String, Option<User>>,
     groups: BTreeMap<String, Option<Group>>,
     ports: BTreeMap<String, bool>,
+    things: BTreeMap<(&'static str, String), Option<String>>,
     hostname: Option<String>,
     uncertain: Vec<String>,
 }
@@ -179,6 +180,11 @@ impl Overlay {
         self.ports.get(port).copied()
     }
 
+    /// What an earlier step would have made of a thing that only its module knows of: `Some(None)` where it would be gone.
+    pub(crate) fn thing(&self, kind: &'static str, name: &str) -> Option<Option<&str>> {
+        self.things.get(&(kind, name.to_owned())).map(Option::as_deref)
+    }
+
     pub(crate) fn hostname(&self) -> Option<&str> {
         self.hostname.as_deref()
     }
@@ -286,6 +292,9 @@ impl Overlay {
                 self.ports.insert(port, is_open);
             }
             Prediction::Hostname(name) => self.hostname = Some(name),
+            Prediction::Thing { kind, name, state } => {
+                self.things.insert((kind, name), state);
+            }
             Prediction::Also(operation) => return self.predict(&operation, umask),
         }
         Ok(())

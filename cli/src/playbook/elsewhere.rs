@@ -34,7 +34,6 @@ const MODULES: &[(&str, &[&str])] = &[
             "macports",
             "mail",
             "monit",
-            "nmcli",
             "npm",
             "openbsd_pkg",
             "opkg",

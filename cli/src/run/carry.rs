@@ -322,6 +322,8 @@ impl Trip<'_> {
                 let mut result = TaskResult::skipped("check mode");
                 let msg = format!("check mode not (yet) supported for this module: {would}");
                 result.result.insert("msg".into(), msg.into());
+                // Ansible says nothing more; that a file would come here is not to be hidden.
+                result.unknown = fetched.changed.then(|| would.to_owned());
                 result
             }
             Ok(fetched) => {

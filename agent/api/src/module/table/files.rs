@@ -183,8 +183,8 @@ pub(super) const STAT: ModuleSpec = ModuleSpec {
         arg("get_attributes", Bool, "Whether the host's `lsattr` is asked.")
             .or(&["attr", "attributes"])
             .default("true"),
+        arg("get_selinux_context", Bool, "Whether the SELinux label is told.").default("false"),
     ],
-    unsupported: &["get_selinux_context"],
     ..NOTHING
 };
 

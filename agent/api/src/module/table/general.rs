@@ -43,8 +43,11 @@ pub(super) const INI_FILE: ModuleSpec = ModuleSpec {
         arg("create", Bool, "Creates the file where there is none.").default("true"),
         arg("backup", Bool, "Keeps the old file beside it, with the time in its name.").default("false"),
         arg("follow", Bool, "Whether a link at `path` is followed.").default("false"),
+        arg("modify_inactive_option", Bool, "An option in a comment is switched on where it stands.")
+            .default("true"),
+        arg("ignore_spaces", Bool, "A line that differs only in blanks around `=` stays.").default("false"),
     ],
-    unsupported: &["section_has_values", "modify_inactive_option", "ignore_spaces"],
+    unsupported: &["section_has_values"],
     rules: &[Rule::MutuallyExclusive(&["value", "values"])],
     ..GENERAL
 };
@@ -81,15 +84,15 @@ pub(super) const TIMEZONE: ModuleSpec = ModuleSpec {
 pub(super) const ARCHIVE: ModuleSpec = ModuleSpec {
     name: "archive",
     summary: "Packs files of the host into an archive.",
-    args: &[
+    args: with_file_attributes![
         arg("path", ListOfStr, "What is packed; patterns are allowed.").required(),
         arg("dest", Path, "The archive."),
         arg("format", Str, "How it is packed.").one_of(&["bz2", "gz", "tar", "xz", "zip"]).default("gz"),
         arg("exclude_path", ListOfStr, "What is left out.").default("[]"),
         arg("force_archive", Bool, "Packs one file too, in place of compressing it.").default("false"),
+        arg("exclusion_patterns", ListOfStr, "Patterns of names or paths that are left out at any depth."),
         arg("remove", Bool, "What was packed goes.").default("false"),
     ],
-    unsupported: &["exclusion_patterns", "mode", "owner", "group"],
     ..GENERAL
 };
 

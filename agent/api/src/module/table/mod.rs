@@ -10,9 +10,11 @@ mod files;
 mod general;
 mod host;
 mod network;
+mod nmcli;
 mod packages;
 mod pam;
 mod posix;
+mod postgresql;
 mod services;
 mod storage;
 mod system;
@@ -69,9 +71,13 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &general::MODPROBE,
     &posix::MOUNT,
     &system::MOUNT_FACTS,
+    &nmcli::NMCLI,
     &crypto::OPENSSH_KEYPAIR,
     &crypto::OPENSSL_CSR,
+    &crypto::OPENSSL_DHPARAM,
+    &crypto::OPENSSL_PKCS12,
     &crypto::OPENSSL_PRIVATEKEY,
+    &crypto::OPENSSL_PUBLICKEY,
     &packages::PACKAGE,
     &packages::PACKAGE_FACTS,
     &pam::PAMD,
@@ -80,6 +86,15 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &control::PAUSE,
     &host::PING,
     &system::PIP,
+    &postgresql::DB,
+    &postgresql::EXT,
+    &postgresql::INFO,
+    &postgresql::PING,
+    &postgresql::PRIVS,
+    &postgresql::QUERY,
+    &postgresql::SCHEMA,
+    &postgresql::SET,
+    &postgresql::USER,
     &commands::RAW,
     &system::REBOOT,
     &files::REPLACE,

@@ -70,10 +70,14 @@ pub(super) const APT: ModuleSpec = ModuleSpec {
         arg("fail_on_autoremove", Bool, "Fails where packages would be removed on the way.").default("false"),
         arg("force_apt_get", Bool, "apt-get is always used.").default("false"),
         arg("lock_timeout", Int, "Seconds to wait for another package manager to finish.").default("60"),
+        arg(
+            "policy_rc_d",
+            Int,
+            "What /usr/sbin/policy-rc.d answers meanwhile; 101 keeps services from being started.",
+        ),
         arg("auto_install_module_deps", Bool, "Nothing needs to be installed for this module.")
             .default("true"),
     ],
-    unsupported: &["policy_rc_d"],
     rules: &[
         Rule::MutuallyExclusive(&["deb", "name"]),
         Rule::RequiredOneOf(&[

@@ -1,6 +1,6 @@
 //! Modules of the collection `ansible.posix`: mounts, kernel settings, keys of users, SELinux.
 
-use super::super::ArgKind::{Bool, Int, Path, Str};
+use super::super::ArgKind::{Bool, Int, List, Path, Str};
 use super::super::{ArgSpec, ModuleSpec, Rule};
 use super::{NOTHING, arg};
 
@@ -109,9 +109,15 @@ pub(super) const FIREWALLD: ModuleSpec = ModuleSpec {
         arg("zone", Str, "The zone; the default zone without it."),
         arg("permanent", Bool, "For the next start."),
         arg("immediate", Bool, "Now; so without `permanent`."),
+        arg("port_forward", List, "One mapping: port, proto, toport, toaddr."),
+        arg("target", Str, "What becomes of packets that no rule of the zone is about.").one_of(&[
+            "default",
+            "ACCEPT",
+            "DROP",
+            "%%REJECT%%",
+        ]),
         arg("timeout", Int, "Seconds for which it is on.").default("0"),
         arg("offline", Bool, "Also where firewalld does not run.").default("false"),
     ],
-    unsupported: &["port_forward", "target"],
     ..POSIX
 };

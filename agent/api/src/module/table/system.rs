@@ -269,8 +269,8 @@ pub(super) const IPTABLES: ModuleSpec = ModuleSpec {
         word("reject_with", "What the sender is told."),
         word("icmp_type", "The kind of ICMP."),
         word("wait", "Seconds to wait for the lock."),
+        arg("numeric", Bool, "Has no effect: no name is looked up in any case.").default("false"),
     ],
-    unsupported: &["numeric"],
     rules: &[
         Rule::MutuallyExclusive(&["set_dscp_mark", "set_dscp_mark_class"]),
         Rule::MutuallyExclusive(&["flush", "policy"]),

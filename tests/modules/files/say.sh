@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "$@"
+touch /root/commands-script
