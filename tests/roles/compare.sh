@@ -7,7 +7,8 @@
 #   ONLY="name name"                some of them
 #   ANSIBLE=path/ansible-playbook   with the collections that the roles need
 #
-# Variables of a role: tests/roles/vars/ROLE.yml; a play of its own: tests/roles/plays/ROLE.yml. The roles themselves are not part of this tree.
+# Settings of ansible-playbook in the environment (ANSIBLE_…) hold for both. Variables of a role: tests/roles/vars/ROLE.yml; a play of
+# its own: tests/roles/plays/ROLE.yml. The roles themselves are not part of this tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ANSIBLE=${ANSIBLE:-$(command -v ansible-playbook || true)}

@@ -16,6 +16,8 @@ OF_THE_NODE = re.compile(
     r"|^/root/\.(ansible|bash_history|cache|ssh)(/|$)"
     r"|\.pyc$|/__pycache__$"
 )
+# The name of a backup has a process and the time in it.
+BACKUP = re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~$")
 
 
 def name_of(lookup, number):
@@ -55,7 +57,7 @@ def files():
             for name in folders + names:
                 path = os.path.join(folder, name)
                 if not OF_THE_NODE.search(path):
-                    yield f"file {path}: {describe(path)}"
+                    yield f"file {BACKUP.sub('.BACKUP~', path)}: {describe(path)}"
 
 
 def lines(*command):
