@@ -55,11 +55,13 @@ def told(muster, inventory, case, *options):
 
 def essence(result):
     """What a prediction and an application have in common."""
-    return result["status"], result["changed"], bool(result.get("unknown")), result.get("diffs", [])
+    # Some modules are skipped in a check because they only wait or fetch: that promises no change, and is held to it.
+    return result["status"] == "failed", result["changed"], bool(result.get("unknown")), result.get("diffs", [])
 
 
 def describe(result):
-    status, changed, unknown, diffs = essence(result)
+    _, changed, unknown, diffs = essence(result)
+    status = result["status"]
     words = [status, "changed" if changed else "unchanged"]
     words += ["unknown: " + result["unknown"]] if unknown else []
     words += [str(result["result"].get("msg", ""))] if status == "failed" else []

@@ -3,7 +3,7 @@
 use super::attributes::{self, Wanted as Attributes};
 use super::{Args, Check, Failure, Module, Report, glob, zip};
 use crate::worker::process::Command;
-use crate::worker::{Hands, Operation, View};
+use crate::worker::{Hands, Operation, Prediction, Put, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use std::collections::BTreeSet;
@@ -33,7 +33,14 @@ impl Module for Archive {
             after: format!("archive of {} paths", wanted.paths.len()),
         };
         let name = wanted.dest.to_string_lossy().into_owned();
-        let mut operations = vec![Operation::Run { command: wanted.command()?, brings: Vec::new() }];
+        let brings = vec![Prediction::Also(Box::new(Operation::Put(Put {
+            path: wanted.dest.clone(),
+            content: [].into(),
+            attributes: crate::worker::Attributes::default(),
+            validate: None,
+            may_write_in_place: false,
+        })))];
+        let mut operations = vec![Operation::Run { command: wanted.command()?, brings }];
         if args.flag("remove") {
             operations.extend(wanted.paths.iter().map(|path| Operation::Remove { path: path.clone() }));
         }
@@ -90,6 +97,10 @@ impl Wanted {
     fn is_packed(&self, view: &View<'_>) -> Result<bool, Failure> {
         if !view.exists(&self.dest) {
             return Ok(false);
+        }
+        if view.is_check() && view.read(&self.dest).is_ok_and(|content| content.is_empty()) {
+            // An earlier step of this plan would pack it.
+            return Ok(true);
         }
         if self.format == "zip" {
             let entries = zip::entries(&view.read(&self.dest).unwrap_or_default()).unwrap_or_default();
@@ -243,4 +254,27 @@ fn common(paths: &[PathBuf]) -> PathBuf {
         root.pop();
     }
     root
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::worker::trial::Trial;
+    use serde_json::json;
+
+    #[test]
+    fn archive_is_packed_once_and_anew_where_a_file_changes() {
+        let trial = Trial::new("archive");
+        trial.write("src/one", "1");
+        trial.write("src/two", "2");
+        let step =
+            json!({"path": trial.path("src"), "dest": trial.path("a.tgz"), "exclusion_patterns": ["t*"]});
+        assert!(trial.check(step.clone()).changed);
+        assert!(trial.plan(step.clone()).changed && !trial.plan(step.clone()).changed);
+        assert!(trial.apply(step.clone()).changed);
+        trial.is_silent(step.clone());
+        trial.write("src/two", "left out");
+        trial.is_silent(step.clone());
+        trial.write("src/one", "another");
+        assert!(trial.check(step).changed);
+    }
 }

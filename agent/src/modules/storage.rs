@@ -1,11 +1,12 @@
 //! `filesystem`, `lvg`, `lvol` and `parted`: file systems, volume groups, logical volumes and partitions, with the host's own tools.
 //! Nothing that holds data is overwritten without `force`.
 
+mod partition;
+
 use super::{Args, Check, Failure, Module};
 use crate::worker::process::Command;
-use crate::worker::{Operation, View};
+use crate::worker::{Attributes, Operation, Prediction, Put, View};
 use muster_api::diff::{Change, Diff};
-use serde_json::json;
 
 pub(super) struct Filesystem;
 pub(super) struct VolumeGroup;
@@ -42,17 +43,18 @@ impl Module for Filesystem {
         }
         let (_, known) =
             ask(view, "util-linux", "blkid", &["-c", "/dev/null", "-o", "value", "-s", "TYPE", device])?;
-        let known = known.trim();
+        // blkid's own word for what pvcreate makes.
+        let known = if known.trim() == "LVM2_member" { "lvm" } else { known.trim() };
+        let predicted = view.overlay().thing(FILE_SYSTEM, device);
+        let known = predicted.map_or(known, Option::unwrap_or_default);
         if args.text("state") == Some("absent") {
             return Ok(match known {
                 "" => Check::unchanged(),
-                known => change(
-                    "filesystem",
-                    device,
-                    known,
-                    "absent",
-                    vec![Command::new("wipefs", &["--all", device])],
-                ),
+                known => {
+                    let command = Command::new("wipefs", &["--all", device]);
+                    let check = change("filesystem", device, known, "absent", vec![command]);
+                    remembered(check, FILE_SYSTEM, device, None)
+                }
             });
         }
         let wanted = args
@@ -67,8 +69,26 @@ impl Module for Filesystem {
             )));
         }
         let before = if known.is_empty() { "absent" } else { known };
-        Ok(change("filesystem", device, before, wanted, vec![make(device, wanted, args)]))
+        let command = make(device, wanted, args);
+        let program = command.program.to_string_lossy().into_owned();
+        if view.program(&program).is_none() {
+            return Err(Failure::missing(format!(
+                "this host has no `{program}`; install the package that brings it first"
+            )));
+        }
+        let check = change("filesystem", device, before, wanted, vec![command]);
+        Ok(remembered(check, FILE_SYSTEM, device, Some(wanted)))
     }
+}
+
+const FILE_SYSTEM: &str = "file system";
+
+/// With what later steps of a plan see of it.
+fn remembered(mut check: Check, kind: &'static str, name: &str, state: Option<&str>) -> Check {
+    if let Some(Operation::Run { brings, .. }) = check.operations.last_mut() {
+        brings.push(Prediction::Thing { kind, name: name.to_owned(), state: state.map(str::to_owned) });
+    }
+    check
 }
 
 fn make(device: &str, kind: &str, args: &Args<'_>) -> Command {
@@ -133,20 +153,19 @@ impl Module for VolumeGroup {
         let (_, listed) = ask(view, "lvm2", "pvs", &words)?;
         let pairs: Vec<(&str, &str)> =
             listed.lines().filter_map(|line| line.trim().split_once(';')).collect();
-        let members: Vec<&str> =
-            pairs.iter().filter(|(_, group)| *group == name).map(|(device, _)| *device).collect();
+        let members = pairs.iter().filter(|(_, group)| *group == name).map(|(device, _)| *device);
+        let members: Vec<&str> = match view.overlay().thing(GROUP, name) {
+            Some(predicted) => predicted.unwrap_or_default().split_whitespace().collect(),
+            None => members.collect(),
+        };
         if args.text("state") == Some("absent") {
             if members.is_empty() {
                 return Ok(Check::unchanged());
             }
             let force: &[&str] = if args.flag("force") { &["--force"] } else { &[] };
-            return Ok(change(
-                "volume group",
-                name,
-                "present",
-                "absent",
-                vec![Command::new("vgremove", force).argument(name)],
-            ));
+            let command = Command::new("vgremove", force).argument(name);
+            let check = change(GROUP, name, "present", "absent", vec![command]);
+            return Ok(remembered(check, GROUP, name, None));
         }
         if wanted.is_empty() {
             return Err(Failure::new("No physical volumes given."));
@@ -156,9 +175,12 @@ impl Module for VolumeGroup {
         }) {
             return Err(Failure::new(format!("Device {device} is already in {other} volume group.")));
         }
-        Ok(group_of(name, &wanted, &members, &pairs, args))
+        Ok(remembered(group_of(name, &wanted, &members, &pairs, args), GROUP, name, Some(&wanted.join(" "))))
     }
 }
+
+const GROUP: &str = "volume group";
+const VOLUME: &str = "logical volume";
 
 fn group_of(
     name: &str,
@@ -192,7 +214,7 @@ fn group_of(
             command = command.argument(word);
         }
         commands.push(with(command.argument(name), &new));
-        return change("volume group", name, "absent", "present", commands);
+        return change(GROUP, name, "absent", "present", commands);
     }
     if !new.is_empty() {
         commands.push(with(Command::new("vgextend", &[name]), &new));
@@ -204,7 +226,7 @@ fn group_of(
             }),
         );
     }
-    change("volume group", name, &members.join(" "), &wanted.join(" "), commands)
+    change(GROUP, name, &members.join(" "), &wanted.join(" "), commands)
 }
 
 impl Module for LogicalVolume {
@@ -223,7 +245,10 @@ impl Module for LogicalVolume {
         ];
         let (is_fine, listed) = ask(view, "lvm2", "lvs", &words)?;
         let is_absent = args.text("state") == Some("absent");
-        if !is_fine {
+        let path = format!("{group}/{name}");
+        let predicted = view.overlay().thing(VOLUME, &path);
+        let has_group = view.overlay().thing(GROUP, group).map_or(is_fine, |state| state.is_some());
+        if !has_group {
             return match is_absent {
                 true => Ok(Check::unchanged()),
                 false => Err(Failure::missing(format!("Volume group {group} does not exist."))),
@@ -231,21 +256,21 @@ impl Module for LogicalVolume {
         }
         let known =
             listed.lines().filter_map(|line| line.trim().split_once(';')).find(|(known, _)| *known == name);
-        let known: Option<u64> = known.and_then(|(_, size)| size.parse().ok());
-        let path = format!("{group}/{name}");
+        let known = predicted.unwrap_or_else(|| known.map(|(_, size)| size));
+        let known: Option<u64> = known.map(|size| size.parse().unwrap_or(0));
         match (known, is_absent) {
             (None, true) => Ok(Check::unchanged()),
             (Some(_), true) if !args.flag("force") => {
                 Err(Failure::new(format!("Sorry, no removal of logical volume {name} without force=true.")))
             }
-            (Some(_), true) => Ok(change(
-                "logical volume",
-                &path,
-                "present",
-                "absent",
-                vec![Command::new("lvremove", &["--force", &path])],
-            )),
+            (Some(_), true) => {
+                let command = Command::new("lvremove", &["--force", &path]);
+                let check = change(VOLUME, &path, "present", "absent", vec![command]);
+                Ok(remembered(check, VOLUME, &path, None))
+            }
             (None, false) => create(&path, group, name, args),
+            // Of an earlier step of this plan, whose size is known when it is there.
+            (Some(0), false) => Ok(Check::unchanged()),
             (Some(size), false) => resize(&path, size, args),
         }
     }
@@ -262,7 +287,24 @@ fn create(path: &str, group: &str, name: &str, args: &Args<'_>) -> Result<Check,
     for device in args.list("pvs").unwrap_or_default() {
         command = command.argument(device);
     }
-    Ok(change("logical volume", path, "absent", size, vec![command]))
+    let bytes = bytes(size).unwrap_or(0).to_string();
+    let check = remembered(change(VOLUME, path, "absent", size, vec![command]), VOLUME, path, Some(&bytes));
+    Ok(with_device(check, &format!("/dev/{path}")))
+}
+
+/// The device that is there then, for later steps of a plan.
+fn with_device(mut check: Check, path: &str) -> Check {
+    let put = Operation::Put(Put {
+        path: path.into(),
+        content: [].into(),
+        attributes: Attributes::default(),
+        validate: None,
+        may_write_in_place: false,
+    });
+    if let Some(Operation::Run { brings, .. }) = check.operations.last_mut() {
+        brings.push(Prediction::Also(Box::new(put)));
+    }
+    check
 }
 
 /// A size in bytes is compared; a part of the group is left to whoever made the volume.
@@ -270,7 +312,14 @@ fn resize(path: &str, known: u64, args: &Args<'_>) -> Result<Check, Failure> {
     let Some(size) = args.text("size").filter(|size| !size.contains('%')) else {
         return Ok(Check::unchanged());
     };
-    let wanted = bytes(size).ok_or_else(|| Failure::new(format!("Bad size specification of '{size}'")))?;
+    let wanted = bytes(size.trim_start_matches(['+', '-']))
+        .ok_or_else(|| Failure::new(format!("Bad size specification of '{size}'")))?;
+    // With a sign it is added or taken away, each time anew.
+    let wanted = match size.as_bytes().first() {
+        Some(b'+') => known + wanted,
+        Some(b'-') => known.saturating_sub(wanted),
+        _ => wanted,
+    };
     // lvm rounds up to whole extents, of 4 MiB unless the group says otherwise.
     if wanted.abs_diff(known) < 4 << 20 {
         return Ok(Check::unchanged());
@@ -287,7 +336,8 @@ fn resize(path: &str, known: u64, args: &Args<'_>) -> Result<Check, Failure> {
     };
     let mut command = Command::new(program, &words);
     command.arguments.extend(fs.map(Into::into));
-    Ok(change("logical volume", path, &known.to_string(), size, vec![command.argument(path)]))
+    let check = change(VOLUME, path, &known.to_string(), size, vec![command.argument(path)]);
+    Ok(remembered(check, VOLUME, path, Some(&wanted.to_string())))
 }
 
 /// `512`, `10g`, `1.5T`; megabytes without a letter.
@@ -306,90 +356,6 @@ fn bytes(size: &str) -> Option<u64> {
     Some((number * 1024_f64.powi(power)) as u64)
 }
 
-impl Module for Parted {
-    fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
-        let device = args.needed("device")?;
-        let unit = args.text("unit").unwrap_or("KiB");
-        let (_, listed) = ask(view, "parted", "parted", &["-s", "-m", device, "--", "unit", unit, "print"])?;
-        let (label, partitions) = disk(&listed);
-        let check = match (args.text("state"), args.int("number")) {
-            (Some("present"), Some(number)) => {
-                let is_there = partitions.iter().any(|(known, _)| *known == number);
-                partition(device, &label, number, is_there, args)
-            }
-            (Some("absent"), Some(number)) if partitions.iter().any(|(known, _)| *known == number) => {
-                let command = Command::new("parted", &["-s", device, "--", "rm", &number.to_string()]);
-                change("partition", &format!("{device} {number}"), "present", "absent", vec![command])
-            }
-            (Some("present" | "absent"), None) => {
-                return Err(Failure::new("`number` of the partition must be given"));
-            }
-            _ => Check::unchanged(),
-        };
-        let told: Vec<_> = partitions
-            .iter()
-            .map(|(number, fields)| {
-                let field = |at: usize| fields.get(at).cloned().unwrap_or_default();
-                json!({"num": number, "begin": field(0), "end": field(1), "size": field(2), "fstype": field(3), "name": field(4), "flags": field(5)})
-            })
-            .collect();
-        Ok(check.with("disk", json!({"dev": device, "table": label, "unit": unit})).with("partitions", told))
-    }
-}
-
-/// The label, and each partition's number with its fields, as `parted -m` prints them.
-fn disk(listed: &str) -> (String, Vec<(i64, Vec<String>)>) {
-    let mut label = "unknown".to_owned();
-    let mut partitions = Vec::new();
-    for line in listed.lines() {
-        let fields: Vec<String> = line.trim_end_matches(';').split(':').map(str::to_owned).collect();
-        match fields.first().and_then(|first| first.parse().ok()) {
-            Some(number) => partitions.push((number, fields[1..].to_vec())),
-            None if line.starts_with('/') => label = fields.get(5).cloned().unwrap_or(label),
-            None => {}
-        }
-    }
-    (label, partitions)
-}
-
-fn partition(device: &str, label: &str, number: i64, is_there: bool, args: &Args<'_>) -> Check {
-    if is_there {
-        return Check::unchanged();
-    }
-    let wanted = args.text("label").unwrap_or("msdos");
-    let mut words: Vec<String> = vec![
-        "-s".into(),
-        device.into(),
-        "--".into(),
-        "unit".into(),
-        args.text("unit").unwrap_or("KiB").into(),
-    ];
-    if label != wanted {
-        words.extend(["mklabel".into(), wanted.into()]);
-    }
-    let kind = match wanted {
-        "gpt" => args.text("name").unwrap_or("primary"),
-        _ => args.text("part_type").unwrap_or("primary"),
-    };
-    words.extend(["mkpart".into(), kind.into()]);
-    words.extend(args.text("fs_type").map(str::to_owned));
-    words.extend([
-        args.text("part_start").unwrap_or("0%").into(),
-        args.text("part_end").unwrap_or("100%").into(),
-    ]);
-    for flag in args.list("flags").unwrap_or_default() {
-        words.extend(["set".into(), number.to_string(), flag, "on".into()]);
-    }
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    change(
-        "partition",
-        &format!("{device} {number}"),
-        "absent",
-        "present",
-        vec![Command::new("parted", &words)],
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -399,14 +365,5 @@ mod tests {
         assert_eq!(bytes("512"), Some(512 << 20));
         assert_eq!(bytes("1.5g"), Some(3 << 29));
         assert_eq!(bytes("4x"), None);
-    }
-
-    #[test]
-    fn disk_is_read_from_what_parted_prints_for_machines() {
-        let text = "BYT;\n/dev/sda:1000KiB:scsi:512:512:gpt:ATA X:;\n1:17KiB:900KiB:883KiB:ext4:data:boot;\n";
-        let (label, partitions) = disk(text);
-        assert_eq!(label, "gpt");
-        assert_eq!(partitions[0].0, 1);
-        assert_eq!(partitions[0].1[3], "ext4");
     }
 }

@@ -533,6 +533,16 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn what_an_earlier_step_of_a_plan_sets_of_a_new_user_is_known() {
+        let trial = Trial::new("user");
+        let step = json!({"name": "muster-none", "groups": ["root"], "password": "!", "password_expire_max": 90,
+            "expires": 1_893_456_000, "create_home": false});
+        assert!(trial.plan(step.clone()).changed);
+        let again = trial.plan(step);
+        assert!(!again.changed && !again.failed, "{again:?}");
+    }
+
+    #[test]
     fn user_that_is_there_is_left_alone_and_a_new_one_is_seen_by_later_steps() {
         Trial::new("user").is_silent(json!({"name": "root", "uid": 0, "home": "/root", "group": "root"}));
         Trial::new("user").is_silent(json!({"name": "muster-none", "state": "absent"}));

@@ -274,6 +274,15 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn what_is_so_already_is_known_to_a_check() {
+        let trial = Trial::new("wait_for");
+        let path = trial.write("f", "ready");
+        let known = trial.check(json!({"path": path, "search_regex": "rea(.)y"}));
+        assert_eq!((known.unknown, &known.result["match_groups"]), (None, &json!(["d"])));
+        assert!(trial.check(json!({"path": trial.path("none")})).unknown.is_some());
+    }
+
+    #[test]
     fn text_in_a_file_is_found_with_its_groups() {
         let trial = Trial::new("wait_for");
         let path = trial.write("log", "a\nstarted in 12 s\n");

@@ -1,7 +1,7 @@
 //! `postgresql_privs`: who may do what with which things. What is granted is read from the catalogs (`aclexplode`) and compared with
 //! what the task asks for, so that a check knows without granting anything.
 
-use super::session::{DATABASE, ROLE, Session, identifier, literal, literals, qualified, text};
+use super::session::{DATABASE, ROLE, Row, Session, identifier, literal, literals, qualified, text};
 use super::{Args, Check, Failure, Module, diff};
 use crate::worker::{Prediction, View};
 use muster_api::diff::Change;
@@ -111,6 +111,36 @@ struct Grant {
     can_grant: bool,
 }
 
+/// Rows of a catalog, and how a thing is written there.
+struct Selection {
+    shown: String,
+    table: &'static str,
+    is_it: String,
+}
+
+impl Selection {
+    fn names(&self) -> String {
+        format!("SELECT {} AS thing FROM {} o WHERE {}", self.shown, self.table, self.is_it)
+    }
+
+    /// What is granted on them; a thing on which nothing was ever granted has the rights of its kind.
+    fn grants(&self, catalog: &Catalog) -> String {
+        let Catalog { acl, letter, owner, .. } = catalog;
+        format!(
+            "SELECT {} AS thing, coalesce(r.rolname, 'public') AS role, a.privilege_type AS privilege, a.is_grantable \
+             FROM {} o, aclexplode(coalesce(o.{acl}, acldefault('{letter}', o.{owner}))) a \
+             LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE {}",
+            self.shown, self.table, self.is_it
+        )
+    }
+}
+
+impl Grant {
+    fn is(&self, thing: &str, role: &str, privilege: &str) -> bool {
+        self.thing == thing && self.role == role && self.privilege == privilege
+    }
+}
+
 struct Task<'a> {
     kind: &'a str,
     is_present: bool,
@@ -184,7 +214,7 @@ impl<'a> Task<'a> {
     }
 
     /// A database that is still to be made is as its template.
-    fn anywhere(&self, query: &str, view: &View<'_>) -> Result<Vec<super::session::Row>, Failure> {
+    fn anywhere(&self, query: &str, view: &View<'_>) -> Result<Vec<Row>, Failure> {
         match &self.elsewhere {
             Some(other) if self.session.is_fresh(view) => other.ask(query, view),
             _ => self.session.ask(query, view),
@@ -196,52 +226,62 @@ impl<'a> Task<'a> {
         let Some(catalog) = catalog(self.kind) else {
             return Err(Failure::new(format!("type `{}` is not supported", self.kind)));
         };
-        let in_schema = match catalog.schema {
-            Some(column) => format!(
-                "o.{column} = (SELECT oid FROM pg_namespace WHERE nspname = {})",
-                literal(self.schema)
-            ),
-            None => "true".to_owned(),
+        let selection = self.selection(&catalog);
+        let wanted = self.things.iter().map(|thing| self.plain(thing));
+        let (new, asked): (Vec<String>, Vec<String>) = wanted.partition(|thing| self.is_new(thing, view));
+        let mut there = match asked.is_empty() {
+            true => Vec::new(),
+            false => self.names(&self.anywhere(&selection.names(), view)?, &asked)?,
         };
-        let is_function = matches!(self.kind, "function" | "procedure");
-        let shown = match is_function {
-            true => "o.proname || '(' || replace(oidvectortypes(o.proargtypes), ', ', ',') || ')'".to_owned(),
-            false => format!("o.{}::text", catalog.name),
-        };
-        let all = self.things.iter().any(|thing| thing == "ALL_IN_SCHEMA");
-        let wanted: Vec<String> = self.things.iter().map(|thing| self.plain(thing)).collect();
-        let named = if all { "true".to_owned() } else { format!("{shown} IN ({})", literals(&wanted)) };
-        let from = format!("FROM {} o WHERE {} AND {in_schema} AND {named}", catalog.table, catalog.only);
-        let is_new = |thing: &String| self.is_new(thing, view);
-        let (asked, new): (Vec<String>, Vec<String>) =
-            wanted.iter().cloned().partition(|thing| !is_new(thing));
-        let mut there: Vec<String> = Vec::new();
-        if all || !asked.is_empty() {
-            let rows = self.anywhere(&format!("SELECT {shown} AS thing {from}"), view)?;
-            there = rows.iter().map(|row| text(row, "thing").to_owned()).collect();
-        }
-        if let Some(missing) = asked.iter().find(|thing| !all && !there.contains(thing)) {
-            return Err(Failure::missing(format!("{} `{missing}` does not exist", self.kind)));
-        }
-        let acl =
-            format!("coalesce(o.{}, acldefault('{}', o.{}))", catalog.acl, catalog.letter, catalog.owner);
-        let granted = format!(
-            "SELECT {shown} AS thing, coalesce(r.rolname, 'public') AS role, a.privilege_type AS privilege, a.is_grantable \
-             FROM {} o, aclexplode({acl}) a LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE {} AND {in_schema} AND {named}",
-            catalog.table, catalog.only
-        );
         let known: BTreeSet<Grant> = match there.is_empty() {
             true => BTreeSet::new(),
-            false => self.anywhere(&granted, view)?.iter().map(grant).collect(),
+            false => self.anywhere(&selection.grants(&catalog), view)?.iter().map(grant).collect(),
         };
-        let privileges = self.expanded(&catalog, view)?;
         there.extend(new);
+        let privileges = self.expanded(&catalog, view)?;
         let on = |thing: &str| format!("{} {}", catalog.word, self.quoted(thing, &catalog));
         let mut found = Found::default();
         for thing in &there {
             found.add(self.compared(thing, &privileges, &known, &on, view));
         }
         Ok(found.check(&self.session))
+    }
+
+    fn is_all_of_the_schema(&self) -> bool {
+        self.things.iter().any(|thing| thing == "ALL_IN_SCHEMA")
+    }
+
+    /// Which rows of the catalog the things are.
+    fn selection(&self, catalog: &Catalog) -> Selection {
+        let in_schema = |column: &str| {
+            format!("o.{column} = (SELECT oid FROM pg_namespace WHERE nspname = {})", literal(self.schema))
+        };
+        let in_schema = catalog.schema.map_or_else(|| "true".to_owned(), in_schema);
+        let shown = match self.kind {
+            "function" | "procedure" => {
+                "o.proname || '(' || replace(oidvectortypes(o.proargtypes), ', ', ',') || ')'".to_owned()
+            }
+            _ => format!("o.{}::text", catalog.name),
+        };
+        let wanted: Vec<String> = self.things.iter().map(|thing| self.plain(thing)).collect();
+        let named = match self.is_all_of_the_schema() {
+            true => "true".to_owned(),
+            false => format!("{shown} IN ({})", literals(&wanted)),
+        };
+        Selection {
+            shown,
+            table: catalog.table,
+            is_it: format!("{} AND {in_schema} AND {named}", catalog.only),
+        }
+    }
+
+    /// The names that were found; one that is missing is an error.
+    fn names(&self, rows: &[Row], asked: &[String]) -> Result<Vec<String>, Failure> {
+        let there: Vec<String> = rows.iter().map(|row| text(row, "thing").to_owned()).collect();
+        match asked.iter().find(|thing| !self.is_all_of_the_schema() && !there.contains(thing)) {
+            Some(missing) => Err(Failure::missing(format!("{} `{missing}` does not exist", self.kind))),
+            None => Ok(there),
+        }
     }
 
     /// `name(args:args)` of a function is written with commas by the catalogs.
@@ -299,53 +339,49 @@ impl<'a> Task<'a> {
         let mut found = Found::default();
         for role in &self.roles {
             let has = |privilege: &str, can_grant: bool| {
-                let key = self.key(thing, role, privilege);
-                match view.overlay().thing(KIND, &key) {
-                    Some(state) => state.is_some_and(|state| !can_grant || state == "grantable"),
-                    None => known.iter().any(|grant| {
-                        grant.thing == thing
-                            && grant.role == *role
-                            && grant.privilege == privilege
-                            && (!can_grant || grant.can_grant)
-                    }),
-                }
+                let predicted = view.overlay().thing(KIND, &self.key(thing, role, privilege));
+                predicted.map_or_else(
+                    || {
+                        known
+                            .iter()
+                            .any(|grant| grant.is(thing, role, privilege) && (!can_grant || grant.can_grant))
+                    },
+                    |state| state.is_some_and(|state| !can_grant || state == "grantable"),
+                )
             };
-            let to = if role == "public" { "PUBLIC".to_owned() } else { identifier(role) };
-            let differing: Vec<&String> = privileges
-                .iter()
-                .filter(|privilege| match (self.is_present, self.grant_option) {
-                    (true, Some(true)) => !has(privilege, true),
-                    (true, Some(false)) => !has(privilege, false) || has(privilege, true),
-                    (true, None) => !has(privilege, false),
-                    (false, _) => has(privilege, false),
-                })
-                .collect();
-            if differing.is_empty() {
-                continue;
+            let differs = |privilege: &&String| match (self.is_present, self.grant_option) {
+                (true, Some(true)) => !has(privilege, true),
+                (true, Some(false)) => !has(privilege, false) || has(privilege, true),
+                (true, None) => !has(privilege, false),
+                (false, _) => has(privilege, false),
+            };
+            let differing: Vec<&str> = privileges.iter().filter(differs).map(String::as_str).collect();
+            if !differing.is_empty() {
+                found.statements.extend(self.statements(&differing.join(", "), &on(thing), role));
+                let name = |privilege: &str| self.key(thing, role, privilege);
+                found.brings.extend(differing.iter().map(|privilege| self.brings(name(privilege))));
+                found.change(&format!("{role}: {} on {thing}", differing.join(", ")), self.is_present);
             }
-            let words = differing.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", ");
-            let on = on(thing);
-            if self.is_present {
-                let option = if self.grant_option == Some(true) { " WITH GRANT OPTION" } else { "" };
-                found.statements.push(format!("GRANT {words} ON {on} TO {to}{option}"));
-                if self.grant_option == Some(false) {
-                    found.statements.push(format!("REVOKE GRANT OPTION FOR {words} ON {on} FROM {to}"));
-                }
-            } else {
-                found.statements.push(format!("REVOKE {words} ON {on} FROM {to}"));
-            }
-            for privilege in differing {
-                let state = match (self.is_present, self.grant_option) {
-                    (false, _) => None,
-                    (true, Some(true)) => Some("grantable".to_owned()),
-                    (true, _) => Some("granted".to_owned()),
-                };
-                let name = self.key(thing, role, privilege);
-                found.brings.push(Prediction::Thing { kind: KIND, name, state });
-            }
-            found.change(&format!("{role}: {words} on {thing}"), self.is_present);
         }
         found
+    }
+
+    fn statements(&self, words: &str, on: &str, role: &str) -> Vec<String> {
+        let role = if role == "public" { "PUBLIC".to_owned() } else { identifier(role) };
+        let grant = format!("GRANT {words} ON {on} TO {role}");
+        match (self.is_present, self.grant_option) {
+            (false, _) => vec![format!("REVOKE {words} ON {on} FROM {role}")],
+            (true, None) => vec![grant],
+            (true, Some(true)) => vec![grant + " WITH GRANT OPTION"],
+            (true, Some(false)) => {
+                vec![grant, format!("REVOKE GRANT OPTION FOR {words} ON {on} FROM {role}")]
+            }
+        }
+    }
+
+    fn brings(&self, name: String) -> Prediction {
+        let word = if self.grant_option == Some(true) { "grantable" } else { "granted" };
+        Prediction::Thing { kind: KIND, name, state: self.is_present.then(|| word.to_owned()) }
     }
 
     fn key(&self, thing: &str, role: &str, privilege: &str) -> String {
@@ -384,9 +420,7 @@ impl<'a> Task<'a> {
                 _ => continue,
             };
             found.statements.push(statement);
-            let word = if self.grant_option == Some(true) { "grantable" } else { "granted" };
-            let state = self.is_present.then(|| word.to_owned());
-            found.brings.push(Prediction::Thing { kind: KIND, name: key, state });
+            found.brings.push(self.brings(key));
             found.change(&format!("{role}: member of {group}"), self.is_present);
         }
         Ok(found.check(&self.session))
@@ -457,7 +491,7 @@ impl<'a> Task<'a> {
 }
 
 /// A row of `aclexplode`.
-fn grant(row: &super::session::Row) -> Grant {
+fn grant(row: &Row) -> Grant {
     Grant {
         thing: text(row, "thing").to_owned(),
         role: text(row, "role").to_owned(),

@@ -79,12 +79,15 @@ pub(super) const PARTED: ModuleSpec = ModuleSpec {
         arg("name", Str, "Its name, in a `gpt` table."),
         arg("fs_type", Str, "The file system it is meant for."),
         arg("flags", ListOfStr, "Its flags."),
+        arg("align", Str, "How the partition is aligned.")
+            .one_of(&["cylinder", "minimal", "none", "optimal", "undefined"])
+            .default("optimal"),
         arg("unit", Str, "In which unit sizes are told.")
             .one_of(&[
                 "s", "B", "KB", "KiB", "MB", "MiB", "GB", "GiB", "TB", "TiB", "%", "cyl", "chs", "compact",
             ])
             .default("KiB"),
     ],
-    unsupported: &["align", "resize"],
+    unsupported: &["resize"],
     ..GENERAL
 };
