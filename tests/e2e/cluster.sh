@@ -247,6 +247,35 @@ step "what may come next is asked ahead, and nothing is taken for unchanged that
 expect "each task finds what those before it left" "$MUSTER" apply -i "$INVENTORY" tests/e2e/order.yml
 step_done
 
+with_handlers() { "$MUSTER" "$1" -i "$INVENTORY" tests/e2e/due.yml "${@:2}" >"$WORK/due" 2>&1; }
+note_is_gone() { node n1 test ! -e /var/lib/muster/due-handlers.json; }
+is_noted() { node n1 grep -q count /var/lib/muster/due-handlers.json; }
+counted() { [ "$(node n1 sh -c 'cat /run/counted 2>/dev/null | wc -l')" = "$1" ]; }
+kill_while_it_waits() {
+    "$MUSTER" apply -i "$INVENTORY" tests/e2e/due.yml -e text=third -e waits=true >"$WORK/due" 2>&1 &
+    local run=$!
+    wait_until 20 is_noted && kill -9 "$run"
+    wait "$run" 2>/dev/null || true
+}
+
+step "a handler that a broken run left due runs in the next one"
+with_handlers apply -e text=first
+expect "two handlers ran" counted 2
+expect "nothing is noted" note_is_gone
+expect "a run breaks off behind the change" refused with_handlers apply -e text=second -e breaks=true
+expect "neither handler ran" counted 2
+expect "the node has noted them" is_noted
+expect "the status of the node says so" node n1 sh -c 'musterd status | grep -q "due on this node"'
+expect "a plan has them" refused with_handlers plan --detailed-exitcode -e text=second
+with_handlers apply -e text=second
+expect "the next run has them run" counted 4
+expect "nothing is noted any more" note_is_gone
+kill_while_it_waits
+with_handlers apply -e text=third
+expect "so it is where the controller was killed" counted 6
+expect "nothing is noted any more" note_is_gone
+step_done
+
 heard() { node "$1" grep -qx "$2" /run/heard; }
 
 step "the instances of a clone with notify hear of each other"

@@ -4,7 +4,7 @@
 //! message. Kind 2 is a content: 32 bytes of SHA-256, then the bytes. An unknown kind is an error of the session.
 
 use crate::outcome::Outcome;
-use crate::step::Step;
+use crate::step::{Due, Step};
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,11 @@ pub enum ToWorker {
         /// Steps of modules that [`is_answered_ahead`](crate::module::is_answered_ahead).
         steps: Vec<Step>,
     },
+    /// These handlers and no others of the play are due from now on. There is no answer.
+    NowDue {
+        /// Empty where all have run.
+        due: Due,
+    },
     /// The controller does not have the content that was asked for.
     NoContent {
         /// Of the content.
@@ -70,6 +75,9 @@ pub enum FromWorker {
         protocol: u16,
         /// The agent's version.
         version: String,
+        /// Handlers that earlier runs left due on the host.
+        #[serde(default)]
+        due: Vec<Due>,
     },
     /// The session cannot go on: the host is locked by another run, or the protocol differs.
     Refused {

@@ -1,6 +1,6 @@
 //! What the controller can tell an agent to do on a host.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -33,6 +33,18 @@ pub struct Step {
     /// Milliseconds after which the step is ended and fails; `None` is no limit.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
+    /// The handlers that are due once this step has changed something: noted on the host before it does.
+    #[serde(default)]
+    pub notifies: Option<Due>,
+}
+
+/// Handlers of a play that have to run on a host because something was changed there, and have not run well yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// The file of the play and its name.
+    pub play: String,
+    /// What was notified: names of handlers, or topics that they listen to.
+    pub handlers: BTreeSet<String>,
 }
 
 /// A content by its hash.

@@ -4,10 +4,12 @@ use super::Output;
 use super::answer::{Failure, ask, print, print_json};
 use super::moment::{ago, utc};
 use super::paint::{Paint, Tone, wrap};
+use crate::worker::due_handlers;
 use muster_api::control::{Request, Response};
 use muster_api::fencing::{FencingRecord, FencingState};
 use muster_api::id::NodeName;
 use muster_api::status::{ClusterStatus, Fact, FailureStatus, NodeStatus, ResourceState, ResourceStatus};
+use muster_api::step::Due;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -16,7 +18,10 @@ const FENCINGS_SHOWN: usize = 5;
 
 /// Asks and prints.
 pub(super) fn show(socket: &Path, output: Output) -> Result<(), Failure> {
-    let Response::Status { status } = ask(socket, &Request::Status)? else { return Err(Failure::Unexpected) };
+    let Response::Status { mut status } = ask(socket, &Request::Status)? else {
+        return Err(Failure::Unexpected);
+    };
+    status.alarms.extend(due_handlers().iter().map(left_due));
     match output {
         Output::Json => print_json(&status),
         Output::Text => {
@@ -24,6 +29,16 @@ pub(super) fn show(socket: &Path, output: Output) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// What a run that broke off has left on this node.
+fn left_due(due: &Due) -> String {
+    let handlers: Vec<String> = due.handlers.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "due on this node since a run that broke off: {} (play `{}`); the next run of that play sees to it",
+        handlers.join(", "),
+        due.play
+    )
 }
 
 /// The whole page.

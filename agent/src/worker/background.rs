@@ -1,6 +1,7 @@
 //! Steps that run beside the others (`async`): a process of its own does the step, and writes what it came to into a file
 //! that bears the job's number. The worker does not wait for it, and may end before it.
 
+use super::due::Note;
 use super::overlay::Overlay;
 use super::step;
 use super::view::Controller;
@@ -97,7 +98,7 @@ fn do_job(path: &Path) -> io::Result<()> {
     let step: Step = serde_json::from_str(&line).map_err(io::Error::other)?;
     let mut content = Vec::new();
     stdin.read_to_end(&mut content)?;
-    let outcome = step::run(&step, &mut Overlay::default(), &Brought(content));
+    let outcome = step::run(&step, &mut Overlay::default(), &Brought(content), &Note::of_this_user());
     let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(path, &record(&id, outcome))
 }

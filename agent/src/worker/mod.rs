@@ -8,6 +8,7 @@ pub(crate) mod accounts;
 pub(crate) mod address;
 mod atomic;
 pub(crate) mod background;
+mod due;
 pub(crate) mod file;
 mod hands;
 mod lock;
@@ -27,6 +28,11 @@ pub(crate) use overlay::{Package, UnitStart};
 pub(crate) use view::View;
 
 use std::process::ExitCode;
+
+/// The handlers that runs which broke off have left due on this host.
+pub(crate) fn due_handlers() -> Vec<muster_api::step::Due> {
+    due::Note::of_this_user().all()
+}
 
 /// Serves one controller over stdin and stdout until it says goodbye or goes away.
 pub(crate) fn run() -> ExitCode {

@@ -1,5 +1,6 @@
 //! One controller's session: hello, the lock, then steps one after the other.
 
+use super::due::Note;
 use super::lock;
 use super::overlay::Overlay;
 use super::process::controller_went_away;
@@ -32,11 +33,13 @@ pub(super) fn serve() -> io::Result<()> {
         Ok(lock) => lock,
         Err(error) => return refuse(&error.to_string()),
     };
-    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() })?;
-    take_steps(&messages, &Line { contents }, check)
+    let note = Note::of_this_user();
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all() })?;
+    take_steps(&messages, &Line { contents }, &note, check)
 }
 
-fn take_steps(messages: &Receiver<ToWorker>, line: &Line, check: bool) -> io::Result<()> {
+fn take_steps(messages: &Receiver<ToWorker>, line: &Line, note: &Note, check: bool) -> io::Result<()> {
     let mut overlay = Overlay::default();
     let mut ahead = VecDeque::new();
     loop {
@@ -55,14 +58,19 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, check: bool) -> io::Re
         let Some(message) = message else { return Ok(()) };
         match message {
             ToWorker::LookAhead { steps } => ahead = steps.into(),
+            ToWorker::NowDue { due } if !check => {
+                // A handler that is noted once too often runs once too often: no reason to stop.
+                let _ = note.set(due);
+            }
+            ToWorker::NowDue { .. } => {}
             ToWorker::Run { mut step } => {
                 ahead.clear();
                 step.check |= check;
                 // A single task with `check_mode` in a run that applies leaves nothing behind, not even predictions:
                 // the next task finds the host as it is.
                 let outcome = match check {
-                    true => step::run(&step, &mut overlay, line),
-                    false => step::run(&step, &mut Overlay::default(), line),
+                    true => step::run(&step, &mut overlay, line, note),
+                    false => step::run(&step, &mut Overlay::default(), line, note),
                 };
                 answer(outcome)?;
             }

@@ -1,6 +1,7 @@
 //! Runs one step: check, then apply or predict. A fault inside a module becomes a failed outcome.
 
 use super::background;
+use super::due::Note;
 use super::hands::Hands;
 use super::overlay::Overlay;
 use super::view::{Controller, Scope, View};
@@ -15,7 +16,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Does the step and says what it came to.
-pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller) -> Outcome {
+pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller, note: &Note) -> Outcome {
     if step.background && !step.check {
         return background::start(step, controller);
     }
@@ -25,7 +26,7 @@ pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controlle
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((step.id, step.module.clone()));
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
     let scope = Scope { step, deadline, umask: umask(), controller };
-    let guarded = catch_unwind(AssertUnwindSafe(|| check_and_apply(module, &scope, overlay)));
+    let guarded = catch_unwind(AssertUnwindSafe(|| check_and_apply(module, &scope, overlay, note)));
     let mut outcome = match guarded {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(failure)) => failure.into_outcome(),
@@ -78,13 +79,34 @@ fn check_and_apply(
     module: &dyn Module,
     scope: &Scope<'_>,
     overlay: &mut Overlay,
+    note: &Note,
 ) -> Result<Outcome, Failure> {
     let args = Args::of(scope.step);
     let checked = module.check(&args, &View { overlay, scope });
     let Some(mut hands) = Hands::of(scope) else {
         return predict(checked, scope, overlay);
     };
-    module.apply(&args, checked?, &mut hands)
+    let check = checked?;
+    let due = scope.step.notifies.as_ref().filter(|_| check.outcome.changed);
+    let noted = due.map(|due| note.add(due));
+    let applied = module.apply(&args, check, &mut hands);
+    let (Some(due), Some(noted)) = (due, noted) else { return applied };
+    let is_due = applied.as_ref().is_ok_and(|outcome| outcome.changed && !outcome.failed);
+    match noted {
+        // It was no change after all, or failed: the next run finds it undone and notifies then.
+        Ok(new) if !is_due => {
+            // A handler that stays noted runs once too often, which is no reason to stop.
+            let _ = note.remove(&due.play, &new);
+            applied
+        }
+        Err(error) if is_due => applied.map(|mut outcome| {
+            outcome.warnings.push(format!(
+                "if this run breaks off now, its handlers are lost: they cannot be noted on the host: {error}"
+            ));
+            outcome
+        }),
+        _ => applied,
+    }
 }
 
 /// What a check says becomes the outcome, and what it would do is remembered for later steps.

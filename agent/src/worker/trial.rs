@@ -1,5 +1,6 @@
 //! For tests of modules: check, apply, check, apply. What was predicted is what is applied, and the second run is silent.
 
+use super::due::Note;
 use super::overlay::Overlay;
 use super::step;
 use super::view::Controller;
@@ -59,7 +60,7 @@ impl Trial {
 
     fn run(&self, args: Value, check: bool, overlay: &mut Overlay) -> Outcome {
         let step = self.step(args, check);
-        step::run(&step, overlay, &Sender(self.content.as_deref()))
+        step::run(&step, overlay, &Sender(self.content.as_deref()), &Note::nowhere())
     }
 
     fn step(&self, args: Value, check: bool) -> Step {
@@ -82,6 +83,7 @@ impl Trial {
             content,
             background: false,
             timeout_ms: None,
+            notifies: None,
         }
     }
 

@@ -187,9 +187,9 @@ impl Ahead {
     }
 }
 
-/// Whether two steps are the same but for their number.
+/// Whether two steps do the same.
 fn is_same(one: &Step, other: &Step) -> bool {
-    let Step { id: _, module, args, check, diff, no_log, environment, content, background, timeout_ms } = one;
+    let Step { module, args, check, diff, no_log, environment, content, background, timeout_ms, .. } = one;
     (module, args, content, environment) == (&other.module, &other.args, &other.content, &other.environment)
         && (check, diff, no_log) == (&other.check, &other.diff, &other.no_log)
         && (background, timeout_ms) == (&other.background, &other.timeout_ms)
@@ -211,6 +211,7 @@ mod tests {
             content: None,
             background: false,
             timeout_ms: None,
+            notifies: None,
         }
     }
 

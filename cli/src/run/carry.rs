@@ -6,10 +6,10 @@ use super::background::Background;
 use super::cluster_step::{cluster_part, declared_cluster};
 use super::control::{Answer, Control, Pause, paused};
 use super::files::{self, Part};
-use super::hosts::{Errand, StepFailure};
+use super::hosts::{Errand, Seat, StepFailure};
 use super::identity::Identity;
 use super::keywords::{IdentityError, Lookup, identity};
-use super::outlook::{Outlook, Seat};
+use super::outlook::Outlook;
 use super::result::TaskResult;
 use super::room::{DeclaredCluster, Room, compute, lock};
 use super::task_run::{Reply, Request};
@@ -22,7 +22,7 @@ use crate::vars::{Scope, ScopeInputs};
 use muster_api::diff::{Change, Diff};
 use muster_api::module::{ModuleSpec, RunsOn};
 use muster_api::outcome::Outcome;
-use muster_api::step::Step;
+use muster_api::step::{Due, Step};
 use serde_json::{Map, Value as Json};
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
@@ -377,15 +377,12 @@ impl Trip<'_> {
         let later = |part: &Part| step_of(self.room, request, part.clone(), None);
         let outlook = async |most: usize| {
             let rest = rest.iter().take(most).map(later);
-            let seat = Seat {
-                target: self.target.to_owned(),
-                way: self.way.clone(),
-                identity: self.identity.clone(),
-                check: request.check,
-            };
-            self.outlook.steps(seat, rest.collect(), most).await
+            self.outlook.steps(errand.seat(), rest.collect(), most).await
         };
         let outcome = self.room.hosts.run(&errand, &step, progress, outlook).await?;
+        if let Some(due) = step.notifies.filter(|_| outcome.changed && !outcome.failed) {
+            self.outlook.conductor.due.noted(self.host, &errand.seat(), &due.handlers);
+        }
         Ok(match request.timeout.filter(|timeout| outcome.failed && began.elapsed() >= *timeout) {
             Some(timeout) => timed_out(outcome, timeout),
             None => outcome,
@@ -408,13 +405,15 @@ fn step_of(room: &Room, request: &Request, part: Part, how: Option<Background>) 
         content: part.content,
         background: how.is_some(),
         timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+        notifies: (!request.notifies.is_empty() && !request.check)
+            .then(|| Due { play: request.scope.play().place.clone(), handlers: request.notifies.clone() }),
     }
 }
 
 /// The steps of a request that the worker in this seat would get.
 pub(super) fn steps_for(room: &Arc<Room>, host: &str, seat: &Seat, request: &Request) -> Vec<Step> {
     let target = request.delegate_to.as_deref().unwrap_or(host);
-    if target != seat.target || request.check != seat.check {
+    if target != seat.host || request.check != seat.check {
         return Vec::new();
     }
     let Ok(Prepared { way, identity, work: Work::Parts(parts), background: None }) =

@@ -2,6 +2,7 @@
 //! and hands back what it came to.
 
 use super::cursor::Fate;
+use super::due::DueHandlers;
 use super::follow::Follow;
 use super::host_task::{bring_agent, do_task, names_agent};
 use super::include::{Included, Wanted};
@@ -17,7 +18,8 @@ use crate::playbook::{Play, Task};
 use crate::report::Event;
 use crate::template::text_of;
 use crate::vars::{Level, PlayInfo, Scope, ScopeInputs, Vars};
-use std::collections::HashMap;
+use muster_api::step::Due;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Semaphore;
 
@@ -34,6 +36,8 @@ pub(crate) struct Conductor {
     pub(super) fatality: Fatality,
     /// Includes that were read, so that hosts on their own share them too.
     pub(super) included: Mutex<Vec<(Wanted, Result<Included, String>)>>,
+    /// The handlers that hosts have noted.
+    pub(super) due: DueHandlers,
     /// The turns of tasks with `throttle`, so that hosts on their own share them too.
     pub(super) turns: Mutex<HashMap<(usize, usize), Arc<Semaphore>>>,
 }
@@ -96,7 +100,9 @@ impl Conductor {
                 continue;
             }
             let finished = self.do_batch(&batch).await;
-            match self.take_batch(&batch, finished) {
+            let verdict = self.take_batch(&batch, finished);
+            self.settle_due(&batch.hosts).await;
+            match verdict {
                 Verdict::Through => {}
                 Verdict::PlayEnded => return Verdict::PlayEnded,
                 Verdict::Broken => {
@@ -106,6 +112,38 @@ impl Conductor {
             }
         }
         Verdict::Through
+    }
+
+    /// What an earlier run left due on these hosts is notified; what has run is taken off their notes.
+    async fn settle_due(&self, hosts: &[String]) {
+        for host in hosts {
+            self.notify_left_due(host);
+            let due = lock(&self.run).due(host);
+            for (seat, handlers) in self.due.outdated(host, &due) {
+                let due = Due { play: self.info().place.clone(), handlers };
+                self.room.hosts.now_due(&seat, due).await;
+            }
+        }
+    }
+
+    fn notify_left_due(&self, host: &str) {
+        let (play, left) = (self.info().place.clone(), self.room.hosts.left_due());
+        for (seat, mut handlers) in left.take(host, &play) {
+            handlers.retain(|name| {
+                let is_known = lock(&self.run).notify(host, name);
+                if is_known {
+                    self.due.noted(host, &seat, &BTreeSet::from([name.clone()]));
+                    let text =
+                        format!("{host}: `{name}` is due since a run that broke off, and is notified now");
+                    self.room.events.tell(Event::Warning { text });
+                }
+                !is_known
+            });
+            // A role that is included later may have it.
+            if !handlers.is_empty() {
+                left.heard(host, &seat, vec![Due { play: play.clone(), handlers }]);
+            }
+        }
     }
 
     /// `--step`: whether the user wants the task done. `c` asks no more.
@@ -164,6 +202,7 @@ impl Conductor {
             let batch = Batch { position, hosts: vec![host.to_owned()] };
             let finished = self.do_batch(&batch).await;
             let verdict = self.take_batch(&batch, finished);
+            self.settle_due(&batch.hosts).await;
             if verdict != Verdict::Through {
                 return verdict;
             }

@@ -231,6 +231,11 @@ impl Cursor {
         self.notified.insert(handler)
     }
 
+    /// Whether a handler was notified and has not begun.
+    pub(crate) fn is_notified(&self, handler: usize) -> bool {
+        self.notified.contains(&handler)
+    }
+
     /// Whether nothing is left to do.
     pub(crate) fn is_finished(&self) -> bool {
         self.frames.is_empty()

@@ -62,8 +62,12 @@ impl Follow<'_> {
             if Conductor::is_bad(&one.result) {
                 bad.push(one);
             }
-            if self.batch.position.handler.is_some() {
-                lock(&self.conductor.run).begin_handler(&one.host);
+            if let Some(handler) = self.batch.position.handler {
+                let mut run = lock(&self.conductor.run);
+                run.begin_handler(&one.host);
+                if Conductor::is_bad(&one.result) {
+                    run.leave_due(&one.host, handler);
+                }
             }
             self.notify(one);
             self.begin_role(one);

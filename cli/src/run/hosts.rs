@@ -3,6 +3,7 @@
 use super::agents::Agents;
 use super::ahead::{Unrest, leaves_alone};
 use super::content::Contents;
+use super::due::LeftDue;
 use super::identity::Identity;
 use super::launch::{LaunchFailure, Place, launch};
 use super::process::{Piece, Process};
@@ -12,7 +13,7 @@ use super::unreachable::Unreachable;
 use super::way::Way;
 use crate::report::{Event, Events};
 use muster_api::outcome::Outcome;
-use muster_api::step::Step;
+use muster_api::step::{Due, Step};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
@@ -28,6 +29,7 @@ pub(crate) struct Hosts {
     links: Mutex<HashMap<String, Links>>,
     pushed: Mutex<HashMap<String, PushedAgent>>,
     unrest: Unrest,
+    left_due: LeftDue,
 }
 
 /// One host, reached in all its ways.
@@ -101,6 +103,23 @@ pub(crate) struct Errand<'a> {
     pub(crate) predicts_on: bool,
 }
 
+/// Which worker, on which host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seat {
+    pub(crate) host: String,
+    pub(crate) way: Way,
+    pub(crate) identity: Identity,
+    pub(crate) check: bool,
+}
+
+impl Errand<'_> {
+    /// Who does it.
+    pub(crate) fn seat(&self) -> Seat {
+        let (way, identity) = (self.way.clone(), self.identity.clone());
+        Seat { host: self.host.to_owned(), way, identity, check: self.check }
+    }
+}
+
 /// The user whom a step removes: no process of that user may be left, so none of ours either.
 fn leaving_user(step: &Step) -> Option<&str> {
     let is_removal = step.module == "user" && !step.check && step.args.get("state")? == "absent";
@@ -108,6 +127,13 @@ fn leaving_user(step: &Step) -> Option<&str> {
 }
 
 impl Link {
+    /// Takes a worker that has nothing to do.
+    fn idle(&self, worker: &Worker) -> Option<Session> {
+        let mut idle = lock(&self.idle);
+        let index = idle.iter().position(|(known, _)| known == worker)?;
+        Some(idle.swap_remove(index).1)
+    }
+
     /// Ends the workers that run as a user, and waits until they are gone.
     async fn leave(&self, user: &str) {
         let is_of = |worker: &Worker| matches!(&worker.identity, Identity::Become(to) if to.user == user);
@@ -130,6 +156,7 @@ impl Hosts {
             links: Mutex::default(),
             pushed: Mutex::default(),
             unrest: Unrest::default(),
+            left_due: LeftDue::default(),
         }
     }
 
@@ -172,6 +199,10 @@ impl Hosts {
             session.look_ahead(steps, before).await?;
         }
         let outcome = session.outcome(step, &self.contents, progress).await?;
+        let left = session.take_left_due();
+        if !left.is_empty() && !is_alone {
+            self.left_due.heard(errand.host, &errand.seat(), left);
+        }
         if step.background {
             self.unrest.leave_restless(place);
         } else if !leaves_alone(step, &outcome) {
@@ -193,6 +224,21 @@ impl Hosts {
     /// A task has changed something, on a host or where nobody knows: what workers said ahead may not hold any more.
     pub(crate) fn report_change(&self, host: Option<&str>) {
         self.unrest.report(host);
+    }
+
+    /// Handlers that earlier runs left due, as workers have said.
+    pub(crate) fn left_due(&self) -> &LeftDue {
+        &self.left_due
+    }
+
+    /// Tells a worker which handlers are due from now on. Where it is gone the note stays, and a handler runs once too often.
+    pub(crate) async fn now_due(&self, seat: &Seat, due: Due) {
+        let link = self.link(&seat.host, &seat.way);
+        let worker = Worker { identity: seat.identity.clone(), check: seat.check };
+        let Some(mut session) = link.idle(&worker) else { return };
+        if session.now_due(due).await.is_ok() {
+            lock(&link.idle).push((worker, session));
+        }
     }
 
     /// Makes sure that a worker is up, and says where the agent's binary is.
@@ -247,11 +293,11 @@ impl Hosts {
     pub(crate) async fn close(&self) {
         let links: Vec<Arc<Link>> =
             lock(&self.links).drain().flat_map(|(_, links)| links).map(|(_, link)| link).collect();
-        for link in links {
-            let idle = std::mem::take(&mut *lock(&link.idle));
-            for (_, session) in idle {
-                session.close().await;
-            }
+        let idle = links.iter().flat_map(|link| std::mem::take(&mut *lock(&link.idle)));
+        let closing: Vec<_> = idle.map(|(_, session)| tokio::spawn(session.close())).collect();
+        for one in closing {
+            // One that panicked is closed as well.
+            let _ = one.await;
         }
     }
 
@@ -273,12 +319,7 @@ impl Hosts {
         way: &Way,
         worker: &Worker,
     ) -> Result<Session, StepFailure> {
-        let idle = {
-            let mut idle = lock(&link.idle);
-            let index = idle.iter().position(|(known, _)| known == worker);
-            index.map(|index| idle.swap_remove(index).1)
-        };
-        if let Some(session) = idle {
+        if let Some(session) = link.idle(worker) {
             return Ok(session);
         }
         let connected = self.connection(link, way).await?;

@@ -14,6 +14,7 @@ pub(crate) mod conduct;
 pub(crate) mod content;
 mod control;
 mod cursor;
+mod due;
 pub(crate) mod early;
 mod files;
 mod follow;

@@ -3,10 +3,9 @@
 
 use super::carry::steps_for;
 use super::conduct::Conductor;
-use super::identity::Identity;
+use super::hosts::Seat;
 use super::room::{Room, compute, lock};
 use super::task_run::{Demand, Reply, Request, TaskRun};
-use super::way::Way;
 use crate::playbook::Task;
 use crate::vars::PlayInfo;
 use muster_api::module::is_answered_ahead;
@@ -21,14 +20,6 @@ pub(crate) struct Outlook<'a> {
     pub(crate) conductor: &'a Arc<Conductor>,
     pub(crate) host: &'a str,
     pub(crate) machine: &'a TaskRun,
-}
-
-/// Which worker is to be asked.
-pub(super) struct Seat {
-    pub(super) target: String,
-    pub(super) way: Way,
-    pub(super) identity: Identity,
-    pub(super) check: bool,
 }
 
 impl Outlook<'_> {

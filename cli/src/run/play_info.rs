@@ -36,8 +36,11 @@ pub(crate) fn play_info(room: &Room, play: &Play, hosts: &PlayHosts, batch: &[St
         names
     };
     let inventory = room.inventory();
+    let name = written_name(play);
+    let file = play.path.file_name().unwrap_or_default().to_string_lossy();
     PlayInfo {
-        name: written_name(play),
+        place: format!("{file}: {name}"),
+        name,
         playbook_dir: room.options.playbook_dir.clone(),
         groups: Arc::new(inventory_vars::groups(&inventory)),
         hosts_named: Arc::new(hosts.named.clone()),

@@ -8,6 +8,7 @@ use crate::playbook::keyword::Keyword;
 use crate::playbook::{Block, Task};
 use indexmap::IndexMap;
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The hosts of a play, or of one batch of it.
@@ -24,6 +25,10 @@ struct HostRun {
     state: HostState,
     /// The task of `--start-at-task` is still ahead.
     is_waiting: Cell<bool>,
+    /// What was notified, with the handlers that this means.
+    notified: BTreeMap<String, BTreeSet<usize>>,
+    /// Handlers that did not run well.
+    unfinished: BTreeSet<usize>,
 }
 
 /// Whether a host goes on.
@@ -87,6 +92,8 @@ impl PlayRun {
                     cursor: Cursor::new(&program),
                     state: HostState::Active,
                     is_waiting: Cell::new(start_at.is_some()),
+                    notified: BTreeMap::new(),
+                    unfinished: BTreeSet::new(),
                 },
             )
         };
@@ -201,9 +208,26 @@ impl PlayRun {
         if let Some(run) = self.hosts.get_mut(host) {
             for handler in &found {
                 run.cursor.notify(*handler);
+                run.unfinished.remove(handler);
             }
+            run.notified.entry(name.to_owned()).or_default().extend(&found);
         }
         !found.is_empty()
+    }
+
+    /// A handler did not run well on a host: it stays due.
+    pub(crate) fn leave_due(&mut self, host: &str, handler: usize) {
+        if let Some(run) = self.hosts.get_mut(host) {
+            run.unfinished.insert(handler);
+        }
+    }
+
+    /// What was notified for a host and has not run well yet.
+    pub(crate) fn due(&self, host: &str) -> BTreeSet<String> {
+        let Some(run) = self.hosts.get(host) else { return BTreeSet::new() };
+        let is_due = |handler: &usize| run.cursor.is_notified(*handler) || run.unfinished.contains(handler);
+        let due = run.notified.iter().filter(|(_, handlers)| handlers.iter().any(is_due));
+        due.map(|(name, _)| name.clone()).collect()
     }
 
     fn named(&self, name: &str) -> Option<usize> {
@@ -394,6 +418,26 @@ mod tests {
         play.finish("n2", End::Done);
         assert_eq!(shown(play.next_batch()), "b on n2");
         assert_eq!(play.state("n1"), Some(HostState::Failed));
+    }
+
+    #[test]
+    fn what_was_notified_is_due_until_its_handlers_have_run_well() {
+        let mut play =
+            play(&["a"], &["n1"], vec![task("one", &[]), task("two", &[(Keyword::Listen, "both")])]);
+        assert!(play.notify("n1", "one") && play.notify("n1", "both"));
+        let due = |play: &PlayRun| play.due("n1").into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(due(&play), "both one");
+        play.next_batch();
+        play.finish("n1", End::Done);
+        assert_eq!(shown(play.next_batch()), "one on n1");
+        play.begin_handler("n1");
+        play.finish("n1", End::Done);
+        assert_eq!(due(&play), "both");
+        assert_eq!(shown(play.next_batch()), "two on n1");
+        play.begin_handler("n1");
+        play.leave_due("n1", 1);
+        play.finish("n1", End::Failed);
+        assert_eq!(due(&play), "both", "a handler that failed stays due");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! All plays of all playbooks, one after the other: which hosts, in which batches, and what the run came to.
 
 use super::conduct::{Conductor, Fatality, Strategy, Verdict};
+use super::due::DueHandlers;
 use super::keywords::is_true;
 use super::layers::{LayerBook, Layers};
 use super::play_info::{self, PlayHosts};
@@ -152,6 +153,7 @@ impl PlaybookRun {
                 batch_size: batch.len(),
             },
             included: Mutex::default(),
+            due: DueHandlers::default(),
             turns: Mutex::default(),
         });
         let verdict = conductor.lead().await;

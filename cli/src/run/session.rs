@@ -7,7 +7,7 @@ use super::process::{Piece, Process};
 use super::unreachable::Unreachable;
 use muster_api::frame::{self, FromWorker, ToWorker};
 use muster_api::outcome::Outcome;
-use muster_api::step::Step;
+use muster_api::step::{Due, Step};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -20,6 +20,10 @@ pub(crate) struct Session {
     buffer: Vec<u8>,
     stderr: String,
     ahead: Ahead,
+    /// The handlers that earlier runs left due, until they were taken.
+    left_due: Vec<Due>,
+    /// Something was said that the worker has to hear before it ends.
+    is_unheard: bool,
 }
 
 /// Why a step has no outcome.
@@ -44,6 +48,8 @@ impl Session {
             buffer: launched.surplus,
             stderr: String::new(),
             ahead: Ahead::new(),
+            left_due: Vec::new(),
+            is_unheard: false,
         };
         let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check, shares };
         session.send(&hello).await?;
@@ -96,6 +102,17 @@ impl Session {
         self.ahead.stands_after_a_change();
     }
 
+    /// The handlers that earlier runs left due on the host; known after the first step, and given once.
+    pub(crate) fn take_left_due(&mut self) -> Vec<Due> {
+        std::mem::take(&mut self.left_due)
+    }
+
+    /// Tells the worker which handlers of a play are due from now on.
+    pub(crate) async fn now_due(&mut self, due: Due) -> Result<(), SessionFailure> {
+        self.is_unheard = true;
+        self.send(&ToWorker::NowDue { due }).await
+    }
+
     /// Waits for what a step came to. `progress` hears what a person wants to see meanwhile.
     ///
     /// # Errors
@@ -110,7 +127,10 @@ impl Session {
     ) -> Result<Outcome, SessionFailure> {
         loop {
             match self.hear().await? {
-                Some(FromWorker::Done { outcome }) if outcome.id == step.id => return Ok(outcome),
+                Some(FromWorker::Done { outcome }) if outcome.id == step.id => {
+                    self.is_unheard = false;
+                    return Ok(outcome);
+                }
                 Some(FromWorker::Progress { text, .. }) => progress(text),
                 Some(FromWorker::NeedContent { sha256 }) => self.send_content(&sha256, contents).await?,
                 // Of a step that was given up.
@@ -123,8 +143,8 @@ impl Session {
     async fn hear(&mut self) -> Result<Option<FromWorker>, SessionFailure> {
         match self.receive().await? {
             FromWorker::Ahead { id, outcome } => self.ahead.hear(id, outcome),
-            FromWorker::Hello { protocol: frame::PROTOCOL, .. } => {}
-            FromWorker::Hello { protocol, version } => {
+            FromWorker::Hello { protocol: frame::PROTOCOL, due, .. } => self.left_due = due,
+            FromWorker::Hello { protocol, version, .. } => {
                 return Err(SessionFailure::Worker(format!(
                     "the agent on the host is version {version} with protocol {protocol}, muster has {}",
                     frame::PROTOCOL
@@ -136,8 +156,11 @@ impl Session {
         Ok(None)
     }
 
-    /// Tells the worker to finish.
+    /// Tells the worker to finish; waits for it where something was said that it must not miss.
     pub(crate) async fn close(mut self) {
+        if self.is_unheard {
+            return self.end().await;
+        }
         // Where it is gone already there is nobody to tell.
         let _ = self.send(&ToWorker::Goodbye).await;
         let _ = self.process.input.shutdown().await;

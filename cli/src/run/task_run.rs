@@ -19,7 +19,7 @@ use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
 use muster_api::module::{ModuleSpec, RunsOn};
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,8 @@ pub(crate) struct Request {
     pub(crate) timeout: Option<Duration>,
     /// On another host than the one that the task is for.
     pub(crate) delegate_to: Option<String>,
+    /// The handlers that a change makes due, where the host is to note them.
+    pub(crate) notifies: BTreeSet<String>,
 }
 
 /// What holds for all tasks of a run.
@@ -258,11 +260,29 @@ impl TaskRun {
             diff: lookup.truth(Keyword::Diff)?.unwrap_or(self.mode.diff),
             no_log: self.no_log,
             environment: self.environment(spec)?,
+            notifies: self.notifies(spec),
             timeout: timeout.filter(|timeout| !timeout.is_zero()),
             delegate_to: self.delegate_to.clone(),
             scope: self.scope.clone(),
             task,
         })))
+    }
+
+    /// The handlers that would be lost if the run broke off behind this task: those of changes that the next run finds made.
+    /// What runs each time notifies each time.
+    fn notifies(&self, spec: &ModuleSpec) -> BTreeSet<String> {
+        let runs_each_time = match spec.name {
+            "command" | "shell" => {
+                ["creates", "removes"].iter().all(|name| arguments::written(&self.task, name).is_none())
+            }
+            "raw" | "script" | "expect" | "uri" | "own_module" | "reboot" => true,
+            _ => false,
+        };
+        if runs_each_time || self.delegate_to.is_some() {
+            return BTreeSet::new();
+        }
+        // A name that needs the result is known when there is one.
+        self.lookup().texts(Keyword::Notify).unwrap_or_default().into_iter().collect()
     }
 
     /// The environment of the step; one in the background also hears where the files of such steps are.

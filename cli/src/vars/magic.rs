@@ -54,6 +54,8 @@ pub(crate) struct PlayInfo {
     pub(crate) role_names: Vec<String>,
     /// `ansible_dependent_role_names`
     pub(crate) dependent_role_names: Vec<String>,
+    /// The name of its file and its own, by which hosts note its due handlers.
+    pub(crate) place: String,
     /// Its tasks are only looked at before their turn: what has effects outside of the variables is refused.
     pub(crate) is_ahead: bool,
 }

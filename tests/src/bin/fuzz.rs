@@ -15,7 +15,7 @@
 
 use muster_api::control::{Request, Response};
 use muster_api::corosync_conf;
-use muster_api::frame::{FromWorker, ToWorker};
+use muster_api::frame::{FromWorker, PROTOCOL, ToWorker};
 use muster_api::id::NodeId;
 use muster_core::input::Input;
 use muster_core::node::{Boot, Node};
@@ -385,7 +385,7 @@ fn frames() -> Vec<Vec<u8>> {
     ];
     let requests = requests.iter().map(|request| serde_json::to_vec(request).expect("a request is JSON"));
     let workers = [
-        ToWorker::Hello { protocol: 1, run: "a run".into(), check: true, shares: false },
+        ToWorker::Hello { protocol: PROTOCOL, run: "a run".into(), check: true, shares: false },
         ToWorker::NoContent { sha256: "00".into(), why: "it is gone".into() },
         ToWorker::Goodbye,
     ];
