@@ -106,17 +106,28 @@ openssh() {
     echo wait
 }
 
-# How often the controller waits for an answer of node n1 after the login: a run with nothing to do less what one command takes,
-# and the one exchange that this has after the login too.
+# How often the controller waits for an answer of node n1, from the first byte on: in a run with nothing to do, and in one command,
+# which waits once to open its channel and once for the answer after the login. Over a link with a delay, so that what goes out
+# at once counts once.
 round_trips() {
-    local whole one
-    turns whole apply tests/bench/noop.yml
-    turns one run cluster -m raw -a true
-    figure "nothing to do: muster, round trips of a node after the login" "$((whole - one + 1))"
+    local count
+    fewest_turns count apply tests/bench/noop.yml
+    figure "nothing to do: muster, round trips of a node, login too" "$count"
+    fewest_turns count run cluster -m raw -a true
+    figure "floor: one command, muster's client, round trips, login too" "$count"
+}
+# Of three runs: on a busy machine a message may be late and count as another turn.
+fewest_turns() { # VARIABLE MUSTER'S ARGUMENTS…
+    local seen least=
+    for _ in 1 2 3; do
+        turns seen "${@:2}"
+        if [ -z "$least" ] || [ "$seen" -lt "$least" ]; then least=$seen; fi
+    done
+    printf -v "$1" '%s' "$least"
 }
 turns() { # VARIABLE MUSTER'S ARGUMENTS…
     local link port=2022 counted
-    python3 tests/bench/slow_link.py "$port" "$(sed -nE 's/^n1 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")" 22 0 >"$WORK/turns" &
+    python3 tests/bench/slow_link.py "$port" "$(sed -nE 's/^n1 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")" 22 0.05 >"$WORK/turns" &
     link=$!
     sed -E "s/^n1 ansible_host=[0-9.]+/n1 ansible_host=127.0.0.1 ansible_port=$port/; s|^ansible_ssh_common_args=.*|ansible_ssh_common_args=-o UserKnownHostsFile=$WORK/known_hosts -o StrictHostKeyChecking=accept-new|" "$INVENTORY" >"$WORK/counted"
     wait_until 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port" 2>/dev/null
