@@ -1,7 +1,12 @@
 //! The command line: every option with its meaning, as ansible-playbook, ansible and ansible-inventory have them.
 
+mod vault;
+
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+pub(crate) use vault::{
+    VaultAction, VaultArgs, VaultDetailArgs, VaultFileArgs, VaultRekeyArgs, VaultStringArgs,
+};
 
 /// Provisions hosts and runs high-availability clusters on them.
 #[derive(Debug, Parser)]
@@ -227,79 +232,6 @@ pub(crate) struct DocArgs {
     /// What of ansible-core works, and what is refused and why: a page in Markdown
     #[arg(long, conflicts_with_all = ["modules", "list", "json"])]
     pub(crate) compatibility: bool,
-}
-
-/// Options of `muster vault`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VaultArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub(crate) action: VaultAction,
-}
-
-/// What to do with a vault file.
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum VaultAction {
-    /// Print the content
-    View(VaultFileArgs),
-    /// Replace vault files by their content
-    Decrypt(VaultFileArgs),
-    /// Replace files by vault files
-    Encrypt(VaultFileArgs),
-    /// Write a new vault file in `$EDITOR`
-    Create(VaultFileArgs),
-    /// Change the content of vault files in `$EDITOR`
-    Edit(VaultFileArgs),
-    /// Give vault files another password
-    Rekey(VaultRekeyArgs),
-    /// Print a value as a vault for a variables file
-    #[command(name = "encrypt_string", alias = "encrypt-string")]
-    EncryptString(VaultStringArgs),
-}
-
-/// Options of `muster vault view|decrypt|encrypt`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VaultFileArgs {
-    /// Files; without one, standard input
-    pub(crate) files: Vec<PathBuf>,
-    /// Write here instead; `-` is standard output
-    #[arg(long = "output", value_name = "FILE")]
-    pub(crate) output_file: Option<PathBuf>,
-    /// With which vault id to encrypt
-    #[arg(long, value_name = "ID")]
-    pub(crate) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(crate) key: VaultKeyArgs,
-}
-
-/// Options of `muster vault rekey`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VaultRekeyArgs {
-    /// Vault files
-    pub(crate) files: Vec<PathBuf>,
-    /// The file with the new password
-    #[arg(long, value_name = "FILE", conflicts_with = "new_vault_id")]
-    pub(crate) new_vault_password_file: Option<PathBuf>,
-    /// The new vault id, and where its password is from: `ID@FILE` or `ID@prompt`
-    #[arg(long, value_name = "ID@SOURCE")]
-    pub(crate) new_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(crate) key: VaultKeyArgs,
-}
-
-/// Options of `muster vault encrypt_string`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct VaultStringArgs {
-    /// The value; without one, standard input
-    pub(crate) text: Option<String>,
-    /// The variable's name
-    #[arg(short, long)]
-    pub(crate) name: Option<String>,
-    /// With which vault id to encrypt
-    #[arg(long, value_name = "ID")]
-    pub(crate) encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub(crate) key: VaultKeyArgs,
 }
 
 /// Options of the commands that a node of the cluster answers: all that is not listed here goes to the agent there.

@@ -1,4 +1,5 @@
-//! Text in other encodings than UTF-8: those of one byte a character that files of older programs are in.
+//! Text in other encodings than UTF-8: those of one byte a character that files of older programs are in. And bytes that
+//! are no text at all, which pass through templates unharmed.
 
 /// The characters of windows-1252 from 0x80 to 0x9f; five bytes have none.
 const WINDOWS_1252: [Option<char>; 32] = [
@@ -80,7 +81,7 @@ impl Encoding {
     /// A sentence: a character that the encoding does not have.
     pub(crate) fn encode(self, text: &str) -> Result<Vec<u8>, String> {
         if self == Self::Utf8 {
-            return Ok(text.as_bytes().to_vec());
+            return Ok(bytes_of_text(text));
         }
         let missing = |c: char| format!("the encoding {self:?} has no `{c}`");
         text.chars().map(|c| self.byte(c).ok_or_else(|| missing(c))).collect()
@@ -117,9 +118,47 @@ impl Encoding {
     }
 }
 
+/// A byte that is no part of any text stands in one as a character that nobody uses: the end of the last private plane.
+/// Python has surrogates for that, which no Rust text can hold.
+const ESCAPED: u32 = 0x0010_fe00;
+
+/// The text of bytes; those that are no UTF-8 come back by `bytes_of_text`. So what `b64decode` gives can be written as a
+/// file, whatever it is.
+pub(crate) fn text_of_bytes(bytes: &[u8]) -> String {
+    let escaped =
+        |byte: &u8| char::from_u32(ESCAPED + u32::from(*byte)).unwrap_or(char::REPLACEMENT_CHARACTER);
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(escaped));
+    }
+    text
+}
+
+/// The bytes that a text stands for.
+pub(crate) fn bytes_of_text(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u32::from(c).checked_sub(ESCAPED).map(u8::try_from) {
+            Some(Ok(byte @ 0x80..)) => bytes.push(byte),
+            _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_come_through_one() {
+        let bytes = b"\x7fELF\xff\xc3 \xc3\xa9\x80";
+        let text = text_of_bytes(bytes);
+        assert!(text.starts_with("\x7fELF") && text.contains(" é"), "{text}");
+        assert_eq!(bytes_of_text(&text), bytes);
+        assert_eq!(bytes_of_text("10 €, é"), "10 €, é".as_bytes());
+    }
 
     #[test]
     fn text_goes_there_and_back_and_what_an_encoding_lacks_is_named() {

@@ -34,6 +34,8 @@ struct Parts {
     notes: Vec<String>,
     hints: Vec<String>,
     replacement: Option<Replacement>,
+    /// A file that is named is not there; the text itself is in order.
+    is_missing_file: bool,
 }
 
 /// A marked place. The first label of a diagnostic is its primary one.
@@ -84,6 +86,7 @@ impl Diagnostic {
             notes: Vec::new(),
             hints: Vec::new(),
             replacement: None,
+            is_missing_file: false,
         }))
     }
 
@@ -120,6 +123,14 @@ impl Diagnostic {
         self.note(format!("Ansible says: {word}: {sentence}"))
     }
 
+    /// The same with the place, as Ansible names it.
+    pub(crate) fn known_as_at(self, sentence: impl fmt::Display, span: &Span) -> Self {
+        let path = span.file().path();
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let place = span.place();
+        self.known_as(format!("{sentence} Origin: {}:{}:{}", path.display(), place.line, place.column))
+    }
+
     /// Says what to do next.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
@@ -143,6 +154,12 @@ impl Diagnostic {
     ) -> Self {
         self.0.replacement =
             Some(Replacement { span: span.clone(), text: text.into(), message: message.into() });
+        self
+    }
+
+    /// Marks it as a file that is named and is not there: where that is found out in a run, it is a matter of the host.
+    pub(crate) fn of_missing_file(mut self) -> Self {
+        self.0.is_missing_file = true;
         self
     }
 
@@ -312,6 +329,11 @@ impl FromIterator<Diagnostic> for Diagnostics {
 }
 
 impl Diagnostics {
+    /// Whether nothing is wrong but files that are not there.
+    pub(crate) fn are_missing_files(&self) -> bool {
+        self.0.iter().all(|mistake| mistake.0.is_missing_file)
+    }
+
     /// Adds one.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         self.0.push(diagnostic);

@@ -135,16 +135,27 @@ impl Reader {
 
     /// The variables that a file holds.
     pub(crate) fn vars(&self, path: &Path) -> Result<Mapping> {
+        mapping_of(&self.yaml(path)?)
+    }
+
+    /// The same for a file that may hold several mappings in a list, as `vars_files` may name it; later ones win.
+    pub(crate) fn listed_vars(&self, path: &Path) -> Result<Mapping> {
         let node = self.yaml(path)?;
-        match node.as_map() {
-            Some(mapping) => Ok(mapping.clone()),
-            None if node.is_null() => Ok(Mapping::default()),
-            None => {
-                let found = node.describe();
-                Err(Diagnostic::error(format!("a file of variables holds a mapping, found {found}"))
-                    .at(&node.span.first_line(), "expected `name: value`")
-                    .into())
-            }
+        let Some(parts) = node.as_seq() else { return mapping_of(&node) };
+        let parts = parts.iter().map(mapping_of).collect::<Result<Vec<_>>>()?;
+        Ok(parts.iter().flat_map(Mapping::iter).map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+}
+
+fn mapping_of(node: &Node) -> Result<Mapping> {
+    match node.as_map() {
+        Some(mapping) => Ok(mapping.clone()),
+        None if node.is_null() => Ok(Mapping::default()),
+        None => {
+            let found = node.describe();
+            Err(Diagnostic::error(format!("a file of variables holds a mapping, found {found}"))
+                .at(&node.span.first_line(), "expected `name: value`")
+                .into())
         }
     }
 }

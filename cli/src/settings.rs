@@ -70,6 +70,9 @@ settings! {
     ANY_ERRORS_FATAL "defaults" "any_errors_fatal" ["ANSIBLE_ANY_ERRORS_FATAL"];
     VAULT_PASSWORD_FILE "defaults" "vault_password_file" ["ANSIBLE_VAULT_PASSWORD_FILE"];
     VAULT_IDENTITY_LIST "defaults" "vault_identity_list" ["ANSIBLE_VAULT_IDENTITY_LIST"];
+    VAULT_ID_MATCH "defaults" "vault_id_match" ["ANSIBLE_VAULT_ID_MATCH"];
+    VAULT_ENCRYPT_IDENTITY "defaults" "vault_encrypt_identity" ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
+    VAULT_ENCRYPT_SALT "defaults" "vault_encrypt_salt" ["ANSIBLE_VAULT_ENCRYPT_SALT"];
     TRANSPORT "defaults" "transport" ["ANSIBLE_TRANSPORT"];
     VERBOSITY "defaults" "verbosity" ["ANSIBLE_VERBOSITY"];
     DIFF_ALWAYS "diff" "always" ["ANSIBLE_DIFF_ALWAYS"];
@@ -173,6 +176,21 @@ impl Settings {
     pub(crate) fn vault_ids(&self) -> Vec<String> {
         let text = self.text(&VAULT_IDENTITY_LIST).unwrap_or_default();
         text.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// `vault_id_match`
+    pub(crate) fn matches_vault_ids(&self) -> bool {
+        self.flag(&VAULT_ID_MATCH).unwrap_or(false)
+    }
+
+    /// `vault_encrypt_identity`
+    pub(crate) fn vault_encrypt_id(&self) -> Option<String> {
+        self.text(&VAULT_ENCRYPT_IDENTITY)
+    }
+
+    /// `vault_encrypt_salt`
+    pub(crate) fn vault_salt(&self) -> Option<String> {
+        self.text(&VAULT_ENCRYPT_SALT)
     }
 
     /// `host_key_checking`

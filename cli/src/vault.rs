@@ -5,6 +5,7 @@
 //! is AES-256 in counter mode over PKCS#7 padded text.
 
 use crate::error::Diagnostic;
+use crate::exit::Exit;
 use crate::source::Span;
 use aes::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};
@@ -50,6 +51,8 @@ impl fmt::Display for Secret {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keyring {
     keys: Vec<(String, Secret)>,
+    /// A password opens only what names its ID (`vault_id_match`).
+    matches_ids: bool,
 }
 
 /// Why something could not be decrypted.
@@ -63,6 +66,8 @@ pub(crate) enum Problem {
     Header(String),
     #[error("its vault text is damaged")]
     Damaged,
+    #[error("its vault text is damaged: Vault format unhexlify error: {0}")]
+    NotHex(&'static str),
     #[error("it is not text in UTF-8")]
     NotText,
 }
@@ -74,12 +79,25 @@ impl Problem {
             Self::NoPassword => Some("give one with `--vault-password-file FILE` or `--ask-vault-pass`"),
             Self::WrongPassword(_) => Some("check the vault password and its ID"),
             Self::Header(_) => Some("expected `$ANSIBLE_VAULT;1.1;AES256` or `$ANSIBLE_VAULT;1.2;AES256;ID`"),
-            Self::Damaged | Self::NotText => None,
+            Self::Damaged | Self::NotHex(_) | Self::NotText => None,
         };
-        Diagnostic::error(format!("could not decrypt {what}"))
-            .at(span, "")
-            .cause(self)
-            .maybe_hint(hint.map(str::to_owned))
+        let mistake = Diagnostic::error(format!("could not decrypt {what}")).at(span, "").cause(self);
+        let mistake = mistake.maybe_hint(hint.map(str::to_owned)).exits_with(Exit::Unexpected);
+        match self.sentence() {
+            Some(sentence) => mistake.known_as(sentence),
+            None => mistake,
+        }
+    }
+
+    /// What Ansible says, which scripts look for.
+    pub(crate) fn sentence(&self) -> Option<&'static str> {
+        match self {
+            Self::NoPassword => Some("Attempting to decrypt but no vault secrets found."),
+            Self::WrongPassword(_) => {
+                Some("Decryption failed (no vault secrets were found that could decrypt).")
+            }
+            _ => None,
+        }
     }
 }
 
@@ -101,6 +119,23 @@ impl Keyring {
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Whether a password opens only what names its ID.
+    pub(crate) fn matching_ids(mut self, matches: bool) -> Self {
+        self.matches_ids = matches;
+        self
+    }
+
+    /// The IDs, in the order in which they were given.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// The password that opens a text.
+    pub(crate) fn opener(&self, text: &str) -> Option<&Secret> {
+        let envelope = Envelope::read(text).ok()?;
+        self.keys.iter().map(|(_, password)| password).find(|password| envelope.open(password).is_some())
     }
 
     /// The password with that ID, or the first one.
@@ -125,7 +160,9 @@ impl Keyring {
         if self.keys.is_empty() {
             return Err(Problem::NoPassword);
         }
-        let mut keys: Vec<&(String, Secret)> = self.keys.iter().collect();
+        let wanted = envelope.id.as_deref().unwrap_or("default");
+        let mut keys: Vec<&(String, Secret)> =
+            self.keys.iter().filter(|(id, _)| !self.matches_ids || id == wanted).collect();
         keys.sort_by_key(|(id, _)| Some(id.as_str()) != envelope.id.as_deref());
         let opened = keys.iter().find_map(|(_, password)| envelope.open(password));
         opened.unwrap_or_else(|| Err(Problem::WrongPassword(keys.iter().map(|(id, _)| id.clone()).collect())))
@@ -190,10 +227,9 @@ impl Envelope {
             [HEADER, "1.2", "AES256", id] => Some((*id).to_owned()),
             _ => return Err(Problem::Header(header.chars().take(60).collect())),
         };
-        let parts = from_hex(&lines.collect::<String>()).and_then(|bytes| String::from_utf8(bytes).ok());
-        let parts = parts.ok_or(Problem::Damaged)?;
-        let decoded: Option<Vec<Vec<u8>>> = parts.split('\n').map(from_hex).collect();
-        match decoded.and_then(|parts| <[Vec<u8>; 3]>::try_from(parts).ok()) {
+        let parts = String::from_utf8(from_hex(&lines.collect::<String>())?).map_err(|_| Problem::Damaged)?;
+        let decoded: Vec<Vec<u8>> = parts.split('\n').map(from_hex).collect::<Result<_, _>>()?;
+        match <[Vec<u8>; 3]>::try_from(decoded).ok() {
             Some([salt, mac, ciphertext]) => Ok(Self { id, salt, mac, ciphertext }),
             None => Err(Problem::Damaged),
         }
@@ -249,13 +285,17 @@ fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn from_hex(text: &str) -> Option<Vec<u8>> {
+fn from_hex(text: &str) -> Result<Vec<u8>, Problem> {
     let nibble = |digit: u8| char::from(digit).to_digit(16);
+    let not_hex = Problem::NotHex("Non-hexadecimal digit found");
+    if !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(not_hex);
+    }
     if !text.len().is_multiple_of(2) {
-        return None;
+        return Err(Problem::NotHex("Odd-length string"));
     }
     let byte = |pair: &[u8]| Some((nibble(pair[0])? * 16 + nibble(pair[1])?) as u8);
-    text.as_bytes().chunks(2).map(byte).collect()
+    text.as_bytes().chunks(2).map(byte).collect::<Option<_>>().ok_or(not_hex)
 }
 
 #[cfg(test)]
@@ -299,6 +339,14 @@ mod tests {
     }
 
     #[test]
+    fn a_password_of_another_id_opens_nothing_where_ids_must_match() {
+        let strict = keyring(&[("dev", "second")]).matching_ids(true);
+        assert!(matches!(strict.decrypt(PROD), Err(Problem::WrongPassword(_))));
+        let named = keyring(&[("prod", "second")]).matching_ids(true);
+        assert_eq!(named.decrypt(PROD).unwrap().expose(), "x");
+    }
+
+    #[test]
     fn a_wrong_password_is_told_apart_from_a_missing_one() {
         let wrong = keyring(&[("dev", "first")]).decrypt(PROD).unwrap_err();
         assert_eq!(wrong.to_string(), "none of the given vault passwords opens it (tried `dev`)");
@@ -309,8 +357,10 @@ mod tests {
     #[test]
     fn a_damaged_text_is_damaged_and_not_a_wrong_password() {
         let keyring = keyring(&[("default", "second")]);
-        let cut = &PROD[..PROD.len() - 9];
-        assert_eq!(keyring.decrypt(cut).unwrap_err(), Problem::Damaged);
+        let odd = &PROD[..PROD.len() - 2];
+        assert_eq!(keyring.decrypt(odd).unwrap_err(), Problem::NotHex("Odd-length string"));
+        let letters = PROD.replace("3634\n", "36zz\n");
+        assert_eq!(keyring.decrypt(&letters).unwrap_err(), Problem::NotHex("Non-hexadecimal digit found"));
         let other = PROD.replace("1.2", "1.3");
         assert_eq!(
             keyring.decrypt(&other).unwrap_err(),
@@ -331,7 +381,7 @@ mod tests {
     #[test]
     fn secrets_print_as_stars() {
         let keyring = keyring(&[("default", "correct horse")]);
-        assert_eq!(format!("{keyring:?}"), r#"Keyring { keys: [("default", ***)] }"#);
+        assert_eq!(format!("{keyring:?}"), r#"Keyring { keys: [("default", ***)], matches_ids: false }"#);
         assert_eq!(Secret::new("x").to_string(), "***");
     }
 }

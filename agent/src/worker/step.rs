@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// Does the step and says what it came to.
 pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller, note: &Note) -> Outcome {
-    if step.background && !step.check {
+    if step.background {
         return background::start(step, controller);
     }
     let Some(module) = modules::find(&step.module) else {

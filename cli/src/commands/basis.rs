@@ -17,7 +17,7 @@ use crate::vault::{Keyring, Secret};
 use crate::{prompt, yaml};
 use indexmap::IndexSet;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -68,11 +68,12 @@ impl Basis {
         }
         let opener = reader.clone();
         store.set_unsealer(move |text| {
-            opener
-                .keyring()
-                .decrypt(text)
-                .map(|secret| secret.expose().to_owned())
-                .map_err(|problem| problem.to_string())
+            opener.keyring().decrypt(text).map(|secret| secret.expose().to_owned()).map_err(|problem| {
+                match problem.sentence() {
+                    Some(sentence) => format!("{problem}: {sentence}"),
+                    None => problem.to_string(),
+                }
+            })
         });
         mistakes.collect(inventory_vars::put_all(&inventory, playbook_dir, &reader, &store));
         let limit_text = Some(hosts.limit.join(",")).filter(|limit| !limit.is_empty());
@@ -211,29 +212,42 @@ pub(crate) fn tell_warnings(reader: &Reader) {
     }
 }
 
-/// Vault passwords, from options and settings.
+/// Vault passwords, from options and settings. One that cannot be had is only warned of where there is another.
 fn keyring(args: &VaultKeyArgs, settings: &Settings) -> Result<Keyring> {
-    let mut keyring = Keyring::default();
-    for given in settings.vault_ids().iter().chain(&args.vault_id) {
-        let (id, source) = given.split_once('@').unwrap_or(("default", given.as_str()));
-        let id = if id.is_empty() { "default" } else { id };
-        let password = match source {
-            "prompt" | "prompt_ask_vault_pass" => ask(&format!("Vault password ({id}): "))?,
-            file => vault_password_of(Path::new(file), id)?,
+    let mut keyring = Keyring::default().matching_ids(settings.matches_vault_ids());
+    let mut failures = Diagnostics::default();
+    for (id, source) in password_sources(args, settings) {
+        let password = match source.as_str() {
+            "prompt" | "prompt_ask_vault_pass" => ask(&format!("Vault password ({id}): ")),
+            file => vault_password_of(Path::new(file), &id),
         };
-        keyring.add(id, password);
-    }
-    let files: Vec<PathBuf> = match args.vault_password_file.as_slice() {
-        [] => settings.vault_password_file().into_iter().collect(),
-        given => given.to_vec(),
-    };
-    for file in files {
-        keyring.add("default", vault_password_of(&file, "default")?);
+        match password {
+            Ok(password) => keyring.add(id, password),
+            Err(why) => failures.append(why),
+        }
     }
     if args.ask_vault_pass {
         keyring.add("default", ask("Vault password: ")?);
     }
+    if keyring.is_empty() {
+        return failures.or_value(keyring);
+    }
+    failures.into_iter().for_each(|failure| {
+        tell(&failure.into_warning().into());
+    });
     Ok(keyring)
+}
+
+/// The ids with where their passwords are from: those of the settings, then those of the command line.
+fn password_sources(args: &VaultKeyArgs, settings: &Settings) -> Vec<(String, String)> {
+    let ids = settings.vault_ids().into_iter().chain(args.vault_id.iter().cloned());
+    let named = ids.map(|given| {
+        let (id, source) = given.split_once('@').unwrap_or(("default", given.as_str()));
+        (if id.is_empty() { "default" } else { id }.to_owned(), source.to_owned())
+    });
+    let files = settings.vault_password_file().into_iter().chain(args.vault_password_file.iter().cloned());
+    let unnamed = files.map(|file| ("default".to_owned(), file.to_string_lossy().into_owned()));
+    named.chain(unnamed).collect()
 }
 
 /// The keyring of a command that has no inventory.
@@ -247,7 +261,14 @@ fn vault_password_of(file: &Path, id: &str) -> Result<Secret> {
     let is_program = std::fs::metadata(&file)
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
     if !is_program {
-        return password_of(&file);
+        let text = std::fs::read_to_string(&file).map_err(|cause| {
+            let words = match cause.kind() {
+                std::io::ErrorKind::NotFound => format!("Error getting vault password file ({id})"),
+                _ => format!("Error in vault password file loading ({id})"),
+            };
+            unreadable(&file, &cause).into_warning().known_as(words).into_error()
+        })?;
+        return secret(&text, &file);
     }
     let path = if file.components().count() == 1 { Path::new(".").join(&file) } else { file.clone() };
     let mut command = Command::new(path);
@@ -280,7 +301,8 @@ fn secret(text: &str, file: &Path) -> Result<Secret> {
     }
 }
 
-fn ask(question: &str) -> Result<Secret> {
+/// A password that somebody types.
+pub(crate) fn ask(question: &str) -> Result<Secret> {
     let answer = prompt::password(question);
     let answer = answer.map_err(|cause| {
         Diagnostic::error("no password can be asked for").cause(cause).exits_with(Exit::Unexpected)

@@ -1,12 +1,13 @@
 //! `muster vault`: files and values in Ansible's vault format.
 
-use super::basis::{keyring_only, tell};
+use super::basis::{ask, keyring_only, tell};
 use super::vault_edit;
-use crate::args::{VaultAction, VaultArgs, VaultFileArgs, VaultKeyArgs, VaultStringArgs};
-use crate::error::{Diagnostic, Result};
+use crate::args::{VaultAction, VaultArgs, VaultDetailArgs, VaultFileArgs, VaultKeyArgs, VaultStringArgs};
+use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
+use crate::settings::Settings;
 use crate::source::Span;
-use crate::vault::{Keyring, Secret, encrypt, is_vault};
+use crate::vault::{Keyring, Secret, encrypt, encrypt_with_salt, is_vault};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(args: VaultArgs) -> Exit {
 }
 
 fn view(args: &VaultFileArgs) -> Result<()> {
-    let keyring = keyring(&args.key)?;
+    let keyring = keyring(&args.key, &args.detail)?;
     for file in inputs(args) {
         let bytes = decrypted(&read(&file)?, &file, &keyring, args)?;
         write(Path::new("-"), &bytes)?;
@@ -36,7 +37,7 @@ fn view(args: &VaultFileArgs) -> Result<()> {
 type Change = fn(&[u8], &Path, &Keyring, &VaultFileArgs) -> Result<Vec<u8>>;
 
 fn each(args: &VaultFileArgs, change: Change, done: &str) -> Result<()> {
-    let keyring = keyring(&args.key)?;
+    let keyring = keyring(&args.key, &args.detail)?;
     let files = inputs(args);
     if args.output_file.is_some() && files.len() > 1 {
         return Err(Diagnostic::error("`--output` takes one input file").exits_with(Exit::WrongUse).into());
@@ -70,32 +71,94 @@ fn encrypted(bytes: &[u8], file: &Path, keyring: &Keyring, args: &VaultFileArgs)
 }
 
 fn encrypt_string(args: &VaultStringArgs) -> Result<()> {
-    let keyring = keyring(&args.key)?;
-    let text = match &args.text {
-        Some(text) => text.clone(),
-        None => String::from_utf8_lossy(&read(Path::new("-"))?).into_owned(),
-    };
-    let sealed = seal(text.as_bytes(), &keyring, args.encrypt_vault_id.as_deref())?;
-    let lines: Vec<String> = sealed.trim_end().lines().map(|line| format!("          {line}")).collect();
-    let name = args.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-    write(Path::new("-"), format!("{name}!vault |\n{}\n", lines.join("\n")).as_bytes())
+    let keyring = keyring(&args.key, &args.detail)?;
+    let mut whole = String::new();
+    for (name, text) in values(args)? {
+        let sealed = seal(text.as_bytes(), &keyring, args.encrypt_vault_id.as_deref())?;
+        let lines: Vec<String> = sealed.trim_end().lines().map(|line| format!("          {line}")).collect();
+        let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+        whole += &format!("{name}!vault |\n{}\n", lines.join("\n"));
+    }
+    write(args.output_file.as_deref().unwrap_or(Path::new("-")), whole.as_bytes())?;
+    eprintln!("Encryption successful");
+    Ok(())
 }
 
+/// What is to be encrypted, each with the name of its variable: what was asked for, standard input, arguments.
+fn values(args: &VaultStringArgs) -> Result<Vec<(Option<String>, String)>> {
+    let mut values = Vec::new();
+    let reads_input = args.texts.iter().any(|text| text == "-") || args.stdin_name.is_some();
+    let mut names = args.names.iter().cloned();
+    if args.prompt {
+        if reads_input {
+            let mistake = Diagnostic::error("`--prompt` and standard input are two sources of one value");
+            return Err(mistake.exits_with(Exit::WrongUse).into());
+        }
+        values.push((names.next(), ask("String to encrypt (hidden): ")?.expose().to_owned()));
+    } else if reads_input || args.texts.is_empty() {
+        let text = String::from_utf8_lossy(&read(Path::new("-"))?).into_owned();
+        let name =
+            args.stdin_name.clone().or_else(|| if args.texts.is_empty() { names.next() } else { None });
+        values.push((name, text));
+    }
+    let written = args.texts.iter().filter(|text| *text != "-");
+    values.extend(written.map(|text| (names.next(), text.clone())));
+    Ok(values)
+}
+
+/// A content as a vault text, by the password of the given id, of the settings' id, or by the only one that there is.
 pub(super) fn seal(bytes: &[u8], keyring: &Keyring, id: Option<&str>) -> Result<String> {
-    let Some(password) = keyring.password(id) else {
-        let what = id.map_or("no vault password was given".to_owned(), |id| {
-            format!("no password was given for vault id `{id}`")
-        });
-        let mistake = Diagnostic::error(what)
-            .hint("`--vault-password-file FILE`, `--vault-id ID@FILE` or `--ask-vault-pass`");
-        return Err(mistake.exits_with(Exit::WrongUse).into());
+    let ids: Vec<&str> = keyring.ids().collect();
+    let of_settings = Settings::read()?.vault_encrypt_id();
+    let id = match (id.or(of_settings.as_deref()), ids.as_slice()) {
+        (Some(id), _) => id,
+        (None, [only]) => only,
+        (None, []) => return Err(no_password()),
+        (None, _) => return Err(many_ids(&ids)),
     };
-    seal_with(bytes, password, id)
+    match keyring.password(Some(id)) {
+        Some(password) => seal_with(bytes, password, Some(id)),
+        None => Err(no_password_of(id, &ids)),
+    }
+}
+
+fn no_password() -> Diagnostics {
+    Diagnostic::error("no vault password was given")
+        .hint("`--vault-password-file FILE`, `--vault-id ID@FILE` or `--ask-vault-pass`")
+        .exits_with(Exit::WrongUse)
+        .into()
+}
+
+fn many_ids(ids: &[&str]) -> Diagnostics {
+    let ids = ids.join(",");
+    let sentence = format!(
+        "The vault-ids {ids} are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id"
+    );
+    Diagnostic::error(format!("there are several passwords to encrypt with: {ids}"))
+        .hint("`--encrypt-vault-id ID` says with which")
+        .known_as(sentence)
+        .exits_with(Exit::WrongUse)
+        .into()
+}
+
+fn no_password_of(id: &str, known: &[&str]) -> Diagnostics {
+    let list = known.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
+    let sentence =
+        format!("Did not find a match for --encrypt-vault-id={id} in the known vault-ids [{list}]");
+    Diagnostic::error(format!("no password was given for vault id `{id}`"))
+        .hint(format!("`--vault-id {id}@FILE` gives one"))
+        .known_as(sentence)
+        .exits_with(Exit::Unexpected)
+        .into()
 }
 
 /// A content as a vault text, by this password.
 pub(super) fn seal_with(bytes: &[u8], password: &Secret, id: Option<&str>) -> Result<String> {
-    encrypt(bytes, password, id.filter(|id| *id != "default")).map_err(|cause| {
+    let id = id.filter(|id| *id != "default");
+    if let Some(salt) = Settings::read()?.vault_salt() {
+        return Ok(encrypt_with_salt(bytes, password, id, salt.as_bytes()));
+    }
+    encrypt(bytes, password, id).map_err(|cause| {
         Diagnostic::error("no random numbers to encrypt with")
             .cause(cause)
             .exits_with(Exit::Unexpected)
@@ -103,12 +166,16 @@ pub(super) fn seal_with(bytes: &[u8], password: &Secret, id: Option<&str>) -> Re
     })
 }
 
-pub(super) fn keyring(args: &VaultKeyArgs) -> Result<Keyring> {
-    let keyring = keyring_only(args)?;
-    if !keyring.is_empty() {
-        return Ok(keyring);
+pub(super) fn keyring(args: &VaultKeyArgs, detail: &VaultDetailArgs) -> Result<Keyring> {
+    let mut keyring = keyring_only(args)?;
+    if keyring.is_empty() {
+        keyring = keyring_only(&VaultKeyArgs { ask_vault_pass: true, ..args.clone() })?;
     }
-    keyring_only(&VaultKeyArgs { ask_vault_pass: true, ..args.clone() })
+    if detail.verbose > 0 {
+        let ids: Vec<&str> = keyring.ids().collect();
+        eprintln!("vault passwords: {}", ids.join(", "));
+    }
+    Ok(keyring)
 }
 
 fn inputs(args: &VaultFileArgs) -> Vec<PathBuf> {

@@ -11,7 +11,7 @@ use std::process::Command;
 
 /// A new vault file, with what is written in the editor.
 pub(super) fn create(args: &VaultFileArgs) -> Result<()> {
-    let keyring = keyring(&args.key)?;
+    let keyring = keyring(&args.key, &args.detail)?;
     for file in named(&args.files)? {
         if file.exists() {
             let mistake =
@@ -26,7 +26,7 @@ pub(super) fn create(args: &VaultFileArgs) -> Result<()> {
 
 /// What vault files hold, changed in the editor. They keep their vault id.
 pub(super) fn edit(args: &VaultFileArgs) -> Result<()> {
-    let keyring = keyring(&args.key)?;
+    let keyring = keyring(&args.key, &args.detail)?;
     for file in named(&args.files)? {
         let sealed = read(file)?;
         let before = decrypted(&sealed, file, &keyring, args)?;
@@ -34,21 +34,26 @@ pub(super) fn edit(args: &VaultFileArgs) -> Result<()> {
         if after == before {
             continue;
         }
-        let id = id_of(&sealed).filter(|id| keyring.password(Some(id)).is_some());
-        let id = args.encrypt_vault_id.clone().or(id);
-        write(file, seal(&after, &keyring, id.as_deref())?.as_bytes())?;
+        // By the password that opened it, under the id that it had.
+        let opener = keyring.opener(&String::from_utf8_lossy(&sealed));
+        let written = match (&args.encrypt_vault_id, opener) {
+            (None, Some(password)) => seal_with(&after, password, id_of(&sealed).as_deref())?,
+            (id, _) => seal(&after, &keyring, id.as_deref())?,
+        };
+        write(file, written.as_bytes())?;
     }
     Ok(())
 }
 
 /// Vault files with another password.
 pub(super) fn rekey(args: &VaultRekeyArgs) -> Result<()> {
-    let keyring = keyring(&args.key)?;
+    let keyring = keyring(&args.key, &args.detail)?;
     let of_files = VaultFileArgs {
         files: args.files.clone(),
         output_file: None,
         encrypt_vault_id: None,
         key: args.key.clone(),
+        detail: args.detail.clone(),
     };
     let files = named(&args.files)?;
     let contents = files.iter().map(|file| decrypted(&read(file)?, file, &keyring, &of_files));

@@ -172,6 +172,9 @@ impl Inventory {
             hosts.extend(groups.iter().flat_map(|group| group.hosts.iter().map(String::as_str)));
             level = groups.iter().flat_map(|group| group.children.iter().map(String::as_str)).collect();
         }
+        if group == "all" {
+            hosts.retain(|host| self.hosts.contains_key(*host));
+        }
         hosts
     }
 
@@ -197,6 +200,20 @@ impl Inventory {
             .or_insert_with(|| Host::new(name, span))
             .groups
             .insert(group.to_owned());
+        self.add_group(group, None);
+        if let Some(group) = self.groups.get_mut(group) {
+            group.hosts.insert(name.to_owned());
+        }
+    }
+
+    /// Puts a host that is known in a group, which is added where it is not there yet. The localhost that no source
+    /// names can be in groups, and is in none of `all` and `ungrouped` all the same. Call `reconcile` after the last change.
+    pub(crate) fn add_member(&mut self, name: &str, group: &str) {
+        if self.hosts.contains_key(name) {
+            return self.add_host(name, group, None);
+        }
+        let Some(host) = self.implicit.iter_mut().find(|host| host.name == name) else { return };
+        host.groups.insert(group.to_owned());
         self.add_group(group, None);
         if let Some(group) = self.groups.get_mut(group) {
             group.hosts.insert(name.to_owned());
@@ -344,5 +361,18 @@ mod tests {
         assert!(inventory.host("127.0.0.1").is_some_and(|host| host.is_implicit));
         assert!(inventory.hosts_of("all").is_empty());
         assert!(inventory.host("n1").is_none());
+    }
+
+    #[test]
+    fn localhost_that_no_source_names_joins_a_group_and_not_all() {
+        let mut inventory = Inventory::default();
+        inventory.add_member("localhost", "os_debian");
+        inventory.add_member("n1", "os_debian");
+        inventory.reconcile();
+        assert_eq!(inventory.hosts_of("os_debian"), IndexSet::from(["localhost"]));
+        assert!(inventory.hosts_of("all").is_empty());
+        assert_eq!(names(&inventory.groups_of("localhost")), ["all", "os_debian"]);
+        let selected = inventory.select(["os_debian"]).unwrap();
+        assert_eq!(selected.hosts, IndexSet::from(["localhost".to_owned()]));
     }
 }

@@ -101,6 +101,11 @@ impl Loader {
         self
     }
 
+    /// The same.
+    pub(crate) fn minds_missing_handlers(&self) -> bool {
+        self.minds_missing_handlers
+    }
+
     /// The reader of all files.
     pub(crate) fn reader(&self) -> &Arc<Reader> {
         &self.reader

@@ -23,7 +23,7 @@ mod task;
 mod tests;
 
 pub(crate) use args::split_arguments;
-pub(crate) use check::may_fail;
+pub(crate) use check::{may_fail, missing_handler};
 pub(crate) use library::Library;
 #[cfg(test)]
 pub(crate) use load::NoTemplates;

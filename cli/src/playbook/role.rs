@@ -3,7 +3,7 @@
 use super::args::TextForm;
 use super::keyword::{Given, Holder, Keyword, Keywords};
 use super::load::Pass;
-use super::search::{self, Found, not_found};
+use super::search::{self, Found, not_found, not_on_controller};
 use super::shipped;
 use super::{Args, Block, Item, ModuleName, Role, RoleMeta, Scope, ScopeKind, Task};
 use crate::error::{Diagnostic, Result};
@@ -134,7 +134,9 @@ impl Pass<'_> {
     /// `import_role`: the role in place, its handlers among those of the play.
     pub(super) fn import_role(&mut self, task: &Task) -> Vec<Item> {
         if task.is_handler {
-            let mistake = Diagnostic::error("`import_role` cannot be a handler").at(&task.module.0.span, "");
+            let mistake = Diagnostic::error("`import_role` cannot be a handler")
+                .at(&task.module.0.span, "a handler is one task")
+                .known_as("Using 'import_role' as a handler is not supported.");
             self.mistakes.push(mistake);
             return Vec::new();
         }
@@ -175,7 +177,8 @@ impl Pass<'_> {
         let path = match search::find_file(&task.scope, kind, &name) {
             Found::At(path) => path,
             Found::Nowhere(places) => {
-                self.mistakes.push(not_found("there is no task file", &name, &file.span, &places));
+                let mistake = not_found("there is no task file", &name, &file.span, &places);
+                self.mistakes.push(mistake.of_missing_file().known_as(not_on_controller(&name)));
                 return Vec::new();
             }
         };

@@ -114,6 +114,11 @@ fn normalized(path: &Path) -> PathBuf {
     out
 }
 
+/// What Ansible says of a file that is nowhere.
+pub(super) fn not_on_controller(name: &str) -> String {
+    format!("Could not find or access '{name}' on the Ansible Controller.")
+}
+
 /// That something was looked for and is not there; `what` is the beginning of the sentence.
 pub(super) fn not_found(what: &str, name: &str, span: &Span, places: &[PathBuf]) -> Diagnostic {
     let mut mistake = Diagnostic::error(format!("{what} `{name}`")).at(span, "not found");

@@ -343,7 +343,9 @@ impl Pass<'_> {
         let module = task.module.bare();
         let is_role = module == "include_role";
         if is_role && task.is_handler {
-            let mistake = Diagnostic::error("`include_role` cannot be a handler").at(&task.module.0.span, "");
+            let mistake = Diagnostic::error("`include_role` cannot be a handler")
+                .at(&task.module.0.span, "a handler is one task")
+                .known_as("Using 'include_role' as a handler is not supported.");
             self.mistakes.push(mistake);
         }
         for name in ["tasks_from", "vars_from", "defaults_from", "handlers_from"] {

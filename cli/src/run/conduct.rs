@@ -295,10 +295,12 @@ impl Conductor {
     async fn announce(self: &Arc<Self>, batch: &Batch, hosts: &[String]) -> String {
         let name = self.name_of(batch).await;
         let task = &batch.position.task;
-        if task.module.bare() != "meta" {
+        // What a handler includes is a handler too; `meta` is told of only as one.
+        let is_handler = batch.position.handler.is_some() || task.is_handler;
+        if is_handler || task.module.bare() != "meta" {
             self.room.events.tell(Event::Task {
                 name: name.clone(),
-                is_handler: batch.position.handler.is_some(),
+                is_handler,
                 place: task.span().to_string(),
                 hosts: hosts.len(),
             });

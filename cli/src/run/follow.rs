@@ -1,5 +1,7 @@
 //! What follows from a task that is done: variables, handlers, counts, includes, failures, `meta`.
 
+mod notification;
+
 use super::conduct::{Conductor, Finished, Verdict};
 use super::cursor::Fate;
 use super::include::{Included, Wanted};
@@ -13,7 +15,6 @@ use crate::inventory::{Tolerance, load as load_inventory};
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Role, Task};
 use crate::report::{Event, Stats};
-use crate::suggest;
 use crate::template::{Value, from_json};
 use crate::vars::{Data, HostVars};
 use std::sync::{Arc, PoisonError};
@@ -72,6 +73,9 @@ impl Follow<'_> {
             self.notify(one);
             self.begin_role(one);
         }
+        if lock(&self.conductor.room.broken_off).is_some() {
+            return Verdict::Broken;
+        }
         for one in &finished {
             let is_include = includes.iter().any(|included| included.what.is_err());
             if is_include { self.end_include(one, &includes) } else { self.end(one, &includes) }
@@ -89,6 +93,7 @@ impl Follow<'_> {
             let Some(why) = mine.filter_map(|included| included.what.as_ref().err()).next() else { continue };
             let ignored = one.result.ignored;
             one.result = TaskResult { ignored, ..TaskResult::failed(why.clone()) };
+            one.result.result.insert("reason".into(), why.clone().into());
             let (host, task) = (one.host.clone(), String::new());
             self.conductor.room.events.tell(Event::Done { host, task, result: Box::new(one.result.clone()) });
         }
@@ -191,19 +196,6 @@ impl Follow<'_> {
             // Counted where it is known whether a rescue takes over.
             Status::Failed => {}
         });
-    }
-
-    fn notify(&self, one: &Finished) {
-        for name in &one.result.notify {
-            let is_known = lock(&self.conductor.run).notify(&one.host, name);
-            if !is_known {
-                let names = lock(&self.conductor.run).handler_names();
-                let hint = suggest::did_you_mean(name, names.iter().map(String::as_str));
-                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                let text = format!("there is no handler `{name}` and none that listens to it{hint}");
-                self.conductor.room.events.tell(Event::Warning { text });
-            }
-        }
     }
 
     /// A role counts as done only where one of its tasks was carried out.
@@ -315,7 +307,10 @@ impl Follow<'_> {
                     self.tell_untaken(&one.host);
                     End::Done
                 }
-                Some("noop") => End::Done,
+                Some("noop") => {
+                    self.tell_meta("noop".into());
+                    End::Done
+                }
                 Some("flush_handlers") => End::Flush,
                 Some("end_host") => {
                     self.tell_meta(format!("ending play for {}", one.host));

@@ -99,7 +99,10 @@ impl Wanted {
         let path = find_file(task, kind, &self.name)?;
         let body = room.loader.tasks_file(&path, task).map_err(|mistakes| {
             let why = mistakes.render(false);
-            room.break_off(mistakes);
+            // A text that cannot be read would fail every host; a file that is not there fails those that ask for it.
+            if !mistakes.are_missing_files() {
+                room.break_off(mistakes);
+            }
             why
         })?;
         let what = absolute(&path);

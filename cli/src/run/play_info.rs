@@ -130,7 +130,8 @@ pub(crate) fn vars_files(room: &Room, play: &Play, scope: &Scope) -> Result<Laye
         }
         match found {
             Some(path) => {
-                let mapping = room.loader.reader().vars(&path).map_err(|mistakes| first(mistakes, entry))?;
+                let mapping =
+                    room.loader.reader().listed_vars(&path).map_err(|mistakes| first(mistakes, entry))?;
                 layers.push((Level::PlayVarsFiles, Arc::new(Vars::from(&mapping))));
             }
             None if looked.is_empty() => {}

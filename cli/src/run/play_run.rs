@@ -5,10 +5,11 @@ use super::cursor::{Course, Cursor, Fate, Position, Program};
 use super::ssh::known_hosts::matches_pattern;
 use super::tags::{TagFilter, tags_of};
 use crate::playbook::keyword::Keyword;
-use crate::playbook::{Block, Task};
+use crate::playbook::{Block, Role, Task};
+use crate::yaml::Node;
 use indexmap::IndexMap;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The hosts of a play, or of one batch of it.
@@ -16,6 +17,8 @@ pub(crate) struct PlayRun {
     hosts: IndexMap<String, HostRun>,
     handlers: Vec<Arc<Task>>,
     selection: Selection,
+    /// Names of handlers that nothing can notify.
+    told_unusable: HashSet<String>,
 }
 
 /// One host.
@@ -97,7 +100,12 @@ impl PlayRun {
                 },
             )
         };
-        Self { hosts: hosts.iter().map(host).collect(), handlers, selection: Selection { tags, start_at } }
+        Self {
+            hosts: hosts.iter().map(host).collect(),
+            handlers,
+            selection: Selection { tags, start_at },
+            told_unusable: HashSet::new(),
+        }
     }
 
     /// The hosts that come first in the playbook's order, with their task; none at the end.
@@ -200,11 +208,9 @@ impl PlayRun {
     /// Notifies the handlers of that name or topic. Says whether there is one.
     ///
     /// Of handlers with one name the first of the last group counts (roles come before the play's own); of those that
-    /// listen to a topic, all.
+    /// listen to a topic, all that differ in their names: a role that two others depend on has each twice.
     pub(crate) fn notify(&mut self, host: &str, name: &str) -> bool {
-        let by_name = self.named(name);
-        let by_topic = self.handlers.iter().enumerate().filter(|(_, task)| listens(task, name));
-        let found: Vec<usize> = by_name.into_iter().chain(by_topic.map(|(index, _)| index)).collect();
+        let found: Vec<usize> = self.named(name).into_iter().chain(self.listening(name)).collect();
         if let Some(run) = self.hosts.get_mut(host) {
             for handler in &found {
                 run.cursor.notify(*handler);
@@ -231,7 +237,6 @@ impl PlayRun {
     }
 
     fn named(&self, name: &str) -> Option<usize> {
-        let group = |task: &Task| task.role().map(Arc::as_ptr);
         let mut found: Option<usize> = None;
         for (index, task) in self.handlers.iter().enumerate().filter(|(_, task)| is_named(task, name)) {
             if found.is_none_or(|known| group(&self.handlers[known]) != group(task)) {
@@ -239,6 +244,34 @@ impl PlayRun {
             }
         }
         found
+    }
+
+    /// Those that listen to a topic; of several with one name, the first of the last group.
+    fn listening(&self, topic: &str) -> Vec<usize> {
+        let mut found: Vec<usize> = Vec::new();
+        for (index, task) in self.handlers.iter().enumerate().filter(|(_, task)| listens(task, topic)) {
+            let name = task.name().and_then(Node::as_str);
+            let is_same =
+                |known: &usize| name.is_some() && self.handlers[*known].name().and_then(Node::as_str) == name;
+            match found.iter().position(is_same) {
+                None => found.push(index),
+                Some(at) if group(&self.handlers[found[at]]) != group(task) => found[at] = index,
+                Some(_) => {}
+            }
+        }
+        found
+    }
+
+    /// Handlers whose names are templates still, so that nothing can notify them; each is told once.
+    pub(crate) fn unusable_handlers(&mut self) -> Vec<String> {
+        let is_unusable = |task: &&Arc<Task>| {
+            task.name().is_some_and(Node::has_template) && task.keyword(Keyword::Listen).is_none()
+        };
+        let names = self.handlers.iter().filter(is_unusable).filter_map(|task| task.name()?.as_str());
+        let new: Vec<String> =
+            names.filter(|name| !self.told_unusable.contains(*name)).map(str::to_owned).collect();
+        self.told_unusable.extend(new.iter().cloned());
+        new
     }
 
     /// Handlers that an included role brings.
@@ -329,6 +362,11 @@ fn is_start(task: &Task, start: &str) -> bool {
     let with_role = task.role().map(|role| format!("{} : {name}", role.name));
     let matches = |name: &str| matches_pattern(start, &name.to_ascii_lowercase());
     matches(name) || with_role.is_some_and(|name| matches(&name))
+}
+
+/// Handlers come in groups: those of a role, and those of the play.
+fn group(task: &Task) -> Option<*const Role> {
+    task.role().map(Arc::as_ptr)
 }
 
 /// A handler's name may come with its role: `role : name`.
@@ -451,5 +489,19 @@ mod tests {
         assert_eq!(shown(play.next_batch()), "reload on n2");
         play.finish("n2", End::Done);
         assert_eq!(shown(play.next_batch()), "end");
+    }
+
+    #[test]
+    fn of_handlers_with_one_name_one_hears_a_topic_and_a_template_for_a_name_is_told_once() {
+        let listening = |name: &str| task(name, &[(Keyword::Listen, "web changed")]);
+        let unusable = task("restart {{ service }}", &[]);
+        let mut play = play(&[], &["n1"], vec![listening("a"), listening("a"), listening("b"), unusable]);
+        assert!(play.notify("n1", "web changed"));
+        assert_eq!(play.unusable_handlers(), ["restart {{ service }}"]);
+        assert!(play.unusable_handlers().is_empty());
+        for expected in ["a on n1", "b on n1", "end"] {
+            assert_eq!(shown(play.next_batch()), expected);
+            play.finish("n1", End::Done);
+        }
     }
 }

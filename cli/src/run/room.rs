@@ -75,11 +75,7 @@ impl Addition {
     pub(crate) fn to(&self, inventory: &mut Inventory) {
         match self {
             Self::Host { name, group } => inventory.add_host(name, group, None),
-            Self::Member { name, group } => {
-                if inventory.hosts.contains_key(name) {
-                    inventory.add_host(name, group, None);
-                }
-            }
+            Self::Member { name, group } => inventory.add_member(name, group),
             Self::Group { parent, child } => {
                 // A group that is above its parent already stays where it is.
                 let _ = inventory.add_child(parent, child);

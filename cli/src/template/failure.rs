@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind, Value};
 
-use super::dialect::Prepared;
+use super::dialect::{Prepared, UsedKind};
 use super::engine::unknown_name;
 use super::error::{FailureKind, TemplateError, carried, carry};
 use super::trace::{self, Frame, Miss};
@@ -113,8 +113,15 @@ fn no_such_name(
     range: Option<Range<usize>>,
     frame: &Frame,
 ) -> TemplateError {
-    let used = prepared.uses.iter().filter_map(unknown_name).next();
-    if let (Some(problem), true) = (used, err.kind() != ErrorKind::UnknownFunction) {
+    let used = prepared.uses.iter().find_map(|used| Some((used, unknown_name(used)?)));
+    if let (Some((used, mut problem)), true) = (used, err.kind() != ErrorKind::UnknownFunction) {
+        // In a run, playbooks look for Ansible's words in the `msg` of a failed task.
+        let words = match used.kind {
+            UsedKind::Filter => format!("No filter named '{}'.", used.name),
+            UsedKind::Test => format!("No test named '{}'.", used.name),
+            UsedKind::Lookup => format!("The lookup plugin '{}' was not found.", used.name),
+        };
+        problem.message = format!("{}: {words}", problem.message);
         let mut failed = TemplateError::syntax(&prepared.source, problem);
         failed.kind = FailureKind::NoSuchName;
         return failed;

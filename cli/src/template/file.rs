@@ -183,18 +183,17 @@ impl Engine {
         Ok(Self::with_newlines(file, &rendered))
     }
 
-    /// Renders a template file: to the collection that it puts out, if it puts out nothing else, and else to text.
+    /// Renders a template file: to the value that it puts out, if it puts out nothing else, and else to text.
     pub(crate) fn render_file_to_value(
         &self,
         file: &TemplateFile<'_>,
         scope: &Scope,
     ) -> Result<Value, TemplateError> {
         let rendered = self.run_file(file, scope, Output::Native)?;
-        match rendered.kind() {
-            ValueKind::Seq | ValueKind::Map => Ok(rendered),
-            ValueKind::String => Ok(Value::from(Self::with_newlines(file, &rendered))),
-            _ => self.render_file(file, scope).map(Value::from),
-        }
+        Ok(match rendered.kind() {
+            ValueKind::String => Value::from(Self::with_newlines(file, &rendered)),
+            _ => rendered,
+        })
     }
 
     fn run_file(

@@ -48,7 +48,7 @@ fn a_file_that_a_macro_includes_sees_what_the_template_imported() {
 }
 
 #[test]
-fn a_file_that_puts_out_one_collection_is_that_for_the_lookup_also_through_a_macro() {
+fn a_file_that_puts_out_one_value_is_that_for_the_lookup_also_through_a_macro() {
     let dir = tempfile::tempdir().expect("a folder for the test");
     let path = dir.path().join("a.j2");
     let given = |text: &str| {
@@ -59,7 +59,10 @@ fn a_file_that_puts_out_one_collection_is_that_for_the_lookup_also_through_a_mac
     assert_eq!(given("{% macro m() %}{{ d }}{% endmacro %}\n{{ m() }}\n"), "{'a': 1}");
     assert_eq!(given("{{ d }}\n"), "{'a': 1}");
     assert_eq!(given("{{ d }} {{ d }}\n"), "\"{'a': 1} {'a': 1}\\n\"");
-    assert_eq!(given("{{ d.a }}\n"), "'1\\n'");
+    assert_eq!(given("{{ d.a }}\n"), "1");
+    assert_eq!(given("{{ none }}\n"), "None");
+    assert_eq!(given("{{ d.a }}\n\n"), "'1\\n\\n'");
+    assert_eq!(given("{{ d.a }} x\n"), "'1 x\\n'");
 }
 
 #[test]

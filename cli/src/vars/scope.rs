@@ -435,9 +435,8 @@ impl Scope {
     pub(super) fn unseal(&self, node: &Node) -> Result<Value, TemplateError> {
         let sealed = node.as_str().unwrap_or_default();
         let text = self.0.store.unseal(sealed).map_err(|why| {
-            let err =
-                TemplateError::new(FailureKind::Failed, format!("the value cannot be decrypted: {why}"));
-            with_node(err, node)
+            let message = format!("the value cannot be decrypted: {why}");
+            with_node(TemplateError::new(FailureKind::Failed, message), node)
         })?;
         Ok(Value::from(text))
     }

@@ -49,8 +49,14 @@ fn check_include(task: &Task, known: &[&str], mistakes: &mut Diagnostics) {
     let has_name = ["file", "name", "role"].iter().any(|name| task.args.named.get(name).is_some());
     if !has_name && task.args.free_form.is_none() && task.args.template.is_none() {
         let what = if task.module.bare() == "include_role" { "a role" } else { "a file" };
-        let mistake = Diagnostic::error(format!("`{}` names {what}", task.module.written()));
-        mistakes.push(mistake.at(&task.module.0.span, format!("expected the name of {what}")));
+        let name = task.module.written();
+        let mistake = Diagnostic::error(format!("`{name}` names {what}"))
+            .at(&task.module.0.span, format!("expected the name of {what}"))
+            .at(&task.span().first_line(), "in this task");
+        mistakes.push(match what {
+            "a file" => mistake.known_as_at(format!("No file specified for {name}"), task.span()),
+            _ => mistake.known_as_at(format!("'name' is a required field for {name}."), task.span()),
+        });
     }
 }
 

@@ -9,6 +9,7 @@ mod handlers;
 mod templates;
 
 pub(super) use files::writes_here;
+pub(crate) use handlers::missing_handler;
 pub(super) use handlers::notifications;
 pub(super) use templates::keyword;
 

@@ -25,6 +25,11 @@ pub(in super::super) fn keyword(given: &Given, mistakes: &mut Diagnostics) {
     }
     if given.keyword.shape() == Shape::Conditions {
         given.value.one_or_many().iter().for_each(|condition| check_condition(condition, mistakes));
+    } else if given.keyword == Keyword::Vars {
+        // A variable that nothing uses may be broken; one that is used fails the task that uses it.
+        let mut found = Diagnostics::default();
+        check_value(&given.value, &mut found);
+        found.into_iter().for_each(|mistake| mistakes.push(mistake.into_warning()));
     } else {
         check_value(&given.value, mistakes);
     }

@@ -1,5 +1,6 @@
 //! `copy`: one file, a given text, or a whole directory as one part for each directory and file in it.
 
+use crate::encoding::bytes_of_text;
 use crate::load::Reader;
 use crate::playbook::FileKind;
 use crate::report::python_json;
@@ -37,12 +38,12 @@ pub(crate) fn copy_parts(
         return Ok(vec![Part { module: "copy", args: args.clone(), content: None }]);
     }
     if let Some(content) = args.get("content").filter(|content| !content.is_null()) {
-        let bytes = content_text(content);
+        let bytes = bytes_of_text(&content_text(content));
         // A given text has no mode that could be kept: it gets that of a private file.
         let is_preserved = text(args, "mode") == Some("preserve");
         let mode = is_preserved.then(|| ("mode".to_owned(), Json::from("0600")));
         let own = Map::from_iter(mode);
-        return Ok(vec![part(args, &own, contents.add_bytes(bytes.as_bytes()))]);
+        return Ok(vec![part(args, &own, contents.add_bytes(&bytes))]);
     }
     let name = text(args, "src").unwrap_or_default();
     if name.is_empty() {

@@ -8,6 +8,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use super::Table;
+use crate::encoding::{bytes_of_text, text_of_bytes};
 use crate::template::args::Args;
 use crate::template::python;
 use crate::vault::{Keyring, Secret};
@@ -53,7 +54,7 @@ impl Encoding {
         let word =
             |is_little: bool, word: u16| if is_little { word.to_le_bytes() } else { word.to_be_bytes() };
         Some(match self {
-            Self::Utf8 => text.as_bytes().to_vec(),
+            Self::Utf8 => bytes_of_text(text),
             Self::Utf16 { is_little, has_mark } => {
                 let mark = has_mark.then_some(0xfeff);
                 mark.into_iter().chain(text.encode_utf16()).flat_map(|unit| word(is_little, unit)).collect()
@@ -65,7 +66,8 @@ impl Encoding {
 
     fn decode(self, bytes: &[u8]) -> Option<String> {
         match self {
-            Self::Utf8 => String::from_utf8(bytes.to_vec()).ok(),
+            // Bytes that are no text can still be written into a file, or encoded again.
+            Self::Utf8 => Some(text_of_bytes(bytes)),
             Self::Utf16 { is_little, .. } => {
                 let word = |pair: &[u8]| match is_little {
                     true => u16::from_le_bytes([pair[0], pair[1]]),
@@ -138,7 +140,7 @@ fn digest(name: &str, text: &[u8]) -> Option<String> {
 fn hash(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let text = args.operand_text()?;
     let name = args.text("hashtype")?.unwrap_or_else(|| "sha1".into());
-    digest(&name, text.as_bytes()).map(Value::from).ok_or_else(|| {
+    digest(&name, &bytes_of_text(&text)).map(Value::from).ok_or_else(|| {
         args.refuse(format!(
             "unsupported hash type {name}: there are md5, sha1, sha224, sha256, sha384, sha512"
         ))
@@ -146,11 +148,11 @@ fn hash(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 }
 
 fn md5(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(digest("md5", args.operand_text()?.as_bytes())))
+    Ok(Value::from(digest("md5", &bytes_of_text(&args.operand_text()?))))
 }
 
 fn sha1(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(digest("sha1", args.operand_text()?.as_bytes())))
+    Ok(Value::from(digest("sha1", &bytes_of_text(&args.operand_text()?))))
 }
 
 /// The ID of what `vault` encrypts when none is given.

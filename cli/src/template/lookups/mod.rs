@@ -105,8 +105,8 @@ fn find(name: &str) -> Result<Lookup, Error> {
             TemplateError::new(FailureKind::NoSuchName, format!("the lookup `{name}` is not supported"));
         return Err(carry(err.with_hint(*instead)));
     }
-    let err =
-        TemplateError::new(FailureKind::NoSuchName, format!("the lookup plugin `{name}` was not found"));
+    let message = format!("there is no lookup `{name}`: The lookup plugin '{name}' was not found.");
+    let err = TemplateError::new(FailureKind::NoSuchName, message);
     Err(carry(match nearest(name, names()) {
         Some(near) => err.with_hint(format!("did you mean `{near}`?")),
         None => err,
