@@ -24,6 +24,12 @@ pub(crate) enum Command {
     Apply(Box<PlaybookArgs>),
     /// Show what `apply` would change, without changing anything
     Plan(Box<PlanArgs>),
+    /// Show a plan that was kept with `plan --out`
+    Show {
+        /// The plan.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Run one module on hosts
     Run(Box<AdHocArgs>),
     /// Show hosts, groups and their variables
@@ -62,7 +68,7 @@ pub(crate) enum Command {
 /// Options of `muster apply`.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct PlaybookArgs {
-    /// Playbooks, run one after the other
+    /// Playbooks, run one after the other; or a plan that was kept with `plan --out`
     #[arg(required = true, value_name = "PLAYBOOK")]
     pub(crate) playbooks: Vec<PathBuf>,
     #[command(flatten)]

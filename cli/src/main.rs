@@ -37,6 +37,7 @@ fn dispatch(command: Command) -> Exit {
     match command {
         Command::Apply(args) => commands::apply::apply(*args),
         Command::Plan(args) => commands::apply::plan(*args),
+        Command::Show { file } => commands::saved::show(&file),
         Command::Lab(args) => commands::lab::run(args),
         Command::Cluster(args) => commands::exchange::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),

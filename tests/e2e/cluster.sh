@@ -276,6 +276,23 @@ expect "so it is where the controller was killed" counted 6
 expect "nothing is noted any more" note_is_gone
 step_done
 
+export MUSTER_PLAN_KEY=$WORK/plan.key
+names_the_file() { grep -q 'n1: `A change`: .*file /etc/due.conf' "$WORK/refusal"; }
+
+step "a saved plan is what is applied, or nothing is"
+with_handlers plan --out "$WORK/saved" -e text=fourth
+expect "it can be shown" "$MUSTER" show "$WORK/saved"
+expect "it cannot be read without the key" refused grep -q fourth "$WORK/saved"
+node n1 sh -c 'echo by hand >/etc/due.conf'
+expect "it is refused where somebody has changed a file" refused "$MUSTER" apply "$WORK/saved"
+expect "and the file is named" names_the_file
+expect "nothing was changed" node n1 grep -qx 'by hand' /etc/due.conf
+node n1 sh -c 'echo third >/etc/due.conf'
+expect "it is applied where all is as it was" "$MUSTER" apply "$WORK/saved"
+expect "which changes what it says" node n1 grep -qx fourth /etc/due.conf
+expect "once" refused "$MUSTER" apply "$WORK/saved"
+step_done
+
 heard() { node "$1" grep -qx "$2" /run/heard; }
 
 step "the instances of a clone with notify hear of each other"

@@ -2,6 +2,7 @@
 
 use super::basis::{log, tell};
 use super::listing;
+use super::saved;
 use super::walk::{End, Walk};
 use crate::args::{Output, PlanArgs, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
@@ -11,28 +12,31 @@ use crate::run::task_run::Mode;
 
 /// Runs `muster apply`.
 pub(crate) fn apply(args: PlaybookArgs) -> Exit {
+    if let [file] = &args.playbooks[..]
+        && saved::is_plan(file)
+    {
+        return saved::apply(file, &args).unwrap_or_else(|mistakes| tell(&mistakes));
+    }
     let kind = Kind::Apply { show_diff: args.diff };
     run(&args, kind).map_or_else(|mistakes| tell(&mistakes), |end| end.exit)
 }
 
 /// Runs `muster plan`.
 pub(crate) fn plan(args: PlanArgs) -> Exit {
-    if args.out.is_some() {
-        let mistake = Diagnostic::error("`plan --out` is not supported yet").exits_with(Exit::WrongUse);
-        return tell(
-            &mistake.hint("apply the same playbook with the same options to do what the plan shows").into(),
-        );
-    }
     let mut playbook = args.playbook;
     (playbook.check, playbook.diff) = (true, true);
-    match run(&playbook, Kind::Plan) {
+    let ended = match &args.out {
+        Some(file) => saved::make(file, &playbook),
+        None => run(&playbook, Kind::Plan),
+    };
+    match ended {
         Ok(End { exit: Exit::Fine, changes: true }) if args.detailed_exitcode => Exit::HostFailed,
         Ok(end) => end.exit,
         Err(mistakes) => tell(&mistakes),
     }
 }
 
-fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
+pub(super) fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
     refuse(args)?;
     let walk = Walk::read(args)?;
     let basis = &walk.basis;

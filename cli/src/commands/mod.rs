@@ -10,6 +10,7 @@ pub(crate) mod exchange;
 pub(crate) mod inventory;
 pub(crate) mod lab;
 mod listing;
+pub(crate) mod saved;
 pub(crate) mod simulate;
 pub(crate) mod vault;
 mod vault_edit;

@@ -17,7 +17,8 @@ pub(crate) use custom_stats::CustomStats;
 pub(crate) use diff_text::diff_json;
 pub(crate) use event::{Event, Events, Stats};
 pub(crate) use log::Log;
-pub(crate) use plan::reasons;
+pub(crate) use palette::Palette;
+pub(crate) use plan::{Plan, reasons};
 pub(crate) use screen::{Kind, Screen};
 
 /// JSON with the blanks that Python puts behind commas and colons: scripts look for these texts.

@@ -45,7 +45,6 @@ impl Palette {
     }
 
     /// Without colours.
-    #[cfg(test)]
     pub(crate) fn plain() -> Self {
         Self { is_on: false }
     }

@@ -1,0 +1,215 @@
+//! Saved plans: `plan --out FILE` keeps what a plan has found, `show FILE` shows it, and `apply FILE` does that or nothing: it makes the
+//! plan again first, and refuses where anything differs.
+
+mod prediction;
+mod seal;
+
+use super::apply::run;
+use super::basis::log;
+use super::walk::{End, Walk};
+use crate::args::{Cli, Command, PlaybookArgs};
+use crate::error::{Diagnostic, Diagnostics, Result};
+use crate::exit::Exit;
+use crate::report::{Events, Kind, Palette, Plan, Screen};
+use crate::run::task_run::Mode;
+use clap::Parser;
+use prediction::Prediction;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+/// Differences that are named when a plan is stale.
+const DIFFERENCES_SHOWN: usize = 20;
+
+/// What is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedPlan {
+    /// When, by whom, and of which release.
+    made: String,
+    /// Where the command was given.
+    folder: PathBuf,
+    /// The command, without the program's name.
+    command: Vec<String>,
+    /// The inventory that it is for.
+    inventory: Vec<String>,
+    /// The plan as it was shown.
+    text: String,
+    prediction: Prediction,
+}
+
+/// Whether a file is a saved plan.
+pub(crate) fn is_plan(file: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = std::fs::File::open(file).map(|opened| opened.take(64).read_to_end(&mut head));
+    read.is_ok_and(|read| read.is_ok()) && head.starts_with(seal::MAGIC)
+}
+
+/// Plans, and keeps the plan in `file`. Where something fails nothing is kept.
+pub(super) fn make(file: &Path, args: &PlaybookArgs) -> Result<End> {
+    let walk = Walk::read(args)?;
+    let inventory = walk.basis.inventory_sources.clone();
+    let (end, seen) = predict(walk, args, Some(Kind::Plan))?;
+    let failing: Vec<&str> = seen.prediction.failing().into_iter().collect();
+    if !failing.is_empty() || end.exit != Exit::Fine {
+        let why = format!("the plan is not kept: it fails on {}", failing.join(", "));
+        return Err(Diagnostic::error(why).exits_with(end.exit).hint("mend that and plan again").into());
+    }
+    let whole = SavedPlan {
+        made: made(),
+        folder: std::env::current_dir().map_err(|error| failed(format!("the folder: {error}")))?,
+        command: std::env::args().skip(1).collect(),
+        inventory,
+        text: seen.text,
+        prediction: seen.prediction,
+    };
+    let plain =
+        serde_json::to_vec(&whole).map_err(|error| failed(format!("the plan cannot be kept: {error}")))?;
+    let written = std::fs::write(file, seal::seal(plain)?);
+    written.map_err(|error| failed(format!("`{}` cannot be written: {error}", file.display())))?;
+    anstream::println!(
+        "Kept in {}: `muster apply {}` does this, or nothing.",
+        file.display(),
+        file.display()
+    );
+    Ok(end)
+}
+
+/// Runs `muster show`.
+pub(crate) fn show(file: &Path) -> Exit {
+    match read(file) {
+        Ok(plan) => {
+            let inventory = plan.inventory.join(", ");
+            anstream::println!(
+                "{}\nmuster {}\nfor the inventory {inventory}\n",
+                plan.made,
+                plan.command.join(" ")
+            );
+            anstream::print!("{}", plan.text);
+            Exit::Fine
+        }
+        Err(mistakes) => super::basis::tell(&mistakes),
+    }
+}
+
+/// Applies a saved plan, if it would come out the same now.
+pub(super) fn apply(file: &Path, given: &PlaybookArgs) -> Result<Exit> {
+    let plan = read(file)?;
+    let mut args = plan.arguments(given)?;
+    let walk = Walk::read(&args)?;
+    let (_, seen) = predict(walk, &args, None)?;
+    let differences = plan.prediction.differences(&seen.prediction);
+    if !differences.is_empty() {
+        return Err(stale(file, &plan, &differences).into());
+    }
+    (args.check, args.diff) = (false, given.diff);
+    run(&args, Kind::Apply { show_diff: given.diff }).map(|end| end.exit)
+}
+
+fn stale(file: &Path, plan: &SavedPlan, differences: &[String]) -> Diagnostic {
+    let why =
+        format!("the plan `{}` is stale: {}, and something is different now", file.display(), plan.made);
+    let mut mistake = Diagnostic::error(why).exits_with(Exit::Unexpected);
+    for difference in differences.iter().take(DIFFERENCES_SHOWN) {
+        mistake = mistake.note(difference);
+    }
+    if differences.len() > DIFFERENCES_SHOWN {
+        mistake = mistake.note(format!("and {} more", differences.len() - DIFFERENCES_SHOWN));
+    }
+    mistake.hint(format!("nothing was changed; plan again: `muster {}`", plan.command.join(" ")))
+}
+
+impl SavedPlan {
+    /// The arguments that it was made with, from where it was made; how it is shown is as it is asked for now.
+    fn arguments(&self, given: &PlaybookArgs) -> Result<PlaybookArgs> {
+        let words = std::env::args().skip(1).filter(|word| word.starts_with('-'));
+        let is_shown = |word: &String| {
+            let names = ["--output", "--color", "--diff", "-D", "--verbose"];
+            names.iter().any(|name| word.starts_with(name)) || word.trim_start_matches("-v").is_empty()
+        };
+        if let Some(other) = words.into_iter().find(|word| !is_shown(word)) {
+            let why =
+                format!("a saved plan is applied with the options that it was made with, without `{other}`");
+            let mistake = Diagnostic::error(why).exits_with(Exit::WrongUse);
+            return Err(mistake.hint(format!("it was made by `muster {}`", self.command.join(" "))).into());
+        }
+        std::env::set_current_dir(&self.folder).map_err(|error| {
+            failed(format!("the plan was made in `{}`, where it cannot go: {error}", self.folder.display()))
+        })?;
+        let command = std::iter::once("muster").chain(self.command.iter().map(String::as_str));
+        let parsed = Cli::try_parse_from(command).map(|cli| cli.command);
+        let Ok(Command::Plan(made)) = parsed else {
+            return Err(failed("the plan was made by a muster with other options".to_owned()));
+        };
+        let mut args = made.playbook;
+        (args.check, args.diff, args.output) = (true, true, given.output.clone());
+        Ok(args)
+    }
+}
+
+/// What a plan has found.
+struct Seen {
+    text: String,
+    prediction: Prediction,
+}
+
+/// Leads a dry run to the end, shown where it is to be.
+fn predict(walk: Walk, args: &PlaybookArgs, shown: Option<Kind>) -> Result<(End, Seen)> {
+    let options = walk.options(args)?;
+    let mode = Mode {
+        check: true,
+        diff: true,
+        timeout: walk.basis.settings.task_timeout(),
+        no_log: walk.basis.settings.no_log(),
+        only_declares: false,
+    };
+    let (events, receiver) = Events::channel();
+    let (out, shown_events) = mpsc::channel();
+    let store = walk.basis.store.clone();
+    let screen = match shown {
+        Some(kind) => {
+            let log = log(&walk.basis.settings)?;
+            Some(Screen::start(kind, &args.output, shown_events, store.clone(), log))
+        }
+        None => None,
+    };
+    let watch: JoinHandle<Seen> = std::thread::spawn(move || {
+        let (mut plan, mut text) = (Plan::new(Palette::plain()), String::new());
+        let mut prediction = Prediction::default();
+        for event in receiver {
+            text += &plan.render(&event);
+            prediction.follow(&event);
+            // Where nothing is shown nobody listens.
+            let _ = out.send(event);
+        }
+        Seen { text: store.secrets().mask(&text).into_owned(), prediction }
+    });
+    let end = walk.lead("plan", options, mode, events);
+    let seen = watch.join();
+    if let Some(screen) = screen {
+        screen.finish();
+    }
+    match seen {
+        Ok(seen) => Ok((end?, seen)),
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn read(file: &Path) -> Result<SavedPlan> {
+    let sealed = std::fs::read(file).map_err(|error| failed(format!("`{}`: {error}", file.display())))?;
+    let plain = seal::open(file, &sealed)?;
+    serde_json::from_slice(&plain)
+        .map_err(|error| failed(format!("`{}` is a plan of another release: {error}", file.display())))
+}
+
+fn made() -> String {
+    let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+    let user = crate::run::way::user_here();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("made {now} by {user}@{host} with muster {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn failed(why: String) -> Diagnostics {
+    Diagnostic::error(why).exits_with(Exit::HostUnreachable).into()
+}
