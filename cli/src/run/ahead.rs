@@ -93,6 +93,8 @@ pub(crate) struct Ahead {
     asked: Vec<Asked>,
     stamp: Stamp,
     since: Instant,
+    /// How many steps were sent.
+    sent: u64,
     /// How many steps to ask about next time.
     pace: usize,
     was_useful: bool,
@@ -102,6 +104,8 @@ pub(crate) struct Ahead {
 struct Asked {
     step: Step,
     answer: Answer,
+    /// With which of the steps that were sent.
+    with: u64,
 }
 
 #[derive(Debug)]
@@ -127,7 +131,7 @@ impl Ahead {
     /// Nothing was asked yet.
     pub(crate) fn new() -> Self {
         let stamp = Stamp { here: 0, outside: 0 };
-        Self { asked: Vec::new(), stamp, since: Instant::now(), pace: STEPS_MAX, was_useful: true }
+        Self { asked: Vec::new(), stamp, since: Instant::now(), sent: 0, pace: STEPS_MAX, was_useful: true }
     }
 
     /// How many steps are worth asking about.
@@ -135,15 +139,27 @@ impl Ahead {
         self.pace
     }
 
-    /// The worker is asked about these steps, in this state of things.
-    pub(crate) fn ask(&mut self, steps: &[Step], stamp: Stamp) {
-        let asked = |step: &Step| Asked { step: step.clone(), answer: Answer::Awaited };
-        self.asked.clear();
-        if steps.is_empty() {
-            return;
+    /// The worker is to be asked about these steps, in this state of things; gives those that it was not asked about already.
+    pub(crate) fn ask(&mut self, steps: Vec<Step>, stamp: Stamp) -> Vec<Step> {
+        self.forget_unless(stamp);
+        let mut known = vec![false; self.asked.len()];
+        let is_new = |step: &Step| {
+            let before = self
+                .asked
+                .iter()
+                .zip(&mut known)
+                .find(|(asked, known)| !**known && is_same(&asked.step, step));
+            before.map(|(_, known)| *known = true).is_none()
+        };
+        let new: Vec<Step> = steps.into_iter().filter(is_new).collect();
+        if self.asked.is_empty() {
+            (self.stamp, self.since) = (stamp, Instant::now());
         }
-        self.asked = steps.iter().map(asked).collect();
-        (self.stamp, self.since, self.was_useful) = (stamp, Instant::now(), false);
+        let asked =
+            new.iter().map(|step| Asked { step: step.clone(), answer: Answer::Awaited, with: self.sent });
+        self.asked.extend(asked);
+        self.was_useful &= new.is_empty();
+        new
     }
 
     /// The worker answers. What nobody waits for is passed over.
@@ -153,16 +169,16 @@ impl Ahead {
         }
     }
 
-    /// The step before these has changed the host itself, before the worker looked at them.
+    /// The step that was sent has changed the host: what was asked with it was looked at after that, what was asked before
+    /// it does not hold.
     pub(crate) fn stands_after_a_change(&mut self) {
         self.stamp.here += 1;
+        self.asked.retain(|asked| asked.with == self.sent);
     }
 
     /// What is known of a step whose turn has come. An answer is given once.
     pub(crate) fn take(&mut self, step: &Step, stamp: Stamp) -> Known {
-        if self.stamp != stamp || self.since.elapsed() > AGE_MAX {
-            self.asked.clear();
-        }
+        self.forget_unless(stamp);
         let is_this = |asked: &Asked| is_same(&asked.step, step);
         let Some(index) = self.asked.iter().position(is_this) else { return Known::Nothing };
         if matches!(self.asked[index].answer, Answer::Awaited) {
@@ -177,13 +193,21 @@ impl Ahead {
         }
     }
 
-    /// A step is sent: what was asked before is given up, and it shows whether asking was worth it.
-    pub(crate) fn give_up(&mut self) {
+    /// A step is sent: what has no answer yet is given up, and it shows whether asking was worth it.
+    pub(crate) fn send(&mut self) {
+        self.sent += 1;
         self.pace = match self.was_useful {
             true => (self.pace * PACE).min(STEPS_MAX),
             false => (self.pace / PACE).max(1),
         };
-        self.asked.clear();
+        self.was_useful = true;
+        self.asked.retain(|asked| !matches!(asked.answer, Answer::Awaited));
+    }
+
+    fn forget_unless(&mut self, stamp: Stamp) {
+        if self.stamp != stamp || self.since.elapsed() > AGE_MAX {
+            self.asked.clear();
+        }
     }
 }
 
@@ -219,7 +243,8 @@ mod tests {
 
     fn answered() -> Ahead {
         let mut ahead = Ahead::new();
-        ahead.ask(&[step(1, "/a"), step(2, "/b"), step(3, "/c")], CALM);
+        ahead.send();
+        ahead.ask(vec![step(1, "/a"), step(2, "/b"), step(3, "/c")], CALM);
         ahead.hear(1, Some(Outcome { id: 1, ..Outcome::default() }));
         ahead.hear(2, None);
         ahead
@@ -255,14 +280,34 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_before_a_step_that_changed_something_is_void() {
+        let mut ahead = answered();
+        ahead.send();
+        assert_eq!(ahead.ask(vec![step(5, "/a"), step(6, "/d")], CALM), [step(6, "/d")], "`/a` is answered");
+        ahead.hear(6, Some(Outcome::default()));
+        ahead.stands_after_a_change();
+        let changed = Stamp { here: 1, outside: 0 };
+        assert!(matches!(ahead.take(&step(7, "/a"), changed), Known::Nothing));
+        assert!(matches!(ahead.take(&step(8, "/d"), changed), Known::Outcome(_)));
+    }
+
+    #[test]
+    fn an_answer_outlasts_a_step_that_changed_nothing() {
+        let mut ahead = answered();
+        ahead.send();
+        assert!(matches!(ahead.take(&step(7, "/a"), CALM), Known::Outcome(_)));
+        assert!(matches!(ahead.take(&step(9, "/c"), CALM), Known::Nothing), "it was given up");
+    }
+
+    #[test]
     fn fewer_steps_are_asked_about_where_answers_are_of_no_use() {
         let mut ahead = answered();
-        ahead.give_up();
+        ahead.send();
         assert_eq!(ahead.pace(), STEPS_MAX / PACE);
-        ahead.ask(&[step(4, "/a")], CALM);
+        ahead.ask(vec![step(4, "/e")], CALM);
         ahead.hear(4, Some(Outcome::default()));
-        ahead.take(&step(5, "/a"), CALM);
-        ahead.give_up();
+        ahead.take(&step(5, "/e"), CALM);
+        ahead.send();
         assert_eq!(ahead.pace(), STEPS_MAX);
     }
 

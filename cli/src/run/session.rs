@@ -84,16 +84,16 @@ impl Session {
 
     /// Sends a step; [`outcome`](Self::outcome) says what it came to.
     pub(crate) async fn start(&mut self, step: &Step) -> Result<(), SessionFailure> {
-        self.ahead.give_up();
+        self.ahead.send();
         self.send(&ToWorker::Run { step: step.clone() }).await
     }
 
     /// Asks about steps that may come after the one that runs; `stamp` is the state of things before that.
     pub(crate) async fn look_ahead(&mut self, steps: Vec<Step>, stamp: Stamp) -> Result<(), SessionFailure> {
+        let steps = self.ahead.ask(steps, stamp);
         if steps.is_empty() {
             return Ok(());
         }
-        self.ahead.ask(&steps, stamp);
         self.send(&ToWorker::LookAhead { steps }).await
     }
 
