@@ -1,8 +1,10 @@
 //! The agent's binaries on this machine, one for each kind of processor, found by target triple.
 
 use super::content::hash_file;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// A binary of the agent.
 #[derive(Debug, Clone)]
@@ -13,6 +15,14 @@ pub(crate) struct Agent {
     /// Lower-case hexadecimal.
     pub(crate) sha256: String,
     pub(crate) size: u64,
+    pub(crate) contents: Arc<Contents>,
+}
+
+/// The bytes of a binary, once for all hosts that it is pushed to.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    plain: OnceCell<Arc<[u8]>>,
+    packed: OnceCell<Arc<[u8]>>,
 }
 
 /// All binaries that were found.
@@ -75,6 +85,27 @@ impl Agent {
     pub(crate) fn file_name(&self) -> String {
         format!("musterd-{}", &self.sha256[..NAME_DIGITS])
     }
+
+    /// What is pushed to a host: as it is, or packed with zstd. Read and packed once, however many hosts need it.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub(crate) async fn bytes(&self, is_packed: bool) -> io::Result<Arc<[u8]>> {
+        match is_packed {
+            true => self.contents.packed.get_or_try_init(|| packed(&self.path)).await.cloned(),
+            false => {
+                let read = async || tokio::fs::read(&self.path).await.map(Arc::from);
+                self.contents.plain.get_or_try_init(read).await.cloned()
+            }
+        }
+    }
+}
+
+/// Level 3: better is slower than the network that it would spare.
+async fn packed(path: &Path) -> io::Result<Arc<[u8]>> {
+    let bytes = tokio::fs::read(path).await?;
+    tokio::task::spawn_blocking(move || zstd::encode_all(bytes.as_slice(), 3).map(Arc::from)).await?
 }
 
 fn find_one(machine: &str, arch: &str, folders: &[PathBuf]) -> Option<Agent> {
@@ -83,7 +114,7 @@ fn find_one(machine: &str, arch: &str, folders: &[PathBuf]) -> Option<Agent> {
     let files = candidates.flat_map(|folder| [folder.join("musterd"), folder.join("agent/musterd")]);
     let path = files.into_iter().find(|file| file.is_file())?;
     let (sha256, size) = hash_file(&path).ok()?;
-    Some(Agent { machine: machine.to_owned(), path, sha256, size })
+    Some(Agent { machine: machine.to_owned(), path, sha256, size, contents: Arc::default() })
 }
 
 fn folders() -> Vec<PathBuf> {
@@ -107,4 +138,27 @@ fn folders() -> Vec<PathBuf> {
 
 fn is_build_folder(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| name == "debug" || name == "release" || name == "deps")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Agent;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn bytes_are_read_and_packed_once_for_all_hosts() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "an agent").expect("written");
+        let agent = Agent {
+            machine: "x86_64".to_owned(),
+            path: file.path().to_owned(),
+            sha256: "0".repeat(64),
+            size: 8,
+            contents: Arc::default(),
+        };
+        let first = agent.bytes(true).await.expect("packed");
+        assert_eq!(zstd::decode_all(&*first).expect("unpacked"), b"an agent");
+        assert!(Arc::ptr_eq(&first, &agent.clone().bytes(true).await.expect("packed")));
+        assert_eq!(&*agent.bytes(false).await.expect("plain"), b"an agent");
+    }
 }

@@ -142,10 +142,9 @@ async fn push(
     agent: &Agent,
     missing: &Missing,
 ) -> Result<(), LaunchFailure> {
-    let bytes = tokio::fs::read(&agent.path).await;
+    let bytes = agent.bytes(missing.has_zstd).await;
     let bytes =
         bytes.map_err(|cause| LaunchFailure::Refused(format!("{}: {cause}", agent.path.display())))?;
-    let bytes = if missing.has_zstd { compress(bytes).await } else { bytes };
     let script = format!("printf '\\nmuster:go\\n'\n{}", push_script(agent, missing));
     let mut talk = Talk::start(place, identity, &script).await?;
     talk.wait_for("muster:go").await?;
@@ -162,14 +161,6 @@ async fn push(
         }
         Err(other) => Err(sent.err().map_or(other, |cause| Unreachable::lost(cause).into())),
     }
-}
-
-/// Level 3: better is slower than the network that it would spare.
-async fn compress(bytes: Vec<u8>) -> Vec<u8> {
-    let plain = bytes.clone();
-    let packed = tokio::task::spawn_blocking(move || zstd::encode_all(bytes.as_slice(), 3).ok()).await;
-    // Compressing memory into memory does not fail; where it did, `zstd -d` would say so on the host.
-    packed.ok().flatten().unwrap_or(plain)
 }
 
 async fn greet(place: &Place<'_>, identity: &Identity, script: &str) -> Result<Greeting, LaunchFailure> {
@@ -320,6 +311,7 @@ fn random_word() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn scripts_of_launching_are_valid_shell() {
@@ -328,6 +320,7 @@ mod tests {
             path: "/opt/a b/musterd".into(),
             sha256: "0123456789abcdef0123".into(),
             size: 5,
+            contents: Arc::default(),
         };
         let missing = Missing { machine: "x86_64".into(), folder: "/run/muster".into(), has_zstd: true };
         for script in [find_script(&Agents::default(), &Place::Here), push_script(&agent, &missing)] {
