@@ -143,6 +143,6 @@ fn switched(name: &str, mut after: Profile, up: bool, args: &Args<'_>) -> Check 
 
 impl Profile {
     fn is_active(&self) -> bool {
-        self.get(STATE) == "activated"
+        matches!(self.get(STATE), "activated" | "activating")
     }
 }
