@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::text::Text;
 use crate::args::{Output, OutputArgs};
 use crate::run::result::TaskResult;
-use crate::vars::Store;
+use crate::vars::{Secrets, Store};
 use serde_json::Value as Json;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
@@ -77,9 +77,9 @@ impl Screen {
                 if let Some(progress) = &mut progress {
                     progress.follow(&event);
                 }
-                let text = renderer.render(&event);
+                let text = renderer.render(&event, store.secrets());
                 let talk = talk(&event, palette, &mut told);
-                let (text, talk) = (store.secrets().mask(&text), store.secrets().mask(&talk));
+                let talk = store.secrets().mask(&talk);
                 if let Some(log) = &mut log {
                     match &mut logged {
                         Some(logged) => log.add(&store.secrets().mask(&logged.render(&event))),
@@ -104,13 +104,15 @@ impl Screen {
 }
 
 impl Renderer {
-    fn render(&mut self, event: &Event) -> String {
-        match self {
+    /// The text of an event, with secrets masked.
+    fn render(&mut self, event: &Event, secrets: &Secrets) -> String {
+        let text = match self {
             Self::Text(text) => text.render(event),
             Self::Plan(plan) => plan.render(event),
             Self::AdHoc(adhoc) => adhoc.render(event),
-            Self::Json => json::line(event),
-        }
+            Self::Json => return json::line(event, secrets),
+        };
+        secrets.mask(&text).into_owned()
     }
 }
 

@@ -12,12 +12,14 @@ const MASK: &str = "***";
 pub(crate) struct Secrets(RwLock<BTreeSet<String>>);
 
 impl Secrets {
-    /// Adds a secret, and each line of one that has several. A text under three characters is not masked: it
-    /// would hide every `a` of a report and still be guessed.
+    /// Adds a secret, and each line of one that has several, also as JSON writes them. A text under three characters is
+    /// not masked: it would hide every `a` of a report and still be guessed.
     pub(crate) fn add(&self, secret: &str) {
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         let whole = std::iter::once(secret.trim());
         for text in whole.chain(secret.lines().map(str::trim)).filter(|text| text.chars().count() > 2) {
+            let quoted = serde_json::Value::from(text).to_string();
+            known.insert(quoted[1..quoted.len() - 1].to_owned());
             known.insert(text.to_owned());
         }
     }
@@ -50,6 +52,8 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add("s3cret");
         assert_eq!(secrets.mask("password=s3cret;"), "password=***;");
+        secrets.add("pa\"ss");
+        assert_eq!(secrets.mask(r#"{"msg": "pa\"ss"} pa"ss"#), r#"{"msg": "***"} ***"#);
         assert_eq!(format!("{secrets:?}"), "Secrets(***)");
     }
 }
