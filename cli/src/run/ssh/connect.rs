@@ -112,7 +112,7 @@ async fn handshake<S>(target: &Target, stream: S) -> Result<Client, Unreachable>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let known_hosts = KnownHosts::read(&target.known_hosts);
+    let known_hosts = KnownHosts::read(&target.known_hosts, &target.known_as, target.port);
     let config = Arc::new(config(target, &known_hosts));
     let verified = Verified { target: target.clone(), known_hosts };
     let mut client =
@@ -125,7 +125,7 @@ where
 }
 
 fn config(target: &Target, known_hosts: &KnownHosts) -> Config {
-    let known = known_hosts.key_types(&target.known_as, target.port);
+    let known = known_hosts.key_types();
     let mut types: Vec<Algorithm> = Preferred::DEFAULT.key.to_vec();
     // A type that known_hosts has comes first, as with ssh: else a host that is known by its RSA key shows its
     // Ed25519 key and looks unknown.
@@ -212,11 +212,11 @@ impl Verified {
     }
 
     fn check(&self, key: &PublicKey) -> Result<(), Unreachable> {
-        let Target { checking, known_as, port, .. } = &self.target;
+        let checking = &self.target.checking;
         if *checking == HostKeyChecking::Off {
             return Ok(());
         }
-        match self.known_hosts.verdict(known_as, *port, key) {
+        match self.known_hosts.verdict(key) {
             Verdict::Known => Ok(()),
             Verdict::Unknown if *checking == HostKeyChecking::AcceptNew => self.remember(key),
             Verdict::Unknown => Err(self.unknown(key)),

@@ -38,7 +38,8 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// The entries of all known_hosts files that count for one connection.
+/// What known_hosts files have for one host. All of a big file, kept by each of many connections, would be most of what a run
+/// holds.
 #[derive(Debug, Default)]
 pub(crate) struct KnownHosts(Vec<Entry>);
 
@@ -46,27 +47,26 @@ pub(crate) struct KnownHosts(Vec<Entry>);
 struct Entry {
     place: Place,
     marker: Option<String>,
-    hosts: String,
     key: PublicKey,
 }
 
 impl KnownHosts {
-    /// Reads files; one that is not there has no entries, and a line that cannot be read counts for nothing.
-    pub(crate) fn read(files: &[PathBuf]) -> Self {
-        let entries = files.iter().filter_map(|file| Some((file, fs::read_to_string(file).ok()?)));
-        Self(entries.flat_map(|(file, text)| parse(file, &text)).collect())
+    /// Reads what files have for the host called `name` on `port`; one that is not there has nothing, and a line that cannot
+    /// be read counts for nothing.
+    pub(crate) fn read(files: &[PathBuf], name: &str, port: u16) -> Self {
+        let asked = lookup_name(name, port);
+        let texts = files.iter().filter_map(|file| Some((file, fs::read_to_string(file).ok()?)));
+        Self(texts.flat_map(|(file, text)| parse(file, &text, &asked)).collect())
     }
 
-    /// What the entries say about `key` of the host called `name` on `port`.
-    pub(crate) fn verdict(&self, name: &str, port: u16, key: &PublicKey) -> Verdict {
-        let asked = lookup_name(name, port);
-        let entries: Vec<&Entry> = self.0.iter().filter(|entry| matches(&entry.hosts, &asked)).collect();
-        let is_key = |entry: &&&Entry| entry.key.key_data() == key.key_data();
-        if let Some(entry) = entries.iter().filter(is_key).find(|entry| entry.is_marked("@revoked")) {
+    /// What the entries say about `key`.
+    pub(crate) fn verdict(&self, key: &PublicKey) -> Verdict {
+        let is_key = |entry: &&Entry| entry.key.key_data() == key.key_data();
+        if let Some(entry) = self.0.iter().filter(is_key).find(|entry| entry.is_marked("@revoked")) {
             return Verdict::Revoked(entry.place.clone());
         }
-        let plain: Vec<&Entry> = entries.into_iter().filter(|entry| entry.marker.is_none()).collect();
-        if plain.iter().any(|entry| is_key(&entry)) {
+        let plain: Vec<&Entry> = self.0.iter().filter(|entry| entry.marker.is_none()).collect();
+        if plain.iter().any(is_key) {
             return Verdict::Known;
         }
         match plain.iter().find(|entry| entry.key.algorithm() == key.algorithm()) {
@@ -76,9 +76,8 @@ impl KnownHosts {
     }
 
     /// The types of the host's known keys, so that the host is asked for one of these first.
-    pub(crate) fn key_types(&self, name: &str, port: u16) -> Vec<russh::keys::Algorithm> {
-        let asked = lookup_name(name, port);
-        let known = self.0.iter().filter(|entry| entry.marker.is_none() && matches(&entry.hosts, &asked));
+    pub(crate) fn key_types(&self) -> Vec<russh::keys::Algorithm> {
+        let known = self.0.iter().filter(|entry| entry.marker.is_none());
         known.map(|entry| entry.key.algorithm()).collect()
     }
 }
@@ -118,24 +117,23 @@ pub(crate) fn lookup_name(name: &str, port: u16) -> String {
     if port == 22 { name } else { format!("[{name}]:{port}") }
 }
 
-fn parse(file: &Path, text: &str) -> Vec<Entry> {
-    let lines = text.lines().enumerate();
-    lines
-        .filter_map(|(index, line)| parse_line(Place { file: file.to_owned(), line: index + 1 }, line))
-        .collect()
+fn parse(file: &Path, text: &str, asked: &str) -> Vec<Entry> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter_map(|(number, line)| parse_line(file, number, line, asked)).collect()
 }
 
-fn parse_line(place: Place, line: &str) -> Option<Entry> {
+/// The entry of a line, if it is for the host that is asked for.
+fn parse_line(file: &Path, number: usize, line: &str, asked: &str) -> Option<Entry> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return None;
     }
     let mut fields = line.split_whitespace().peekable();
     let marker = fields.next_if(|field| field.starts_with('@')).map(str::to_owned);
-    let hosts = fields.next()?.to_owned();
+    fields.next().filter(|hosts| matches(hosts, asked))?;
     let key = format!("{} {}", fields.next()?, fields.next()?);
     let key = PublicKey::from_openssh(&key).ok()?;
-    Some(Entry { place, marker, hosts, key })
+    Some(Entry { place: Place { file: file.to_owned(), line: number }, marker, key })
 }
 
 fn matches(hosts: &str, asked: &str) -> bool {
@@ -193,7 +191,7 @@ mod tests {
 
     fn verdict(text: &str, name: &str, port: u16, key: &str) -> Verdict {
         let key = PublicKey::from_openssh(key).expect("a key of this test");
-        KnownHosts(parse(Path::new("known_hosts"), text)).verdict(name, port, &key)
+        KnownHosts(parse(Path::new("known_hosts"), text, &lookup_name(name, port))).verdict(&key)
     }
 
     fn line(line: usize) -> Place {
