@@ -80,19 +80,12 @@ with_pyinfra() {
 
 # The lab's own inventory, its node reached through the slow link.
 slow() {
-    local port=2022 link
-    python3 tests/bench/slow_link.py "$port" "$ADDRESS" 22 "$DELAY" >"$WORK/turns" &
-    link=$!
-    printf 'n1 ansible_host=127.0.0.1 ansible_port=%d\n' "$port" >"$WORK/slow"
-    sed -n '/^\[cluster:vars\]/,$p' "$INVENTORY" | sed "s/cluster:vars/all:vars/; s|^ansible_ssh_common_args=.*|ansible_ssh_common_args=-o UserKnownHostsFile=$WORK/known_hosts -o StrictHostKeyChecking=accept-new|" >>"$WORK/slow"
-    sleep 1
+    slow_link_start "$DELAY"
     "$MUSTER" apply -i "$WORK/slow" tests/bench/many.yml >"$WORK/screen" 2>&1
     cost "${DELAY} s each way: muster, nothing to do" "$MUSTER" apply -i "$WORK/slow" tests/bench/many.yml
-    kill "$link"
-    wait "$link" || true
-    read -r _ turns _ out _ in < <(tail -n 1 "$WORK/turns")
+    slow_link_end
     figure "${DELAY} s each way: round trips, connection and login too" "$turns"
-    figure "nothing to do: KiB to and from one host" "$(awk -v a="$out" -v b="$in" 'BEGIN { printf "%.1f", (a + b) / 1024 }')"
+    figure "nothing to do: KiB to and from one host" "$(awk -v a="$sent" -v b="$received" 'BEGIN { printf "%.1f", (a + b) / 1024 }')"
 }
 
 simulated_start "$(tr ' ' '\n' <<<"${SIZES:-10 100 1000}" | sort -n | tail -n 1)"

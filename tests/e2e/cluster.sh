@@ -57,7 +57,10 @@ for name in $NODE_NAMES; do
     checksums "$name" after
     expect "the plan left the files of $name as they were" same_checksums "$name"
 done
-"$MUSTER" apply --output json "${options[@]}" >"$WORK/apply.json"
+export MUSTER_PLAN_KEY=$WORK/plan.key
+"$MUSTER" plan --out "$WORK/site.plan" "${options[@]}" >"$WORK/kept"
+expect "a list is no plan to be kept" refused "$MUSTER" plan --out "$WORK/no.plan" --list-tasks "${options[@]}"
+"$MUSTER" apply --output json "$WORK/site.plan" >"$WORK/apply.json"
 changes "$WORK/plan.json" >"$WORK/predicted"
 changes "$WORK/apply.json" >"$WORK/actual"
 expect "the changes of apply are those of the plan ($(wc -l <"$WORK/actual"))" as_predicted
@@ -245,6 +248,11 @@ step_done
 
 step "what may come next is asked ahead, and nothing is taken for unchanged that a task before it changed"
 expect "each task finds what those before it left" "$MUSTER" apply -i "$INVENTORY" tests/e2e/order.yml
+slow_link_start 0.01
+for _ in first second; do "$MUSTER" apply -i "$WORK/slow" -l n1 tests/bench/many.yml >"$WORK/many"; done
+slow_link_end
+# 11: connection and login, the start of the worker, facts, the tasks, and the command that is always run.
+expect "ten tasks with nothing to do wait for few answers ($turns)" test "$turns" -le 13
 step_done
 
 with_handlers() { "$MUSTER" "$1" -i "$INVENTORY" tests/e2e/due.yml "${@:2}" >"$WORK/due" 2>&1; }
@@ -277,7 +285,6 @@ expect "so it is where the controller was killed" counted 6
 expect "nothing is noted any more" note_is_gone
 step_done
 
-export MUSTER_PLAN_KEY=$WORK/plan.key
 names_the_file() { grep -q 'n1: `A change`: .*file /etc/due.conf' "$WORK/refusal"; }
 
 step "a saved plan is what is applied, or nothing is"

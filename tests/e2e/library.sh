@@ -68,6 +68,22 @@ lab_start() {
     step_done
 }
 
+# slow_link_start SECONDS: the inventory $WORK/slow reaches n1 with this delay each way.
+slow_link_start() {
+    local port=2022
+    python3 tests/bench/slow_link.py "$port" "$(sed -nE 's/^n1 ansible_host=([0-9.]+).*/\1/p' "$INVENTORY")" 22 "$1" >"$WORK/turns" 2>/dev/null &
+    slow_link=$!
+    sed -E "s/^n1 ansible_host=[0-9.]+/n1 ansible_host=127.0.0.1 ansible_port=$port/; s|^ansible_ssh_common_args=.*|ansible_ssh_common_args=-o UserKnownHostsFile=$WORK/known_hosts -o StrictHostKeyChecking=accept-new|" "$INVENTORY" >"$WORK/slow"
+    wait_until 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port" 2>/dev/null
+}
+
+# slow_link_end: of the last connection, how often an answer was waited for ($turns), and the bytes ($sent, $received).
+slow_link_end() {
+    kill "$slow_link"
+    wait "$slow_link" || true
+    read -r _ turns _ sent _ received < <(tail -n 1 "$WORK/turns")
+}
+
 # What the last command that wrote into the work folder said: the reason, where a command ended the test.
 last_words() {
     local last

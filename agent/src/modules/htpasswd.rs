@@ -1,11 +1,10 @@
 //! `htpasswd`: users of a password file of a web server. The hashes are made by the host's own openssl.
 
 use super::placing::{self, Before};
-use super::{Args, Check, Failure, Module, Report};
+use super::{Args, Check, Failure, Module};
+use crate::worker::View;
 use crate::worker::process::Command;
-use crate::worker::{Hands, View};
 use muster_api::diff::Change;
-use muster_api::outcome::Outcome;
 
 pub(super) struct Htpasswd;
 
@@ -47,15 +46,6 @@ impl Module for Htpasswd {
             }
         });
         Ok(check.with("msg", msg))
-    }
-
-    fn apply(&self, _args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
-        hands.carry_out(&check.operations)?;
-        let mut outcome = check.outcome;
-        if let Report::File(_) = &check.report {
-            check.report.fill(&mut outcome, &hands.view());
-        }
-        Ok(outcome)
     }
 }
 

@@ -106,10 +106,7 @@ pub(crate) trait Module: Sync {
 
     /// Makes the changes that `check` found, and no others.
     fn apply(&self, _args: &Args, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
-        hands.carry_out(&check.operations)?;
-        let mut outcome = check.outcome;
-        check.report.fill(&mut outcome, &hands.view());
-        Ok(outcome)
+        check.carry_out(hands)
     }
 }
 
@@ -246,6 +243,14 @@ impl Check {
         check.outcome.unknown = Some(reason.clone());
         check.doubt = Some(reason);
         check
+    }
+
+    /// Makes the changes, and reads what is reported of them.
+    pub(crate) fn carry_out(self, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
+        hands.carry_out(&self.operations)?;
+        let mut outcome = self.outcome;
+        self.report.fill(&mut outcome, &hands.view());
+        Ok(outcome)
     }
 
     /// With one more return value.

@@ -7,7 +7,7 @@ use super::walk::{End, Walk};
 use crate::args::{Output, PlanArgs, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
-use crate::report::{Events, Kind, Screen};
+use crate::report::{Events, Kind, Screen, Watch};
 use crate::run::task_run::Mode;
 
 /// Runs `muster apply`.
@@ -15,7 +15,7 @@ pub(crate) fn apply(args: PlaybookArgs) -> Exit {
     if let [file] = &args.playbooks[..]
         && saved::is_plan(file)
     {
-        return saved::apply(file, &args).unwrap_or_else(|mistakes| tell(&mistakes));
+        return saved::carry_out(file, &args).unwrap_or_else(|mistakes| tell(&mistakes));
     }
     let kind = Kind::Apply { show_diff: args.diff };
     run(&args, kind).map_or_else(|mistakes| tell(&mistakes), |end| end.exit)
@@ -36,14 +36,32 @@ pub(crate) fn plan(args: PlanArgs) -> Exit {
     }
 }
 
-pub(super) fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
-    refuse(args)?;
-    let walk = Walk::read(args)?;
-    let basis = &walk.basis;
+fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
+    let walk = read(args)?;
     if listing::is_asked(args) {
-        listing::print(args, &walk.playbooks, basis, &walk.tags)?;
+        listing::print(args, &walk.playbooks, &walk.basis, &walk.tags)?;
         return Ok(End { exit: Exit::Fine, changes: false });
     }
+    lead(walk, args, kind, Box::new(|_, _| {}))
+}
+
+/// Reads it all.
+///
+/// # Errors
+///
+/// Every mistake, and what is asked for and is not there.
+pub(super) fn read(args: &PlaybookArgs) -> Result<Walk> {
+    refuse(args)?;
+    Walk::read(args)
+}
+
+/// Leads the hosts through, shown as `kind` says; `watch` sees all that happens.
+///
+/// # Errors
+///
+/// A mistake that shows only on the way.
+pub(super) fn lead(walk: Walk, args: &PlaybookArgs, kind: Kind, watch: Watch) -> Result<End> {
+    let basis = &walk.basis;
     let options = walk.options(args)?;
     let (events, receiver) = Events::channel();
     let mode = Mode {
@@ -57,7 +75,8 @@ pub(super) fn run(args: &PlaybookArgs, kind: Kind) -> Result<End> {
         Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },
         other => other,
     };
-    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone(), log(&basis.settings)?);
+    let log = log(&basis.settings)?;
+    let screen = Screen::watched(kind, &args.output, receiver, basis.store.clone(), log, watch);
     let end = walk.lead("apply", options, mode, events);
     screen.finish();
     end

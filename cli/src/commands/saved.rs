@@ -4,21 +4,21 @@
 mod prediction;
 mod seal;
 
-use super::apply::run;
-use super::basis::log;
+use super::apply::{self, lead};
+use super::listing;
 use super::walk::{End, Walk};
 use crate::args::{Cli, Command, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
-use crate::report::{Events, Kind, Palette, Plan, Screen};
-use crate::run::task_run::Mode;
+use crate::report::{Event, Kind, Palette, Plan};
+use crate::run::room::lock;
+use crate::vars::Secrets;
 use clap::Parser;
 use prediction::Prediction;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex};
 
 /// Differences that are named when a plan is stale.
 const DIFFERENCES_SHOWN: usize = 20;
@@ -48,9 +48,14 @@ pub(crate) fn is_plan(file: &Path) -> bool {
 
 /// Plans, and keeps the plan in `file`. Where something fails nothing is kept.
 pub(super) fn make(file: &Path, args: &PlaybookArgs) -> Result<End> {
-    let walk = Walk::read(args)?;
+    if listing::is_asked(args) {
+        let mistake =
+            Diagnostic::error("`--out` keeps a plan, and a list is none").exits_with(Exit::WrongUse);
+        return Err(mistake.hint("ask for the list without `--out`").into());
+    }
+    let walk = apply::read(args)?;
     let inventory = walk.basis.inventory_sources.clone();
-    let (end, seen) = predict(walk, args, Some(Kind::Plan))?;
+    let (end, seen) = predict(walk, args, Kind::Plan)?;
     let failing: Vec<&str> = seen.prediction.failing().into_iter().collect();
     if !failing.is_empty() || end.exit != Exit::Fine {
         let why = format!("the plan is not kept: it fails on {}", failing.join(", "));
@@ -94,17 +99,17 @@ pub(crate) fn show(file: &Path) -> Exit {
 }
 
 /// Applies a saved plan, if it would come out the same now.
-pub(super) fn apply(file: &Path, given: &PlaybookArgs) -> Result<Exit> {
+pub(super) fn carry_out(file: &Path, given: &PlaybookArgs) -> Result<Exit> {
     let plan = read(file)?;
     let mut args = plan.arguments(given)?;
-    let walk = Walk::read(&args)?;
-    let (_, seen) = predict(walk, &args, None)?;
+    let (_, seen) = predict(apply::read(&args)?, &args, Kind::Silent)?;
     let differences = plan.prediction.differences(&seen.prediction);
     if !differences.is_empty() {
         return Err(stale(file, &plan, &differences).into());
     }
     (args.check, args.diff) = (false, given.diff);
-    run(&args, Kind::Apply { show_diff: given.diff }).map(|end| end.exit)
+    let kind = Kind::Apply { show_diff: given.diff };
+    lead(apply::read(&args)?, &args, kind, Box::new(|_, _| {})).map(|end| end.exit)
 }
 
 fn stale(file: &Path, plan: &SavedPlan, differences: &[String]) -> Diagnostic {
@@ -150,50 +155,28 @@ impl SavedPlan {
 
 /// What a plan has found.
 struct Seen {
+    plan: Plan,
     text: String,
     prediction: Prediction,
 }
 
-/// Leads a dry run to the end, shown where it is to be.
-fn predict(walk: Walk, args: &PlaybookArgs, shown: Option<Kind>) -> Result<(End, Seen)> {
-    let options = walk.options(args)?;
-    let mode = Mode {
-        check: true,
-        diff: true,
-        timeout: walk.basis.settings.task_timeout(),
-        no_log: walk.basis.settings.no_log(),
-        only_declares: false,
-    };
-    let (events, receiver) = Events::channel();
-    let (out, shown_events) = mpsc::channel();
-    let store = walk.basis.store.clone();
-    let screen = match shown {
-        Some(kind) => {
-            let log = log(&walk.basis.settings)?;
-            Some(Screen::start(kind, &args.output, shown_events, store.clone(), log))
-        }
-        None => None,
-    };
-    let watch: JoinHandle<Seen> = std::thread::spawn(move || {
-        let (mut plan, mut text) = (Plan::new(Palette::plain()), String::new());
-        let mut prediction = Prediction::default();
-        for event in receiver {
-            text += &plan.render(&event);
-            prediction.follow(&event);
-            // Where nothing is shown nobody listens.
-            let _ = out.send(event);
-        }
-        Seen { text: store.secrets().mask(&text).into_owned(), prediction }
-    });
-    let end = walk.lead("plan", options, mode, events);
-    let seen = watch.join();
-    if let Some(screen) = screen {
-        screen.finish();
+impl Seen {
+    fn follow(&mut self, event: &Event, secrets: &Secrets) {
+        self.text += &secrets.mask(&self.plan.render(event));
+        self.prediction.follow(event);
     }
-    match seen {
-        Ok(seen) => Ok((end?, seen)),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+}
+
+/// Leads a dry run to the end, shown as `kind` says.
+fn predict(walk: Walk, args: &PlaybookArgs, kind: Kind) -> Result<(End, Seen)> {
+    let plan = Plan::new(Palette::plain());
+    let seen = Arc::new(Mutex::new(Seen { plan, text: String::new(), prediction: Prediction::default() }));
+    let watching = seen.clone();
+    let watch = move |event: &Event, secrets: &Secrets| lock(&watching).follow(event, secrets);
+    let end = lead(walk, args, kind, Box::new(watch))?;
+    // The report is written to its end, so nobody watches any more.
+    let seen = Arc::into_inner(seen).and_then(|seen| seen.into_inner().ok());
+    Ok((end, seen.ok_or_else(|| failed("the report of the plan broke off".to_owned()))?))
 }
 
 fn read(file: &Path) -> Result<SavedPlan> {

@@ -19,7 +19,7 @@ pub(crate) use event::{Event, Events, Stats};
 pub(crate) use log::Log;
 pub(crate) use palette::Palette;
 pub(crate) use plan::{Plan, reasons};
-pub(crate) use screen::{Kind, Screen};
+pub(crate) use screen::{Kind, Screen, Watch};
 
 /// JSON with the blanks that Python puts behind commas and colons: scripts look for these texts.
 pub(crate) fn python_json(value: &serde_json::Value) -> String {

@@ -27,7 +27,12 @@ pub(crate) enum Kind {
     Plan,
     /// One entry a host.
     AdHoc { one_line: bool, module: String },
+    /// None.
+    Silent,
 }
+
+/// Sees every event, before it is shown.
+pub(crate) type Watch = Box<dyn FnMut(&Event, &Secrets) + Send>;
 
 /// The writer of the report.
 pub(crate) struct Screen(JoinHandle<()>);
@@ -37,6 +42,7 @@ enum Renderer {
     Plan(Plan),
     AdHoc(AdHoc),
     Json,
+    Silent,
 }
 
 impl Screen {
@@ -47,8 +53,21 @@ impl Screen {
         args: &OutputArgs,
         events: mpsc::Receiver<Event>,
         store: Arc<Store>,
-        mut log: Option<Log>,
+        log: Option<Log>,
     ) -> Self {
+        Self::watched(kind, args, events, store, log, Box::new(|_, _| {}))
+    }
+
+    /// The same where somebody watches.
+    pub(crate) fn watched(
+        kind: Kind,
+        args: &OutputArgs,
+        events: mpsc::Receiver<Event>,
+        store: Arc<Store>,
+        mut log: Option<Log>,
+        mut watch: Watch,
+    ) -> Self {
+        let is_silent = kind == Kind::Silent;
         let palette = Palette::stdout(args.color);
         let is_terminal =
             std::io::stderr().is_terminal() && std::env::var("TERM").is_ok_and(|term| term != "dumb");
@@ -61,6 +80,7 @@ impl Screen {
             _ => None,
         };
         let mut renderer = match (args.output, kind) {
+            (_, Kind::Silent) => Renderer::Silent,
             (Output::Json, _) => Renderer::Json,
             (Output::Text, Kind::AdHoc { one_line, module }) => {
                 Renderer::AdHoc(AdHoc { palette, one_line, module })
@@ -70,10 +90,14 @@ impl Screen {
                 Renderer::Text(Text::new(palette, args.verbose, show_diff, width))
             }
         };
-        let mut progress = (is_terminal && args.output == Output::Text).then(Progress::new);
+        let mut progress = (is_terminal && args.output == Output::Text && !is_silent).then(Progress::new);
         Self(std::thread::spawn(move || {
             let mut told = HashSet::new();
             for event in events {
+                watch(&event, store.secrets());
+                if is_silent {
+                    continue;
+                }
                 if let Some(progress) = &mut progress {
                     progress.follow(&event);
                 }
@@ -111,6 +135,7 @@ impl Renderer {
             Self::Plan(plan) => plan.render(event),
             Self::AdHoc(adhoc) => adhoc.render(event),
             Self::Json => return json::line(event, secrets),
+            Self::Silent => return String::new(),
         };
         secrets.mask(&text).into_owned()
     }

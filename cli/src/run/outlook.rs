@@ -10,6 +10,7 @@ use crate::playbook::Task;
 use crate::vars::PlayInfo;
 use muster_api::module::is_answered_ahead;
 use muster_api::step::Step;
+use serde_json::Value as Json;
 use std::sync::Arc;
 
 /// Tasks that are looked at, however few of them have a step for the worker.
@@ -88,9 +89,13 @@ fn all_went_well() -> Reply {
     Reply::Done(Box::default())
 }
 
-/// A command runs at any rate, unless it says what it creates or removes.
+/// A command runs at any rate, unless it says what it creates or removes. What is fetched from elsewhere takes its time, for which
+/// no other step shall wait.
 fn may_have_nothing_to_do(request: &Request) -> bool {
     let name = request.spec.name;
     let has = |argument: &str| request.args.get(argument).is_some_and(|value| !value.is_null());
-    is_answered_ahead(name) && (!matches!(name, "command" | "shell") || has("creates") || has("removes"))
+    let is_fetched = |value: &Json| value.as_str().is_some_and(|text| text.starts_with("http"));
+    is_answered_ahead(name)
+        && !request.args.values().any(is_fetched)
+        && (!matches!(name, "command" | "shell") || has("creates") || has("removes"))
 }

@@ -44,9 +44,7 @@ impl Module for Certificate {
     }
 
     fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
-        hands.carry_out(&check.operations)?;
-        let mut outcome = check.outcome;
-        check.report.fill(&mut outcome, &hands.view());
+        let mut outcome = check.carry_out(hands)?;
         tell(&args.needed_path("path", &hands.view())?, args, &hands.view(), &mut outcome);
         Ok(outcome)
     }

@@ -37,9 +37,7 @@ impl Module for Parameters {
     }
 
     fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
-        hands.carry_out(&check.operations)?;
-        let mut outcome = check.outcome;
-        check.report.fill(&mut outcome, &hands.view());
+        let mut outcome = check.carry_out(hands)?;
         let path = args.needed_path("path", &hands.view())?;
         with_content("dhparams", &path, args, &hands.view(), &mut outcome);
         Ok(outcome)
