@@ -1,8 +1,10 @@
 //! The command line: every option with its meaning, as ansible-playbook, ansible and ansible-inventory have them.
 
+mod lint;
 mod vault;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+pub(crate) use lint::{ExplainArgs, LintArgs};
 use std::path::PathBuf;
 pub(crate) use vault::{
     VaultAction, VaultArgs, VaultDetailArgs, VaultFileArgs, VaultRekeyArgs, VaultStringArgs,
@@ -30,6 +32,10 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Compare what hosts would get, before anything is written: addresses, keys, names, ports, clocks
+    Lint(Box<LintArgs>),
+    /// Explain a finding of `lint` by its code, or list all
+    Explain(ExplainArgs),
     /// Run one module on hosts
     Run(Box<AdHocArgs>),
     /// Show hosts, groups and their variables
@@ -119,6 +125,17 @@ pub(crate) struct PlaybookArgs {
     /// Run notified handlers even where a task failed
     #[arg(long)]
     pub(crate) force_handlers: bool,
+    /// Go on in spite of this finding of `muster lint`
+    #[arg(long, value_name = "CODE", action = ArgAction::Append, value_parser = known_code)]
+    pub(crate) allow_finding: Vec<String>,
+}
+
+/// The code of a finding, as it is written everywhere.
+fn known_code(code: &str) -> Result<String, String> {
+    match crate::lint::page(code) {
+        Some(page) => Ok(page.code.to_owned()),
+        None => Err("there is no such finding; `muster explain` lists them".to_owned()),
+    }
 }
 
 /// Options of `muster plan`.

@@ -8,6 +8,7 @@ mod error;
 mod exit;
 mod inventory;
 mod lab;
+mod lint;
 mod load;
 mod playbook;
 mod prompt;
@@ -37,6 +38,8 @@ fn dispatch(command: Command) -> Exit {
     match command {
         Command::Apply(args) => commands::apply::apply(*args),
         Command::Plan(args) => commands::apply::plan(*args),
+        Command::Lint(args) => commands::lint::run(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Show { file } => commands::saved::show(&file),
         Command::Lab(args) => commands::lab::run(args),
         Command::Cluster(args) => commands::exchange::run(&args),

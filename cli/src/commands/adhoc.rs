@@ -86,6 +86,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
             timeout: args.task_timeout.or(basis.settings.task_timeout()),
             no_log: basis.settings.no_log(),
             only_declares: false,
+            drafts: false,
         },
         options,
     }));

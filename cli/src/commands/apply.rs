@@ -70,6 +70,7 @@ pub(super) fn lead(walk: Walk, args: &PlaybookArgs, kind: Kind, watch: Watch) ->
         timeout: basis.settings.task_timeout(),
         no_log: basis.settings.no_log(),
         only_declares: false,
+        drafts: false,
     };
     let kind = match kind {
         Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },

@@ -4,8 +4,8 @@
 //! Exit codes: 0 there is an answer; 2 with `--detailed-exitcode`: not every single fault is survived; 4 the source cannot be
 //! read or reached, or what is assumed cannot be; 5 wrong options.
 
-mod declared;
-mod obstacles;
+pub(super) mod declared;
+pub(super) mod obstacles;
 mod profile;
 mod source;
 

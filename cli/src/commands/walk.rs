@@ -10,6 +10,7 @@ use crate::inventory::{LOCALHOST, Tolerance};
 use crate::load::Reader;
 use crate::playbook::{Library, Loader, Play, Playbook};
 use crate::report::Events;
+use crate::run::across::{self, Across};
 use crate::run::agents::Agents;
 use crate::run::content::Contents;
 use crate::run::early::Early;
@@ -120,6 +121,7 @@ impl Walk {
             private_role_vars: basis.settings.private_role_vars(),
             playbook_dir: self.playbook_dir.clone(),
             kept: None,
+            across: Across::Stops { allowed: args.allow_finding.iter().cloned().collect() },
         })
     }
 }
@@ -139,6 +141,7 @@ fn carry_out(room: Arc<Room>, limit: Option<IndexSet<String>>, playbooks: Vec<Pl
         let run = PlaybookRun { room: room.clone(), limit };
         let exit = run.run(playbooks).await;
         room.hosts.close().await;
+        across::conclude(&room);
         // A mistake that shows only now is told instead of figures.
         if exit.is_ok() {
             room.tell_recap();

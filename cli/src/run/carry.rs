@@ -1,6 +1,7 @@
 //! Carries a module out for a host: what the controller has to do first, then the steps on the host, then what the
 //! controller has to do with the outcome.
 
+use super::across;
 use super::arguments::text;
 use super::background::Background;
 use super::cluster_step::{cluster_part, declared_cluster};
@@ -12,7 +13,7 @@ use super::keywords::{IdentityError, Lookup, identity};
 use super::outlook::Outlook;
 use super::result::TaskResult;
 use super::room::{DeclaredCluster, Room, compute, lock};
-use super::task_run::{Reply, Request};
+use super::task_run::{NOT_ASKED, Reply, Request};
 use super::template_error::sentence;
 use super::way::{Way, WayError, way};
 use crate::inventory::LOCALHOST;
@@ -31,6 +32,12 @@ use std::time::Instant;
 /// Carries `request` out for the host of `outlook`.
 pub(crate) async fn carry_out(outlook: &Outlook<'_>, request: Request) -> Reply {
     let room = outlook.room();
+    if let Some(why) = across::take(room, outlook.host, &request) {
+        return Reply::Done(Box::new(TaskResult::failed(why)));
+    }
+    if room.mode.only_drafts() && needs_host(request.spec) {
+        return Reply::Done(Box::new(TaskResult::unknown(NOT_ASKED)));
+    }
     if let Some(kept) = room.options.kept.as_ref().filter(|_| request.spec.name == "cluster") {
         return declare(outlook, request, kept).await;
     }
@@ -51,6 +58,10 @@ pub(crate) async fn carry_out(outlook: &Outlook<'_>, request: Request) -> Reply 
 /// Whether a module does anything but compute on the controller.
 pub(crate) fn asks_a_host(spec: &ModuleSpec) -> bool {
     matches!(spec.runs_on, RunsOn::Host) || spec.name == "pause"
+}
+
+fn needs_host(spec: &ModuleSpec) -> bool {
+    spec.runs_on == RunsOn::Host
 }
 
 /// Keeps what a `cluster` task declares, instead of handing it over; the host is asked what there is before, if hosts are asked.
@@ -223,6 +234,14 @@ fn target_scope(room: &Arc<Room>, target: &str, request: &Request) -> Scope {
             layers: Vec::new(),
         })
     })
+}
+
+/// What a task would put on a host, as it would be sent; nothing where it cannot be made.
+pub(super) fn rendered_parts(room: &Arc<Room>, request: &Request) -> Vec<Part> {
+    match work(room, request) {
+        Ok(Work::Parts(parts)) => parts,
+        _ => Vec::new(),
+    }
 }
 
 fn one(part: Part) -> Work {

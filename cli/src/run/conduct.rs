@@ -1,6 +1,7 @@
 //! Leads the hosts of one batch of a play through it: asks `play_run` who is next, has the task done on these hosts,
 //! and hands back what it came to.
 
+use super::across::take_diffs;
 use super::cursor::Fate;
 use super::due::DueHandlers;
 use super::follow::Follow;
@@ -41,6 +42,9 @@ pub(crate) struct Conductor {
     /// The turns of tasks with `throttle`, so that hosts on their own share them too.
     pub(super) turns: Mutex<HashMap<(usize, usize), Arc<Semaphore>>>,
 }
+
+/// Where the agent's binary would be on a host that is not asked.
+const AGENT_ELSEWHERE: &str = "/run/muster/musterd";
 
 /// How hosts go through the play.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,6 +221,9 @@ impl Conductor {
         if task.module.bare() == "meta" {
             return self.scopes_only(&hosts, task);
         }
+        if let Some(refused) = self.look_across(&hosts, task, &name).await {
+            return refused;
+        }
         let throttle = match self.throttle(&hosts, task) {
             Ok(throttle) => throttle,
             Err(why) => return self.all_failed(&hosts, &name, &why),
@@ -266,7 +273,7 @@ impl Conductor {
         Ok(usize::try_from(number).ok().filter(|number| *number > 0))
     }
 
-    fn all_failed(&self, hosts: &[String], name: &str, why: &str) -> Vec<Finished> {
+    pub(super) fn all_failed(&self, hosts: &[String], name: &str, why: &str) -> Vec<Finished> {
         let each = hosts.iter().map(|host| {
             let result = TaskResult::failed(why);
             let (host, task) = (host.clone(), name.to_owned());
@@ -347,6 +354,7 @@ impl Conductor {
             let (host, task) = (host.clone(), name.to_owned());
             room.events.tell(Event::Done { host, task, result: Box::new(result.clone()) });
         }
+        take_diffs(room, &host, task, &result);
         // Other hosts may ask for its facts and results while theirs are still running.
         self.remember(std::slice::from_ref(&host), task, &result);
         if !is_once && !result.is_failed() {
@@ -402,6 +410,10 @@ impl Conductor {
             let mut vars = Vars::new();
             vars.set_plain("muster_agent_path", agent.path.into());
             vars.set_plain("muster_agent_sha256", agent.sha256.into());
+            layers.push((Level::Facts, Arc::new(vars)));
+        } else if self.room.mode.only_drafts() {
+            let mut vars = Vars::new();
+            vars.set_plain("muster_agent_path", AGENT_ELSEWHERE.into());
             layers.push((Level::Facts, Arc::new(vars)));
         }
         layers.extend(of_task.layers.iter().cloned());

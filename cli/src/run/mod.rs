@@ -2,6 +2,7 @@
 //!
 //! `unreachable`, `ssh`, `identity`, `agents`, `launch`, `process` and `session` reach a worker on a host.
 
+pub(crate) mod across;
 pub(crate) mod agents;
 mod ahead;
 mod argument_spec;

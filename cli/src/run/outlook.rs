@@ -51,7 +51,8 @@ struct Glance {
 
 impl Glance {
     fn steps(&self, machine: &TaskRun, rest: Vec<Step>) -> Vec<Step> {
-        let info = Arc::new(PlayInfo { is_ahead: true, ..(*self.conductor.info()).clone() });
+        let info =
+            Arc::new(PlayInfo { is_ahead: true, keeps_passwords: false, ..(*self.conductor.info()).clone() });
         let scope = |task: &Arc<Task>| self.conductor.scope_with(&self.host, task, info.clone());
         let mut steps = rest;
         if let Ok(scope) = scope(machine.task()) {
@@ -85,7 +86,7 @@ impl Glance {
     }
 }
 
-fn all_went_well() -> Reply {
+pub(super) fn all_went_well() -> Reply {
     Reply::Done(Box::default())
 }
 

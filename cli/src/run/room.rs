@@ -1,5 +1,6 @@
 //! What all plays of a run share: hosts and what is known of them, settings, and where events go.
 
+use super::across::Across;
 use super::content::Contents;
 use super::hosts::Hosts;
 use super::keywords::BecomeDefaults;
@@ -8,6 +9,7 @@ use super::task_run::Mode;
 use super::way::WayDefaults;
 use crate::error::Diagnostics;
 use crate::inventory::Inventory;
+use crate::lint::Drafts;
 use crate::playbook::Loader;
 use crate::report::{CustomStats, Event, Events, Stats};
 use crate::settings::Settings;
@@ -17,6 +19,7 @@ use indexmap::IndexMap;
 use muster_api::cluster::ClusterConfig;
 use muster_api::control::Snapshot;
 use muster_api::id::NodeName;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -39,6 +42,10 @@ pub(crate) struct Room {
     pub(crate) lost: Mutex<Lost>,
     /// The mistakes that end the run.
     pub(crate) broken_off: Mutex<Option<Diagnostics>>,
+    /// What the tasks so far would make of the hosts, to be compared.
+    pub(crate) drafts: Mutex<Drafts>,
+    /// What was found in them and told already: codes and titles.
+    pub(crate) told_findings: Mutex<HashSet<(&'static str, String)>>,
     /// `--start-at-task`, until its task was found.
     pub(crate) start_at: Mutex<Option<String>>,
     /// What tasks added to the inventory: it is added again where the inventory is read again.
@@ -115,6 +122,8 @@ pub(crate) struct Options {
     pub(crate) playbook_dir: std::path::PathBuf,
     /// What `cluster` tasks declare is kept here, to be rehearsed.
     pub(crate) kept: Option<Arc<Mutex<Vec<DeclaredCluster>>>>,
+    /// Whether what hosts would get is compared before it is written.
+    pub(crate) across: Across,
 }
 
 /// What a `cluster` task declares, and for which nodes.
@@ -159,6 +168,8 @@ impl Room {
             custom_stats: Mutex::default(),
             lost: Mutex::default(),
             broken_off: Mutex::default(),
+            drafts: Mutex::default(),
+            told_findings: Mutex::default(),
             additions: Mutex::default(),
             slots,
             is_stopping: AtomicBool::new(false),

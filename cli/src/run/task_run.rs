@@ -84,6 +84,15 @@ pub(crate) struct Mode {
     pub(crate) no_log: bool,
     /// No host is asked anything: only what `cluster` tasks declare counts.
     pub(crate) only_declares: bool,
+    /// Tasks are rendered as far as what they would put on hosts is compared.
+    pub(crate) drafts: bool,
+}
+
+impl Mode {
+    /// Whether tasks for hosts are rendered, and no host is asked.
+    pub(crate) fn only_drafts(&self) -> bool {
+        self.only_declares && self.drafts
+    }
 }
 
 /// From `-vvv` on, screens show how modules were called.
@@ -217,7 +226,8 @@ impl TaskRun {
 
     fn request(&mut self) -> Result<Asked, Stop> {
         let task = self.task.clone();
-        if self.mode.only_declares && needs_a_host(&task) {
+        let is_passed_over = !(self.mode.drafts && super::across::is_drafted(task.module.bare()));
+        if self.mode.only_declares && is_passed_over && needs_a_host(&task) {
             return Ok(Asked::Answer(Box::new(TaskResult::unknown(NOT_ASKED))));
         }
         let conditions = task.scope.each(Keyword::When);

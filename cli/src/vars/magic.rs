@@ -58,6 +58,8 @@ pub(crate) struct PlayInfo {
     pub(crate) place: String,
     /// Its tasks are only looked at before their turn: what has effects outside of the variables is refused.
     pub(crate) is_ahead: bool,
+    /// Their turn is next: a password that is kept from then on may be made already.
+    pub(crate) keeps_passwords: bool,
 }
 
 /// What a role says about itself to its tasks.

@@ -52,11 +52,29 @@ impl Section {
     }
 }
 
+/// Which words may stand in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    /// Those that muster means or may ignore.
+    Known,
+    /// Any: other programs read the file.
+    Any,
+}
+
 /// Reads the shape and checks that every section and key is known and wanted.
 pub(super) fn parse(text: &str) -> Result<Section, ConfError> {
+    shape(text, Words::Known)
+}
+
+/// Reads the shape alone.
+pub(super) fn outline(text: &str) -> Result<Section, ConfError> {
+    shape(text, Words::Any)
+}
+
+fn shape(text: &str, words: Words) -> Result<Section, ConfError> {
     let mut open = alloc::vec![Section::default()];
     for (index, line) in text.lines().enumerate() {
-        parse_line(index + 1, line, &mut open)?;
+        parse_line(index + 1, line, &mut open, words)?;
     }
     let last = open.pop().unwrap_or_default();
     if open.is_empty() {
@@ -68,7 +86,7 @@ pub(super) fn parse(text: &str) -> Result<Section, ConfError> {
     ))
 }
 
-fn parse_line(line: usize, text: &str, open: &mut Vec<Section>) -> Result<(), ConfError> {
+fn parse_line(line: usize, text: &str, open: &mut Vec<Section>, words: Words) -> Result<(), ConfError> {
     let body = text.trim();
     let place = |part: &str| Place { line, column: column_of(text, part) };
     if body.is_empty() || body.starts_with('#') {
@@ -78,7 +96,7 @@ fn parse_line(line: usize, text: &str, open: &mut Vec<Section>) -> Result<(), Co
         return close(open, place(body));
     }
     if let Some(name) = body.strip_suffix('{') {
-        return begin(open, name.trim_end(), place(body));
+        return begin(open, name.trim_end(), place(body), words);
     }
     let Some((key, value)) = body.split_once(':') else {
         return Err(place(body).error(format!(
@@ -89,7 +107,9 @@ fn parse_line(line: usize, text: &str, open: &mut Vec<Section>) -> Result<(), Co
     let after_colon = Place { line, column: column_of(text, body) + body.chars().count() };
     let value_place = if value.is_empty() { after_colon } else { place(value) };
     let section = open.last_mut().expect("the text itself is open as long as lines are read");
-    check_key(section, key, place(key))?;
+    if words == Words::Known {
+        check_key(section, key, place(key))?;
+    }
     if value.is_empty() {
         return Err(value_place.error(format!("`{key}` has no value")));
     }
@@ -98,9 +118,13 @@ fn parse_line(line: usize, text: &str, open: &mut Vec<Section>) -> Result<(), Co
     Ok(())
 }
 
-fn begin(open: &mut Vec<Section>, name: &str, place: Place) -> Result<(), ConfError> {
+fn begin(open: &mut Vec<Section>, name: &str, place: Place, words: Words) -> Result<(), ConfError> {
     let path = path(open, Some(name));
-    match options::section(&path) {
+    let known = match words {
+        Words::Known => options::section(&path),
+        Words::Any => Some(Use::Meant),
+    };
+    match known {
         Some(Use::Refused(why)) => Err(place.error(format!("section `{name}` is refused: {why}"))),
         Some(_) => {
             open.push(Section { name: name.to_string(), place, ..Section::default() });

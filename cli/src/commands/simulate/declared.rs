@@ -9,6 +9,7 @@ use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::load::Reader;
 use crate::report::{Event, Events};
+use crate::run::across::Across;
 use crate::run::expand_home;
 use crate::run::room::{DeclaredCluster, Options, lock};
 use crate::run::task_run::Mode;
@@ -34,7 +35,7 @@ pub(super) fn read(args: &SimulateArgs, playbook: &Path) -> Result<(DeclaredClus
         walk.basis.store.leave_facts_unknown();
     }
     let kept: Arc<Mutex<Vec<DeclaredCluster>>> = Arc::default();
-    let options = Options { kept: Some(kept.clone()), ..walk.options(&playbook_args)? };
+    let options = Options { kept: Some(kept.clone()), across: Across::Off, ..walk.options(&playbook_args)? };
     let mode = Mode {
         check: true,
         timeout: walk.basis.settings.task_timeout(),
@@ -78,7 +79,11 @@ fn as_playbook_args(args: &SimulateArgs, playbook: &Path) -> PlaybookArgs {
 }
 
 /// Facts that a person gives, under the names of their variables.
-fn facts(file: &Path, reader: &Reader) -> Result<Vec<(String, Value)>> {
+///
+/// # Errors
+///
+/// The file cannot be read, or is no mapping.
+pub(in crate::commands) fn facts(file: &Path, reader: &Reader) -> Result<Vec<(String, Value)>> {
     let document = reader.yaml(&expand_home(&file.to_string_lossy()))?;
     let Json::Object(mut facts) = document.to_json() else {
         let mistake = Diagnostic::error(format!("`--facts` needs a mapping, found {}", document.describe()));

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 /// The tasks that came to nothing, in their order, each with its hosts.
 #[derive(Debug, Default)]
-pub(super) struct Obstacles {
+pub(in crate::commands) struct Obstacles {
     /// Where each task stands.
     places: IndexMap<String, String>,
     /// By what is said of it.
@@ -24,7 +24,7 @@ struct Obstacle {
 
 impl Obstacles {
     /// Takes an event of the walk; `mask` hides secrets.
-    pub(super) fn note(&mut self, event: &Event, mask: impl Fn(&str) -> String) {
+    pub(in crate::commands) fn note(&mut self, event: &Event, mask: impl Fn(&str) -> String) {
         match event {
             Event::Task { name, place, .. } => {
                 self.places.insert(name.clone(), place.clone());
@@ -41,12 +41,12 @@ impl Obstacles {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::commands) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
     /// A sentence for each, in the order of the tasks.
-    pub(super) fn sentences(&self) -> Vec<String> {
+    pub(in crate::commands) fn sentences(&self) -> Vec<String> {
         let sentence = |(why, obstacle): (&String, &Obstacle)| {
             let mut hosts = obstacle.hosts.clone();
             hosts.sort();
@@ -56,7 +56,7 @@ impl Obstacles {
     }
 
     /// Adds them to a mistake that they are the reason for, with the place that the last one needs.
-    pub(super) fn explain(&self, mistake: Diagnostic) -> Diagnostic {
+    pub(in crate::commands) fn explain(&self, mistake: Diagnostic) -> Diagnostic {
         let place = self.found.values().filter_map(|obstacle| obstacle.origin.as_ref()).next_back();
         let mistake = match place {
             Some(place) => mistake.at(place, ""),

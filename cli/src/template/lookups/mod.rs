@@ -85,7 +85,9 @@ pub(crate) fn call(_: &mut State<'_, '_>, values: Vec<Value>, is_query: bool) ->
     named.extend(default.map(|default| ("default".to_owned(), default)));
     let mut args = Args::options(format!("lookup `{name}`"), named);
     let Some(scope) = trace::scope() else { return Err(args.refuse("there are no variables here")) };
-    if scope.play().is_ahead && (HAVE_EFFECTS.contains(&name.as_str()) || on_error == OnError::Warn) {
+    let has_effects =
+        HAVE_EFFECTS.contains(&name.as_str()) && !(name == "password" && scope.play().keeps_passwords);
+    if scope.play().is_ahead && (has_effects || on_error == OnError::Warn) {
         return Err(args.refuse("the task is only looked at before its turn"));
     }
     match lookup(&scope, &terms, &mut args).and_then(|found| args.finish().map(|()| found)) {

@@ -1,0 +1,107 @@
+//! `muster lint`: what the playbooks would make of the hosts, compared. The playbooks are walked as `plan` walks them; with
+//! `--fresh` no host is asked.
+//!
+//! Exit codes: 0 nothing is wrong, or only warnings; 2 an error was found; else as `plan`.
+
+use super::basis::{log, tell};
+use super::simulate::declared::facts;
+use super::simulate::obstacles::Obstacles;
+use super::walk::Walk;
+use crate::args::{LintArgs, Output};
+use crate::error::{Diagnostics, Result};
+use crate::exit::Exit;
+use crate::lint::{Finding, Severity};
+use crate::report::{Event, Events, Kind, Screen};
+use crate::run::across::{Across, Collected};
+use crate::run::room::{Options, lock};
+use crate::run::task_run::Mode;
+use crate::vars::Secrets;
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+
+/// Runs `muster lint`.
+pub(crate) fn run(args: &LintArgs) -> Exit {
+    go(args).unwrap_or_else(|mistakes| tell(&mistakes))
+}
+
+fn go(args: &LintArgs) -> Result<Exit> {
+    let dry_run = args.dry_run();
+    let walk = Walk::read(&dry_run)?;
+    let store = walk.basis.store.clone();
+    if let Some(file) = &args.facts {
+        let facts = facts(file, &walk.basis.reader)?;
+        store.hosts().iter().for_each(|host| store.change(host, |vars| vars.add_facts(facts.clone())));
+    }
+    if args.fresh {
+        store.leave_facts_unknown();
+    }
+    let found: Arc<Mutex<Collected>> = Arc::default();
+    let across = Across::Collects { into: found.clone() };
+    let options = Options { across, ..walk.options(&dry_run)? };
+    let mode = Mode {
+        check: true,
+        diff: true,
+        timeout: walk.basis.settings.task_timeout(),
+        no_log: walk.basis.settings.no_log(),
+        only_declares: args.fresh,
+        drafts: true,
+    };
+    let (events, told) = Events::channel();
+    let obstacles: Arc<Mutex<Obstacles>> = Arc::default();
+    let noting = obstacles.clone();
+    let watch = move |event: &Event, secrets: &Secrets| {
+        lock(&noting).note(event, |text| secrets.mask(text).into_owned());
+    };
+    let log = log(&walk.basis.settings)?;
+    let screen = Screen::watched(Kind::Silent, &args.output, told, store.clone(), log, Box::new(watch));
+    let end = walk.lead("lint", options, mode, events);
+    screen.finish();
+    let end = end?;
+    if end.exit == Exit::Interrupted {
+        return Ok(end.exit);
+    }
+    let mut found = std::mem::take(&mut *lock(&found));
+    found.findings.retain(|finding| !args.allow_finding.iter().any(|code| code == finding.code));
+    let notes = lock(&obstacles).sentences();
+    let text = match args.output.output {
+        Output::Json => as_json(&found, &notes),
+        Output::Text => as_text(&found, &notes),
+    };
+    anstream::print!("{}", store.secrets().mask(&text));
+    let has_errors = found.findings.iter().any(|finding| finding.severity() == Severity::Error);
+    Ok(if has_errors { Exit::HostFailed } else { Exit::Fine })
+}
+
+fn as_json(found: &Collected, notes: &[String]) -> String {
+    let findings: Vec<_> = found.findings.iter().map(Finding::json).collect();
+    let report =
+        json!({"findings": findings, "not_looked_at": notes, "hosts": found.hosts, "files": found.files});
+    format!("{report}\n")
+}
+
+fn as_text(collected: &Collected, notes: &[String]) -> String {
+    let found = &collected.findings;
+    let shown: Diagnostics = found.iter().map(Finding::diagnostic).collect();
+    let count = |severity: Severity| found.iter().filter(|finding| finding.severity() == severity).count();
+    let mut text = shown.render(false);
+    if !found.is_empty() {
+        text.push('\n');
+    }
+    for note in notes {
+        text += &format!("not looked at: {note}\n");
+    }
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let of = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    text += &match (errors, warnings) {
+        (0, 0) if collected.files == 0 => {
+            "nothing to compare: no task writes a file of a cluster\n".to_owned()
+        }
+        (0, 0) => {
+            format!("nothing found in {} on {}\n", of(collected.files, "file"), of(collected.hosts, "host"))
+        }
+        _ => {
+            format!("{}, {}: `muster explain CODE` says more\n", of(errors, "error"), of(warnings, "warning"))
+        }
+    };
+    text
+}
