@@ -170,6 +170,21 @@ tick_is() {
     for name in $NODE_NAMES; do [ "$(node "$name" systemctl is-active tick || true)" = "$1" ] || return 1; done
 }
 
+step "agents that restart in a rolling change go one after the other, and the page stays up"
+rolling=(-i "$INVENTORY" tests/e2e/rolling.yml --tags block)
+active=$(active_node)
+watch_start
+"$MUSTER" apply "${rolling[@]}" >"$WORK/roll"
+expect "the cluster is whole" wait_until 60 settled
+watch_stop
+tail -n 1 "$WORK/watch"
+expect "both went, the active one last" test "$(grep -oE '^ROLLING: \[n[0-9]\]: moved' "$WORK/roll")" = "ROLLING: [$active]: moved"
+expect "both are back" test "$(grep -c 'is back after' "$WORK/roll")" = 2
+expect "the service moved once" test "$(grep -c ' moved vip' "$WORK/roll")" = 1
+"$MUSTER" apply "${rolling[@]}" >"$WORK/roll"
+expect "the second run moves nothing" test "$(grep -c ROLLING "$WORK/roll")" = 0
+step_done
+
 step "a clone runs on every node, and goes when it is not declared any more"
 "$MUSTER" apply -i "$INVENTORY" tests/e2e/clone.yml >"$WORK/clone"
 expect "a copy runs on each node" wait_until 20 tick_is active

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages of this module; both sides refuse another one with a sentence.
-pub const PROTOCOL: u16 = 2;
+pub const PROTOCOL: u16 = 3;
 /// A frame's payload may have this many bytes: a bound on what one peer can make the other allocate.
 pub const FRAME_SIZE_MAX: u32 = 256 * 1024 * 1024;
 /// The kind of a JSON message.
@@ -78,6 +78,9 @@ pub enum FromWorker {
         /// Handlers that earlier runs left due on the host.
         #[serde(default)]
         due: Vec<Due>,
+        /// A rolling change that broke off took this node down, and nobody has brought it back yet.
+        #[serde(default)]
+        is_away: bool,
     },
     /// The session cannot go on: the host is locked by another run, or the protocol differs.
     Refused {

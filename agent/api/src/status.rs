@@ -59,6 +59,13 @@ pub struct ClusterStatus {
     pub busy: bool,
 }
 
+impl ClusterStatus {
+    /// The members of the present view.
+    pub fn members(&self) -> &[NodeName] {
+        self.view.as_ref().map_or(&[], |view| &view.members)
+    }
+}
+
 /// The present view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewStatus {

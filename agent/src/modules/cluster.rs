@@ -180,19 +180,19 @@ fn refuse_bad_parameters(
     })
 }
 
-fn snapshot() -> Result<Snapshot, ClientError> {
+pub(super) fn snapshot() -> Result<Snapshot, ClientError> {
     match Client::connect(Path::new(SOCKET))?.ask(&Request::Snapshot)? {
         Response::Snapshot { snapshot } => Ok(snapshot),
         _ => Err(ClientError::NoAnswer),
     }
 }
 
-fn ask(request: &Request) -> Result<Response, Failure> {
+pub(super) fn ask(request: &Request) -> Result<Response, Failure> {
     let answer = Client::connect(Path::new(SOCKET)).and_then(|mut client| client.ask(request));
     answer.map_err(|error| Failure::new(error.to_string()))
 }
 
-fn unexpected(response: &Response) -> Failure {
+pub(super) fn unexpected(response: &Response) -> Failure {
     match response {
         Response::Refused { why } => Failure::new(why.clone()),
         _ => Failure::new("the agent gave an answer to another question: does it have another version?"),

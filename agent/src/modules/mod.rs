@@ -63,6 +63,7 @@ mod pip;
 mod placing;
 mod postgresql;
 mod replace;
+mod rolling;
 mod rpm_key;
 mod script;
 mod selinux;
@@ -114,6 +115,9 @@ pub(crate) trait Module: Sync {
 pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
     if name == muster_api::module::OWN_MODULE.name {
         return Some(&own_module::Own);
+    }
+    if name == muster_api::module::ROLLING.name {
+        return Some(&rolling::RollingChange);
     }
     let canonical = muster_api::module::find(name)?.name;
     Some(match canonical {

@@ -16,17 +16,21 @@ pub(super) struct Note {
     file: Option<PathBuf>,
 }
 
+/// Where the worker keeps what outlives its run.
+pub(super) fn folder_of_this_user() -> Option<PathBuf> {
+    match rustix::process::geteuid().is_root() {
+        true => Some(PathBuf::from("/var/lib/muster")),
+        false => std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state/muster")),
+    }
+}
+
 /// Each play with its due handlers.
 type Plays = BTreeMap<String, BTreeSet<String>>;
 
 impl Note {
     /// That of this user; none where the user has no folder of its own.
     pub(super) fn of_this_user() -> Self {
-        let folder = match rustix::process::geteuid().is_root() {
-            true => Some(PathBuf::from("/var/lib/muster")),
-            false => std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state/muster")),
-        };
-        Self { file: folder.map(|folder| folder.join("due-handlers.json")) }
+        Self { file: folder_of_this_user().map(|folder| folder.join("due-handlers.json")) }
     }
 
     /// Nothing is noted.

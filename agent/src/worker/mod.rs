@@ -7,6 +7,7 @@
 pub(crate) mod accounts;
 pub(crate) mod address;
 mod atomic;
+mod away;
 pub(crate) mod background;
 mod due;
 pub(crate) mod file;
@@ -22,6 +23,7 @@ pub(crate) mod trial;
 mod view;
 mod wire;
 
+pub(crate) use away::Away;
 pub(crate) use hands::Hands;
 pub(crate) use operation::{Attributes, Operation, Prediction, Put};
 pub(crate) use overlay::{Package, UnitStart};

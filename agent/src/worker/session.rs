@@ -1,5 +1,6 @@
 //! One controller's session: hello, the lock, then steps one after the other.
 
+use super::away::Away;
 use super::due::Note;
 use super::lock;
 use super::overlay::Overlay;
@@ -35,7 +36,8 @@ pub(super) fn serve() -> io::Result<()> {
     };
     let note = Note::of_this_user();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all() })?;
+    let is_away = Away::noted().is_some();
+    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all(), is_away })?;
     take_steps(&messages, &Line { contents }, &note, check)
 }
 

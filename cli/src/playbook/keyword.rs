@@ -49,6 +49,8 @@ pub(crate) enum Shape {
     Map,
     /// A mapping or a list of mappings.
     Maps,
+    /// True, false, or the terms of a rolling change.
+    Rolling,
     Any,
 }
 
@@ -123,6 +125,7 @@ keywords! {
     Diff "diff" Bool Nearest [Inside];
     AnyErrorsFatal "any_errors_fatal" Bool Nearest [Inside];
     Throttle "throttle" Int Nearest [Inside];
+    Rolling "rolling" Rolling Nearest [Play Block Task Handler];
     Timeout "timeout" Int Nearest [Inside];
     Debugger "debugger" Text Nearest [Inside];
     DelegateTo "delegate_to" Text Nearest [Block Task Handler Role];

@@ -15,6 +15,7 @@ mod load;
 mod module;
 mod play;
 mod role;
+mod rolling;
 mod search;
 mod shape;
 mod shipped;
@@ -30,6 +31,7 @@ pub(crate) use load::NoTemplates;
 pub(crate) use load::{EarlyNames, Loader};
 pub(crate) use module::is_known as is_module;
 pub(crate) use role::RoleCall;
+pub(crate) use rolling::Terms as RollingTerms;
 pub(crate) use search::{Found, Kind as FileKind, find_file};
 
 use crate::source::Span;
@@ -262,6 +264,17 @@ impl Scope {
     /// This scope and those around it, the innermost first.
     pub(crate) fn outer(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
+    }
+
+    /// The scope here or around it that this keyword is written on.
+    pub(crate) fn holder(self: &Arc<Self>, keyword: Keyword) -> Option<&Arc<Self>> {
+        std::iter::successors(Some(self), |scope| scope.parent.as_ref())
+            .find(|scope| scope.keywords.get(keyword).is_some())
+    }
+
+    /// Whether this stands in `outer`, or is it.
+    pub(crate) fn is_in(&self, outer: &Self) -> bool {
+        self.outer().any(|scope| std::ptr::eq(scope, outer))
     }
 
     fn passes_on(&self) -> bool {

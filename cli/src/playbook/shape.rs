@@ -1,6 +1,7 @@
 //! Whether the value of a keyword has the form that it must have. Templates have any form.
 
 use super::keyword::{Given, Shape};
+use super::rolling;
 use crate::error::Diagnostic;
 use crate::yaml::{Kind, Node, Tag};
 
@@ -12,6 +13,9 @@ pub(super) fn check(given: &Given) -> Option<Diagnostic> {
         return None;
     }
     let shape = given.keyword.shape();
+    if shape == Shape::Rolling {
+        return rolling::check(value);
+    }
     if fits(value, shape) {
         return None;
     }
@@ -34,7 +38,7 @@ pub(super) fn check(given: &Given) -> Option<Diagnostic> {
 
 fn fits(value: &Node, shape: Shape) -> bool {
     match shape {
-        Shape::Any => true,
+        Shape::Any | Shape::Rolling => true,
         Shape::Bool => value.truth().is_some(),
         Shape::Int => is_number(value, |text| text.parse::<i64>().is_ok()),
         Shape::Number => is_number(value, |text| text.trim_end_matches('%').parse::<f64>().is_ok()),
@@ -70,6 +74,7 @@ fn describe(shape: Shape) -> &'static str {
         Shape::Conditions => "a condition or a list of conditions",
         Shape::List => "a list",
         Shape::Map | Shape::Maps => "a mapping",
+        Shape::Rolling => "true, false or a mapping",
         Shape::Any => "a value",
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Event {
     Progress { host: String, text: String },
     /// An attempt failed, another follows.
     Retrying { host: String, task: String, attempts_left: u64 },
+    /// A node goes down for a rolling change, or is back from it.
+    Rolling { host: String, text: String },
     /// One item of a loop is done.
     Item {
         host: String,

@@ -74,6 +74,9 @@ impl Text {
                 let text = format!("FAILED - RETRYING: [{host}]: {task} ({attempts_left} retries left).\n");
                 self.palette.paint(Paint::Dim, &text)
             }
+            Event::Rolling { host, text } => {
+                self.palette.paint(Paint::Dim, &format!("ROLLING: [{host}]: {text}")) + "\n"
+            }
             Event::Item { host, result } => self.item(host, result),
             Event::Done { host, result, .. } => self.done(host, result),
             Event::Included { what, hosts, label } => {

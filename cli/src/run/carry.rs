@@ -486,6 +486,25 @@ pub(crate) async fn start_worker(
     task: &Arc<Task>,
     scope: &Scope,
 ) -> Result<(), StepFailure> {
+    let seat = seat_of(room, host, task, scope).await?;
+    let errand = Errand {
+        host,
+        way: &seat.way,
+        identity: &seat.identity,
+        is_delegated: false,
+        check: seat.check,
+        predicts_on: true,
+    };
+    room.hosts.agent(&errand).await.map(drop)
+}
+
+/// Who does the steps of a task on the host that it is for.
+pub(super) async fn seat_of(
+    room: &Arc<Room>,
+    host: &str,
+    task: &Arc<Task>,
+    scope: &Scope,
+) -> Result<Seat, StepFailure> {
     let (shared, name, task, scope) = (room.clone(), host.to_owned(), task.clone(), scope.clone());
     let prepared = compute(move || {
         let lookup = Lookup { task: &task, scope: &scope };
@@ -497,13 +516,5 @@ pub(crate) async fn start_worker(
     let (Ok(way), Ok(identity)) = prepared.await else {
         return Err(StepFailure::Failed("it is not known how to reach the host".into()));
     };
-    let errand = Errand {
-        host,
-        way: &way,
-        identity: &identity,
-        is_delegated: false,
-        check: room.mode.check,
-        predicts_on: true,
-    };
-    room.hosts.agent(&errand).await.map(drop)
+    Ok(Seat { host: host.to_owned(), way, identity, check: room.mode.check })
 }

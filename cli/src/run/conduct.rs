@@ -12,7 +12,8 @@ use super::layers::{LayerBook, Layers};
 use super::play_info;
 use super::play_run::{Batch, End, HostState, PlayRun};
 use super::result::{Effect, Status, TaskResult};
-use super::room::{Room, compute, lock};
+use super::rolling::Rolling;
+use super::room::{Room, compute, joined, lock};
 use super::template_error::sentence;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Play, Task};
@@ -41,6 +42,8 @@ pub(crate) struct Conductor {
     pub(super) due: DueHandlers,
     /// The turns of tasks with `throttle`, so that hosts on their own share them too.
     pub(super) turns: Mutex<HashMap<(usize, usize), Arc<Semaphore>>>,
+    /// The hosts that may be down now, for changes that go host by host.
+    pub(super) rolling: Rolling,
 }
 
 /// Where the agent's binary would be on a host that is not asked.
@@ -91,10 +94,13 @@ impl Conductor {
 
     async fn lead_in_step(self: &Arc<Self>) -> Verdict {
         loop {
-            if self.room.is_stopping() {
+            let are_back = self.bring_back().await;
+            if self.room.is_stopping() || !are_back {
+                self.tell_left_down();
                 return Verdict::Broken;
             }
-            let Some(batch) = lock(&self.run).next_batch() else { break };
+            let down = self.rolling.hosts();
+            let Some(batch) = lock(&self.run).next_batch(&down) else { break };
             self.refresh_info();
             if !self.wants(&batch).await {
                 let mut run = lock(&self.run);
@@ -107,6 +113,10 @@ impl Conductor {
             let verdict = self.take_batch(&batch, finished);
             self.settle_due(&batch.hosts).await;
             match verdict {
+                Verdict::Through if self.has_stopped_rolling() => {
+                    self.tell_left_down();
+                    return Verdict::Broken;
+                }
                 Verdict::Through => {}
                 Verdict::PlayEnded => return Verdict::PlayEnded,
                 Verdict::Broken => {
@@ -185,15 +195,8 @@ impl Conductor {
             let conductor = self.clone();
             tokio::spawn(async move { conductor.lead_one(&host).await })
         });
-        let mut verdict = Verdict::Through;
-        for task in each.collect::<Vec<_>>() {
-            match task.await {
-                Ok(Verdict::Through) => {}
-                Ok(other) => verdict = other,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
-        }
-        verdict
+        let verdicts = joined(each.collect()).await;
+        verdicts.into_iter().rfind(|verdict| *verdict != Verdict::Through).unwrap_or(Verdict::Through)
     }
 
     async fn lead_one(self: &Arc<Self>, host: &str) -> Verdict {
@@ -228,6 +231,22 @@ impl Conductor {
             Ok(throttle) => throttle,
             Err(why) => return self.all_failed(&hosts, &name, &why),
         };
+        match self.rolling_change(batch) {
+            Ok(None) => self.do_on(hosts, batch, &name, throttle).await,
+            Ok(Some(change)) => self.do_rolling(&change, hosts, batch, &name, throttle).await,
+            Err(why) => self.all_failed(&hosts, &name, &why),
+        }
+    }
+
+    /// Has the task of a batch done on these hosts, at most `throttle` at a time.
+    pub(super) async fn do_on(
+        self: &Arc<Self>,
+        hosts: Vec<String>,
+        batch: &Batch,
+        name: &str,
+        throttle: Option<usize>,
+    ) -> Vec<Finished> {
+        let task = &batch.position.task;
         let throttle = throttle.map(|throttle| self.turns_of(task, throttle));
         let is_once = self.is_once(batch);
         let mut running = Vec::new();
@@ -240,20 +259,13 @@ impl Conductor {
             };
             let slot = self.room.slots.clone().acquire_owned().await.ok();
             let conductor = self.clone();
-            let (task, name) = (task.clone(), name.clone());
+            let (task, name) = (task.clone(), name.to_owned());
             running.push(tokio::spawn(async move {
                 let _held = (turn, slot);
                 conductor.do_on_host(host, &task, &name, is_once).await
             }));
         }
-        let mut finished = Vec::new();
-        for task in running {
-            match task.await {
-                Ok(one) => finished.push(one),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
-        }
-        finished
+        joined(running).await
     }
 
     fn turns_of(&self, task: &Arc<Task>, most: usize) -> Arc<Semaphore> {
@@ -304,7 +316,8 @@ impl Conductor {
         let task = &batch.position.task;
         // What a handler includes is a handler too; `meta` is told of only as one.
         let is_handler = batch.position.handler.is_some() || task.is_handler;
-        if is_handler || task.module.bare() != "meta" {
+        let is_told = self.rolling.goes_on_with(batch);
+        if (is_handler || task.module.bare() != "meta") && !is_told {
             self.room.events.tell(Event::Task {
                 name: name.clone(),
                 is_handler,
@@ -344,6 +357,9 @@ impl Conductor {
         let room = &self.room;
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
         let mut result = self.result_on_host(&host, task, name).await;
+        if room.mode.check && result.changed {
+            result.consequences.extend(self.rolling_consequence(&host, task, name));
+        }
         if result.changed || result.is_failed() {
             let is_delegated = |result: &TaskResult| result.delegated_to.is_some();
             let is_there = !is_delegated(&result) && !result.items.iter().any(is_delegated);
@@ -381,7 +397,7 @@ impl Conductor {
         }
     }
 
-    async fn scope_of(self: &Arc<Self>, host: &str, task: &Arc<Task>) -> Result<Scope, String> {
+    pub(super) async fn scope_of(self: &Arc<Self>, host: &str, task: &Arc<Task>) -> Result<Scope, String> {
         let (conductor, host, task) = (self.clone(), host.to_owned(), task.clone());
         compute(move || conductor.scope(&host, &task)).await
     }

@@ -3,7 +3,7 @@
 //! All hosts walk the same tree of blocks, each at its own pace. A position has a `Key`; keys are ordered as the
 //! tree is written, so that hosts which took different ways (a rescue, an include) meet again.
 
-use crate::playbook::{Block, Item, ScopeKind, Task};
+use crate::playbook::{Block, Item, Scope, ScopeKind, Task};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -236,6 +236,15 @@ impl Cursor {
         self.notified.contains(&handler)
     }
 
+    /// The scopes that the host is in by the way that it came, the innermost first: those of blocks around what was included
+    /// and around where handlers are flushed.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &Arc<Scope>> {
+        self.frames.iter().rev().filter_map(|frame| match &frame.kind {
+            FrameKind::Block { block, .. } => Some(&block.scope),
+            _ => None,
+        })
+    }
+
     /// Whether nothing is left to do.
     pub(crate) fn is_finished(&self) -> bool {
         self.frames.is_empty()
@@ -364,7 +373,7 @@ fn is_role(block: &Block) -> bool {
 mod tests {
     use super::*;
     use crate::playbook::keyword::{Given, Keyword, Keywords};
-    use crate::playbook::{Args, ModuleName, Scope};
+    use crate::playbook::{Args, ModuleName};
     use crate::source::Span;
     use crate::yaml::Node;
 

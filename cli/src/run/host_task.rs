@@ -6,11 +6,38 @@ use super::hosts::StepFailure;
 use super::outlook::Outlook;
 use super::result::{Effect, TaskResult};
 use super::room::{Room, compute};
-use super::task_run::{Demand, Reply, TaskRun};
+use super::task_run::{Demand, Mode, Reply, TaskRun};
 use crate::playbook::Task;
 use crate::report::Event;
 use crate::vars::Scope;
 use std::sync::Arc;
+
+/// What a task comes to on a host if it is only checked, with nothing told. One that would have to wait is not followed to the end.
+pub(super) async fn probe_task(
+    conductor: &Arc<Conductor>,
+    host: &str,
+    task: &Arc<Task>,
+    scope: Scope,
+) -> TaskResult {
+    let mode = Mode { check: true, ..Mode::clone(&conductor.room.mode) };
+    let mut machine = TaskRun::new(task.clone(), scope, Arc::new(mode));
+    let mut reply = None;
+    loop {
+        let (returned, demand) = compute(move || {
+            let demand = machine.next(reply.take());
+            (machine, demand)
+        })
+        .await;
+        machine = returned;
+        reply = Some(match demand {
+            Demand::Done(result) => return *result,
+            Demand::Wait { .. } => return TaskResult::unknown("it waits for something"),
+            Demand::Run(request) => {
+                carry_out(&Outlook { conductor, host, machine: &machine }, *request).await
+            }
+        });
+    }
+}
 
 /// Does a task on a host. Items of its loop are told as they are done.
 pub(crate) async fn do_task(

@@ -14,7 +14,7 @@ use super::way::Way;
 use crate::report::{Event, Events};
 use muster_api::outcome::Outcome;
 use muster_api::step::{Due, Step};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -30,6 +30,8 @@ pub(crate) struct Hosts {
     pushed: Mutex<HashMap<String, PushedAgent>>,
     unrest: Unrest,
     left_due: LeftDue,
+    /// Those that a rolling change which broke off has left down.
+    away: Mutex<BTreeSet<String>>,
 }
 
 /// One host, reached in all its ways.
@@ -157,6 +159,7 @@ impl Hosts {
             pushed: Mutex::default(),
             unrest: Unrest::default(),
             left_due: LeftDue::default(),
+            away: Mutex::default(),
         }
     }
 
@@ -203,6 +206,9 @@ impl Hosts {
         if !left.is_empty() && !is_alone {
             self.left_due.heard(errand.host, &errand.seat(), left);
         }
+        if session.take_away() && lock(&self.away).insert(errand.host.to_owned()) {
+            self.tell_away(errand.host);
+        }
         if step.background {
             self.unrest.leave_restless(place);
         } else if !leaves_alone(step, &outcome) {
@@ -229,6 +235,44 @@ impl Hosts {
     /// Handlers that earlier runs left due, as workers have said.
     pub(crate) fn left_due(&self) -> &LeftDue {
         &self.left_due
+    }
+
+    fn tell_away(&self, host: &str) {
+        let text = format!(
+            "{host}: a rolling change that broke off has left it down; run that again, which brings it back, or give \
+             `musterd node unstandby`"
+        );
+        if let Some(events) = &self.events {
+            events.tell(Event::Warning { text });
+        }
+    }
+
+    /// Whether a rolling change that broke off has left a host down, as its worker has said.
+    pub(crate) fn is_away(&self, host: &str) -> bool {
+        lock(&self.away).contains(host)
+    }
+
+    /// A host is back from a rolling change.
+    pub(crate) fn is_back(&self, host: &str) {
+        lock(&self.away).remove(host);
+    }
+
+    /// Has a step done by the worker in a seat, which asks for no content.
+    pub(crate) async fn run_in(
+        &self,
+        seat: &Seat,
+        step: &Step,
+        progress: impl FnMut(String),
+    ) -> Result<Outcome, StepFailure> {
+        let errand = Errand {
+            host: &seat.host,
+            way: &seat.way,
+            identity: &seat.identity,
+            is_delegated: false,
+            check: seat.check,
+            predicts_on: true,
+        };
+        self.run(&errand, step, progress, async |_| Vec::new()).await
     }
 
     /// Tells a worker which handlers are due from now on. Where it is gone the note stays, and a handler runs once too often.

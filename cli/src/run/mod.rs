@@ -39,6 +39,7 @@ mod program;
 pub(crate) mod refused;
 mod reserved;
 pub(crate) mod result;
+mod rolling;
 pub(crate) mod room;
 mod serial;
 mod session;

@@ -5,7 +5,7 @@ use super::cursor::{Course, Cursor, Fate, Position, Program};
 use super::ssh::known_hosts::matches_pattern;
 use super::tags::{TagFilter, tags_of};
 use crate::playbook::keyword::Keyword;
-use crate::playbook::{Block, Role, Task};
+use crate::playbook::{Block, Role, Scope, Task};
 use crate::yaml::Node;
 use indexmap::IndexMap;
 use std::cell::Cell;
@@ -108,10 +108,11 @@ impl PlayRun {
         }
     }
 
-    /// The hosts that come first in the playbook's order, with their task; none at the end.
-    pub(crate) fn next_batch(&mut self) -> Option<Batch> {
+    /// The hosts that come first in the playbook's order, with their task; none at the end. Where `among` names hosts, of these.
+    pub(crate) fn next_batch(&mut self, among: &[String]) -> Option<Batch> {
         let mut batch: Option<Batch> = None;
-        for (name, host) in &mut self.hosts {
+        let is_asked = |name: &str| among.is_empty() || among.iter().any(|one| one == name);
+        for (name, host) in self.hosts.iter_mut().filter(|(name, _)| is_asked(name)) {
             let is_selected = |task: &Task| self.selection.selects(task, &host.is_waiting);
             let course = Course { handlers: &self.handlers, is_selected: &is_selected };
             let position = host.cursor.current(&course);
@@ -134,6 +135,20 @@ impl PlayRun {
         let position = run.cursor.current(&course);
         run.note_failure();
         position
+    }
+
+    /// The scope that makes the present task of a host part of a rolling change: the innermost one with that keyword.
+    pub(crate) fn rolling_scope(&self, host: &str, task: &Task) -> Option<Arc<Scope>> {
+        let run = self.hosts.get(host)?;
+        let mut scopes = std::iter::once(&task.scope).chain(run.cursor.scopes());
+        scopes.find_map(|scope| scope.holder(Keyword::Rolling)).cloned()
+    }
+
+    /// Whether a host still has something to do in a scope that it was in.
+    pub(crate) fn is_in(&mut self, host: &str, scope: &Scope) -> bool {
+        let Some(position) = self.next_of(host) else { return false };
+        let ways = self.hosts.get(host).into_iter().flat_map(|run| run.cursor.scopes());
+        std::iter::once(&position.task.scope).chain(ways).any(|one| one.is_in(scope))
     }
 
     /// The tasks that come after the present one on a host as long as nothing fails, notifies or is included.
@@ -393,7 +408,7 @@ mod tests {
     use super::super::cursor::Entry;
     use super::*;
     use crate::playbook::keyword::{Given, Keywords};
-    use crate::playbook::{Args, Item, ModuleName, Scope, ScopeKind};
+    use crate::playbook::{Args, Item, ModuleName, ScopeKind};
     use crate::source::{SourceFile, Span};
     use crate::yaml::Node;
 
@@ -441,20 +456,20 @@ mod tests {
     #[test]
     fn hosts_go_through_the_play_in_step() {
         let mut play = play(&["a", "b"], &["n1", "n2"], vec![]);
-        assert_eq!(shown(play.next_batch()), "a on n1,n2");
+        assert_eq!(shown(play.next_batch(&[])), "a on n1,n2");
         play.finish("n1", End::Done);
-        assert_eq!(shown(play.next_batch()), "a on n2");
+        assert_eq!(shown(play.next_batch(&[])), "a on n2");
         play.finish("n2", End::Done);
-        assert_eq!(shown(play.next_batch()), "b on n1,n2");
+        assert_eq!(shown(play.next_batch(&[])), "b on n1,n2");
     }
 
     #[test]
     fn a_failed_host_is_out_and_the_others_go_on() {
         let mut play = play(&["a", "b"], &["n1", "n2"], vec![]);
-        play.next_batch();
+        play.next_batch(&[]);
         play.finish("n1", End::Failed);
         play.finish("n2", End::Done);
-        assert_eq!(shown(play.next_batch()), "b on n2");
+        assert_eq!(shown(play.next_batch(&[])), "b on n2");
         assert_eq!(play.state("n1"), Some(HostState::Failed));
     }
 
@@ -465,13 +480,13 @@ mod tests {
         assert!(play.notify("n1", "one") && play.notify("n1", "both"));
         let due = |play: &PlayRun| play.due("n1").into_iter().collect::<Vec<_>>().join(" ");
         assert_eq!(due(&play), "both one");
-        play.next_batch();
+        play.next_batch(&[]);
         play.finish("n1", End::Done);
-        assert_eq!(shown(play.next_batch()), "one on n1");
+        assert_eq!(shown(play.next_batch(&[])), "one on n1");
         play.begin_handler("n1");
         play.finish("n1", End::Done);
         assert_eq!(due(&play), "both");
-        assert_eq!(shown(play.next_batch()), "two on n1");
+        assert_eq!(shown(play.next_batch(&[])), "two on n1");
         play.begin_handler("n1");
         play.leave_due("n1", 1);
         play.finish("n1", End::Failed);
@@ -484,11 +499,11 @@ mod tests {
         let mut play = play(&[], &["n1", "n2"], handlers);
         assert!(play.notify("n1", "restart") && play.notify("n2", "web changed"));
         assert!(!play.notify("n1", "restrat"));
-        assert_eq!(shown(play.next_batch()), "restart on n1");
+        assert_eq!(shown(play.next_batch(&[])), "restart on n1");
         play.finish("n1", End::Done);
-        assert_eq!(shown(play.next_batch()), "reload on n2");
+        assert_eq!(shown(play.next_batch(&[])), "reload on n2");
         play.finish("n2", End::Done);
-        assert_eq!(shown(play.next_batch()), "end");
+        assert_eq!(shown(play.next_batch(&[])), "end");
     }
 
     #[test]
@@ -500,8 +515,44 @@ mod tests {
         assert_eq!(play.unusable_handlers(), ["restart {{ service }}"]);
         assert!(play.unusable_handlers().is_empty());
         for expected in ["a on n1", "b on n1", "end"] {
-            assert_eq!(shown(play.next_batch()), expected);
+            assert_eq!(shown(play.next_batch(&[])), expected);
             play.finish("n1", End::Done);
         }
+    }
+
+    #[test]
+    fn who_goes_first_goes_through_all_that_the_change_holds_before_the_others() {
+        let outer = task("change", &[(Keyword::Rolling, "true")]).scope.clone();
+        let inside = |name: &str| {
+            let task = task(name, &[]);
+            let scope = Scope { parent: Some(outer.clone()), ..Scope::clone(&task.scope) };
+            Arc::new(Task { scope: Arc::new(scope), ..Task::clone(&task) })
+        };
+        let body = ["a", "b"].map(|name| Item::Task(inside(name))).into();
+        let block = Block { scope: outer.clone(), body, rescue: vec![], always: vec![] };
+        let handlers = vec![task("restart", &[])];
+        let entries =
+            vec![Entry::Item(Item::Block(Arc::new(block))), Entry::Item(Item::Task(task("c", &[])))];
+        let hosts = ["n1", "n2"].map(str::to_owned);
+        let program = Program { entries, force_handlers: false };
+        let mut play = PlayRun::new(program, &hosts, handlers, TagFilter::new(&[], &[]), None);
+        let first = play.next_batch(&[]).expect("both have a task");
+        let scope = play.rolling_scope("n1", &first.position.task).expect("the task is part of a change");
+        assert!(Arc::ptr_eq(&scope, &outer));
+        let ahead = ["n1".to_owned()];
+        play.notify("n1", "restart");
+        play.finish("n1", End::Flush);
+        let flushed = play.next_batch(&ahead).expect("there is a handler");
+        assert!(
+            play.rolling_scope("n1", &flushed.position.task).is_some(),
+            "handlers that run in the block are part of it"
+        );
+        assert!(play.is_in("n1", &scope));
+        play.finish("n1", End::Done);
+        assert_eq!(shown(play.next_batch(&ahead)), "b on n1");
+        assert!(play.is_in("n1", &scope));
+        play.finish("n1", End::Done);
+        assert!(!play.is_in("n1", &scope), "it is through");
+        assert_eq!(shown(play.next_batch(&[])), "a on n2");
     }
 }

@@ -7,6 +7,7 @@ use super::layers::{LayerBook, Layers};
 use super::play_info::{self, PlayHosts};
 use super::play_run::{HostState, PlayRun};
 use super::program::{gathers, program};
+use super::rolling::Rolling;
 use super::room::{Room, lock};
 use super::serial::batches;
 use crate::error::{Diagnostic, Diagnostics};
@@ -155,6 +156,7 @@ impl PlaybookRun {
             included: Mutex::default(),
             due: DueHandlers::default(),
             turns: Mutex::default(),
+            rolling: Rolling::default(),
         });
         let verdict = conductor.lead().await;
         let run = lock(&conductor.run);

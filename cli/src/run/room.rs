@@ -251,3 +251,15 @@ pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send +
         Err(_) => panic!("work of a task panicked"),
     }
 }
+
+/// What all of these come to, in their order.
+pub(super) async fn joined<T>(running: Vec<tokio::task::JoinHandle<T>>) -> Vec<T> {
+    let mut all = Vec::new();
+    for task in running {
+        match task.await {
+            Ok(one) => all.push(one),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+    all
+}

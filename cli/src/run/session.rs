@@ -22,6 +22,8 @@ pub(crate) struct Session {
     ahead: Ahead,
     /// The handlers that earlier runs left due, until they were taken.
     left_due: Vec<Due>,
+    /// A rolling change that broke off has left the node down.
+    is_away: bool,
     /// Something was said that the worker has to hear before it ends.
     is_unheard: bool,
 }
@@ -49,6 +51,7 @@ impl Session {
             stderr: String::new(),
             ahead: Ahead::new(),
             left_due: Vec::new(),
+            is_away: false,
             is_unheard: false,
         };
         let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check, shares };
@@ -107,6 +110,11 @@ impl Session {
         std::mem::take(&mut self.left_due)
     }
 
+    /// Whether a rolling change that broke off has left the node down; known after the first step, and given once.
+    pub(crate) fn take_away(&mut self) -> bool {
+        std::mem::take(&mut self.is_away)
+    }
+
     /// Tells the worker which handlers of a play are due from now on.
     pub(crate) async fn now_due(&mut self, due: Due) -> Result<(), SessionFailure> {
         self.is_unheard = true;
@@ -143,7 +151,9 @@ impl Session {
     async fn hear(&mut self) -> Result<Option<FromWorker>, SessionFailure> {
         match self.receive().await? {
             FromWorker::Ahead { id, outcome } => self.ahead.hear(id, outcome),
-            FromWorker::Hello { protocol: frame::PROTOCOL, due, .. } => self.left_due = due,
+            FromWorker::Hello { protocol: frame::PROTOCOL, due, is_away, .. } => {
+                (self.left_due, self.is_away) = (due, is_away);
+            }
             FromWorker::Hello { protocol, version, .. } => {
                 return Err(SessionFailure::Worker(format!(
                     "the agent on the host is version {version} with protocol {protocol}, muster has {}",

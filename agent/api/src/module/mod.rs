@@ -3,10 +3,12 @@
 
 mod coerce;
 mod own;
+mod rolling;
 mod table;
 
 pub use coerce::{ArgProblem, coerce};
 pub use own::{OWN_MODULE, OwnModule, OwnStyle};
+pub use rolling::{ROLLING, Rolling, Stage, Survey, WentDown};
 
 /// Where a module does its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

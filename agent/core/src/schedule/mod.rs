@@ -45,7 +45,7 @@ pub use explain::{Question, Unknown, explain};
 pub use implied::connected_nodes;
 pub use nodes::{NodeState, states};
 pub use rehearsal::{
-    Announced, Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf,
+    Absence, Announced, Answer, Course, Fault, Rehearsal, SingleFaults, StepTaken, Stopped, Votes, WhatIf,
     WhatIfError, fencing_lost, survivals_lost,
 };
 

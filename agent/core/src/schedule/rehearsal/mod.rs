@@ -1,6 +1,7 @@
 //! What would follow: a situation that can be changed in thought and carried on until nothing is left to do. Every
 //! action succeeds, a probe finds nothing, and promotable copies announce scores. Only a fencing without a device for it fails.
 
+mod absence;
 mod announced;
 mod answer;
 mod course;
@@ -9,6 +10,7 @@ mod survival;
 mod votes;
 mod what_if;
 
+pub use absence::Absence;
 pub use announced::Announced;
 pub use answer::Answer;
 pub use course::{Course, StepTaken};

@@ -112,7 +112,8 @@ fn quorum_lost(calm: &Rehearsal, before: &Decision) -> Option<Fault> {
     calm.is_quorate.then(|| fault("quorum lost".to_string(), inquorate, before))
 }
 
-fn fault(name: String, rehearsal: Rehearsal, before: &Decision) -> Fault {
+/// What a situation costs, once it is at rest, beside what was `before`.
+pub(super) fn fault(name: String, rehearsal: Rehearsal, before: &Decision) -> Fault {
     let needs = rehearsal.config.utilization.clone();
     let counts_capacity =
         rehearsal.config.properties.get("placement-strategy").is_some_and(|strategy| strategy != "default");

@@ -1,0 +1,50 @@
+//! The note that this node is down for a rolling change, and what the cluster was like before: made before the node is drained,
+//! gone when it is back. A run that breaks off in between leaves it, and the next run of the change brings the node back.
+
+use super::atomic;
+use super::due::folder_of_this_user;
+use super::operation::{Attributes, Put};
+use muster_api::id::{NodeName, ResourceId};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What is noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Away {
+    /// It was put in standby for the change, and not by a person before.
+    pub(crate) is_in_standby: bool,
+    /// The members before.
+    pub(crate) members: Vec<NodeName>,
+    /// The primitives that ran before.
+    pub(crate) ran: Vec<ResourceId>,
+}
+
+impl Away {
+    /// What is noted on this host. What cannot be read counts as nothing, so that a damaged note stops no run.
+    pub(crate) fn noted() -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(file()?).ok()?).ok()
+    }
+
+    /// Notes it.
+    pub(crate) fn note(&self) -> io::Result<()> {
+        let path = file().ok_or_else(|| io::Error::other("the user of the worker has no folder"))?;
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+        let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
+        let content = serde_json::to_vec(self)?.into();
+        let put = Put { path, content, attributes, validate: None, may_write_in_place: false };
+        atomic::put(&put).map_err(io::Error::other)
+    }
+
+    /// The node is back.
+    pub(crate) fn forget() -> io::Result<()> {
+        match file().map(std::fs::remove_file) {
+            Some(Err(error)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn file() -> Option<PathBuf> {
+    Some(folder_of_this_user()?.join("rolling.json"))
+}
