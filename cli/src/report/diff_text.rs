@@ -55,9 +55,15 @@ impl Line {
 
 /// All changes of a thing as lines.
 pub(crate) fn diff_lines(diff: &Diff) -> Vec<Line> {
+    if let Some(line) = new_thing(diff) {
+        return vec![line];
+    }
     let mut lines = Vec::new();
+    let is_written = diff.changes.iter().any(is_new_text);
     for change in &diff.changes {
         match change {
+            // The content says it.
+            Change::Presence { .. } if is_written => {}
             Change::Content { before, after } => content_lines(&diff.name, before, after, &mut lines),
             Change::Presence { before, after } => lines.push(Line::plain(
                 LineKind::Note,
@@ -74,9 +80,36 @@ pub(crate) fn diff_lines(diff: &Diff) -> Vec<Line> {
     lines
 }
 
+/// Something that comes with attributes and no content takes one line.
+fn new_thing(diff: &Diff) -> Option<Line> {
+    let [Change::Presence { before, after }, attributes @ ..] = diff.changes.as_slice() else { return None };
+    let given = attributes.iter().map(|change| match change {
+        Change::Attribute { attribute, before: None, after: Some(after) } => {
+            Some(format!("{attribute} {after}"))
+        }
+        _ => None,
+    });
+    let given: Vec<String> = given.collect::<Option<_>>()?;
+    if given.is_empty() {
+        return None;
+    }
+    let text = format!("{} {}: {before} -> {after} ({})", diff.kind, diff.name, given.join(", "));
+    Some(Line::plain(LineKind::Note, text))
+}
+
+fn is_new_text(change: &Change) -> bool {
+    matches!(change, Change::Content { before: Content::Absent, after: Content::Text { .. } })
+}
+
 fn content_lines(name: &str, before: &Content, after: &Content, lines: &mut Vec<Line>) {
     match (text(before), text(after)) {
-        (Some(old), Some(new)) => text_lines(name, old, new, lines),
+        (Some(old), Some(new)) => {
+            let absent = if *before == Content::Absent { " (absent)" } else { "" };
+            lines.push(Line::plain(LineKind::Header, format!("--- before: {name}{absent}")));
+            let absent = if *after == Content::Absent { " (absent)" } else { "" };
+            lines.push(Line::plain(LineKind::Header, format!("+++ after: {name}{absent}")));
+            text_lines(old, new, lines);
+        }
         _ => lines.push(Line::plain(
             LineKind::Note,
             format!("{name}: {} -> {}", describe(before), describe(after)),
@@ -103,9 +136,7 @@ fn describe(content: &Content) -> String {
     }
 }
 
-fn text_lines(name: &str, old: &str, new: &str, lines: &mut Vec<Line>) {
-    lines.push(Line::plain(LineKind::Header, format!("--- before: {name}")));
-    lines.push(Line::plain(LineKind::Header, format!("+++ after: {name}")));
+fn text_lines(old: &str, new: &str, lines: &mut Vec<Line>) {
     let is_large = old.len() + new.len() > LARGE;
     let diff = TextDiff::configure().algorithm(Algorithm::Myers).timeout(PATIENCE).diff_lines(old, new);
     for group in diff.grouped_ops(3) {

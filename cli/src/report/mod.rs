@@ -5,6 +5,7 @@ mod custom_stats;
 mod diff_text;
 mod event;
 mod json;
+mod kind;
 mod log;
 pub(crate) mod origin;
 mod palette;

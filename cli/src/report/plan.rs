@@ -3,10 +3,12 @@
 
 use super::diff_text::diff_lines;
 use super::event::{Event, Stats};
+use super::kind::Kind;
 use super::palette::{Paint, Palette};
 use super::text::{paint_line, reason};
 use crate::run::result::{Status, TaskResult};
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
 /// Collects events; the report is written at the end.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(crate) struct Plan {
     palette: Palette,
     tasks: Vec<Planned>,
     consequences: Vec<String>,
+    kinds: BTreeMap<Kind, Totals>,
 }
 
 /// What a task would do.
@@ -21,11 +24,11 @@ pub(crate) struct Plan {
 struct Planned {
     name: String,
     /// What would happen, with the hosts on which it would.
-    groups: IndexMap<String, (Kind, Vec<String>)>,
+    groups: IndexMap<String, (Outlook, Vec<String>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Outlook {
     Change,
     Unknown,
     Failure,
@@ -44,7 +47,7 @@ struct Totals {
 impl Plan {
     /// An empty report.
     pub(crate) fn new(palette: Palette) -> Self {
-        Self { palette, tasks: Vec::new(), consequences: Vec::new() }
+        Self { palette, tasks: Vec::new(), consequences: Vec::new(), kinds: BTreeMap::new() }
     }
 
     /// The text of an event: everything comes with the last one.
@@ -64,34 +67,35 @@ impl Plan {
     }
 
     fn add(&mut self, host: &str, task: &str, result: &TaskResult) {
+        self.kinds.entry(Kind::of(&result.module)).or_default().count(result);
         for consequence in &result.consequences {
             if !self.consequences.contains(consequence) {
                 self.consequences.push(consequence.clone());
             }
         }
-        let Some((kind, text)) = self.describe(result) else { return };
+        let Some((outlook, text)) = self.describe(result) else { return };
         let is_same = |planned: &&mut Planned| planned.name == task;
         if self.tasks.last_mut().filter(is_same).is_none() {
             self.tasks.push(Planned { name: task.to_owned(), groups: IndexMap::new() });
         }
         if let Some(planned) = self.tasks.last_mut() {
-            planned.groups.entry(text).or_insert_with(|| (kind, Vec::new())).1.push(host.to_owned());
+            planned.groups.entry(text).or_insert_with(|| (outlook, Vec::new())).1.push(host.to_owned());
         }
     }
 
     /// What would happen, as text that is the same for hosts on which the same would happen.
-    fn describe(&self, result: &TaskResult) -> Option<(Kind, String)> {
+    fn describe(&self, result: &TaskResult) -> Option<(Outlook, String)> {
         match result.status {
             Status::Failed if result.ignored => None,
             Status::Failed | Status::Unreachable => {
                 let lines =
                     if result.no_log { vec!["it is not shown (no_log)".to_owned()] } else { reasons(result) };
-                Some((Kind::Failure, lines.join("\n")))
+                Some((Outlook::Failure, lines.join("\n")))
             }
             _ if result.unknown.is_some() && !result.changed => {
-                Some((Kind::Unknown, format!("not known: {}", result.unknown.clone().unwrap_or_default())))
+                Some((Outlook::Unknown, format!("not known: {}", result.unknown.clone().unwrap_or_default())))
             }
-            _ if result.changed => Some((Kind::Change, self.changes(result))),
+            _ if result.changed => Some((Outlook::Change, self.changes(result))),
             _ => None,
         }
     }
@@ -112,8 +116,8 @@ impl Plan {
     fn whole(&self, hosts: &IndexMap<String, Stats>) -> String {
         let mut text = String::new();
         for planned in &self.tasks {
-            for (what, (kind, on)) in &planned.groups {
-                text += &self.group(&planned.name, *kind, on, hosts.len(), what);
+            for (what, outlook, on) in planned.in_order(hosts) {
+                text += &self.group(&planned.name, outlook, &on, hosts.len(), what);
             }
         }
         if !self.consequences.is_empty() {
@@ -126,11 +130,11 @@ impl Plan {
         text + &self.summary(hosts)
     }
 
-    fn group(&self, task: &str, kind: Kind, on: &[String], all: usize, what: &str) -> String {
-        let (paint, sign) = match kind {
-            Kind::Change => (Paint::Changed, "~"),
-            Kind::Unknown => (Paint::Unknown, "?"),
-            Kind::Failure => (Paint::Failed, "!"),
+    fn group(&self, task: &str, outlook: Outlook, on: &[String], all: usize, what: &str) -> String {
+        let (paint, sign) = match outlook {
+            Outlook::Change => (Paint::Changed, "~"),
+            Outlook::Unknown => (Paint::Unknown, "?"),
+            Outlook::Failure => (Paint::Failed, "!"),
         };
         let on = if on.len() == all && all > 1 { format!("all {all} hosts") } else { on.join(", ") };
         let head = self.palette.paint(paint, &format!("{sign} {task}"));
@@ -139,25 +143,60 @@ impl Plan {
     }
 
     fn summary(&self, hosts: &IndexMap<String, Stats>) -> String {
-        let totals = totals(hosts);
-        let part = |count: u64, paint: Paint, what: &str| {
-            let text = format!("{count} {what}");
-            if count == 0 { text } else { self.palette.paint(paint, &text) }
-        };
-        let mut parts = vec![part(totals.change, Paint::Changed, "will change")];
-        if totals.unknown > 0 {
-            parts.push(part(totals.unknown, Paint::Unknown, "unknown"));
-        }
-        parts.push(part(totals.unchanged, Paint::Ok, "unchanged"));
-        if totals.failed > 0 {
-            parts.push(part(totals.failed, Paint::Failed, "failed"));
-        }
-        if totals.unreachable > 0 {
-            parts.push(part(totals.unreachable, Paint::Unreachable, "unreachable"));
-        }
         let count = hosts.len();
         let noun = if count == 1 { "host" } else { "hosts" };
-        format!("Plan: {} on {count} {noun}\n", parts.join(", "))
+        let mut text = format!("Plan: {} on {count} {noun}\n", self.parts(totals(hosts), true));
+        let told = self.kinds.iter().filter(|(_, totals)| totals.change + totals.unknown > 0);
+        for (kind, totals) in told {
+            text += &format!("    {:10} {}\n", kind.plural(), self.parts(*totals, false));
+        }
+        text
+    }
+
+    /// What was counted, in words; what always matters stands there also where there is none of it.
+    fn parts(&self, totals: Totals, always: bool) -> String {
+        let all = [
+            (totals.change, Paint::Changed, "will change", always),
+            (totals.unknown, Paint::Unknown, "unknown", false),
+            (totals.unchanged, Paint::Ok, "unchanged", always),
+            (totals.failed, Paint::Failed, "failed", false),
+            (totals.unreachable, Paint::Unreachable, "unreachable", false),
+        ];
+        let told = all.into_iter().filter(|(count, _, _, always)| *always || *count > 0);
+        let parts = told.map(|(count, paint, what, _)| match count {
+            0 => format!("0 {what}"),
+            _ => self.palette.paint(paint, &format!("{count} {what}")),
+        });
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Planned {
+    /// What would happen, with the hosts on which it would, in the order of the inventory whoever was first.
+    fn in_order(&self, hosts: &IndexMap<String, Stats>) -> Vec<(&str, Outlook, Vec<String>)> {
+        let place = |host: &String| hosts.get_index_of(host);
+        let groups = self.groups.iter().map(|(what, (outlook, on))| {
+            let mut on = on.clone();
+            on.sort_by_key(place);
+            (what.as_str(), *outlook, on)
+        });
+        let mut groups: Vec<_> = groups.collect();
+        groups.sort_by_key(|(_, _, on)| on.first().and_then(place));
+        groups
+    }
+}
+
+impl Totals {
+    /// As the recap counts.
+    fn count(&mut self, result: &TaskResult) {
+        match result.status {
+            Status::Failed if !result.ignored => self.failed += 1,
+            Status::Unreachable if !result.ignored => self.unreachable += 1,
+            _ if result.changed => self.change += 1,
+            _ if result.unknown.is_some() || result.status == Status::Unknown => self.unknown += 1,
+            Status::Skipped => {}
+            _ => self.unchanged += 1,
+        }
     }
 }
 
@@ -212,7 +251,7 @@ mod tests {
     fn writes(text: &str) -> TaskResult {
         let change = Change::Content { before: Content::Absent, after: Content::Text { text: text.into() } };
         let diff = Diff { kind: "file".into(), name: "/etc/motd".into(), changes: vec![change] };
-        TaskResult { changed: true, diffs: vec![diff], ..TaskResult::default() }
+        TaskResult { changed: true, diffs: vec![diff], module: "copy".into(), ..TaskResult::default() }
     }
 
     fn recap(hosts: &[(&str, Stats)]) -> Event {
@@ -229,25 +268,28 @@ mod tests {
         let text = plan.render(&recap(&[("n1", stats), ("n2", stats)]));
         insta::assert_snapshot!(text, @r"
         ~ greeting  [all 2 hosts]
-            --- before: /etc/motd
+            --- before: /etc/motd (absent)
             +++ after: /etc/motd
             @@ -0,0 +1,1 @@
             +hi
 
         Plan: 2 will change, 2 unchanged on 2 hosts
+            files      2 will change
         ");
     }
 
     #[test]
     fn what_is_not_known_is_told_apart_from_what_changes() {
         let mut plan = Plan::new(Palette::plain());
-        task(&mut plan, "uses it", &[("n1", TaskResult::unknown("`make` was not run"))]);
+        let result = TaskResult { module: "command".into(), ..TaskResult::unknown("`make` was not run") };
+        task(&mut plan, "uses it", &[("n1", result)]);
         let text = plan.render(&recap(&[("n1", Stats { unknown: 1, ..Stats::default() })]));
         insta::assert_snapshot!(text, @r"
         ? uses it  [n1]
             not known: `make` was not run
 
         Plan: 0 will change, 1 unknown, 0 unchanged on 1 host
+            commands   1 unknown
         ");
     }
 }

@@ -358,7 +358,7 @@ impl Conductor {
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
         let mut result = self.result_on_host(&host, task, name).await;
         if room.mode.check && result.changed {
-            result.consequences.extend(self.rolling_consequence(&host, task, name));
+            result.consequences.extend(self.rolling_consequence(&host, task, name).await);
         }
         if result.changed || result.is_failed() {
             let is_delegated = |result: &TaskResult| result.delegated_to.is_some();

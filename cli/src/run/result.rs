@@ -61,6 +61,9 @@ pub(crate) struct TaskResult {
     /// The module was never run: `changed_when` and `failed_when` have nothing to look at.
     #[serde(skip)]
     pub(crate) is_not_run: bool,
+    /// The module, as the task names it.
+    #[serde(skip)]
+    pub(crate) module: String,
     /// It is always shown whole (`debug`).
     #[serde(skip)]
     pub(crate) is_talk: bool,

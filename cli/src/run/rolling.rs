@@ -88,10 +88,7 @@ impl Conductor {
         if room.mode.check || room.mode.only_declares || room.options.kept.is_some() {
             return Ok(None);
         }
-        let Some(written) = scope.keywords.get(Keyword::Rolling) else { return Ok(None) };
-        let vars = self.scope(host, task)?;
-        let value = vars.render_or_omit(&Data::of(written)).map_err(|err| sentence(&err))?;
-        let terms = Terms::of(&value.map_or(Json::Null, |value| to_json(&value)))?;
+        let terms = self.terms(host, task, &scope)?;
         match terms {
             Some(_) if self.strategy == Strategy::Free => {
                 Err("`rolling` needs the strategy `linear`: with others each host goes on its own".into())
@@ -101,17 +98,31 @@ impl Conductor {
         }
     }
 
-    /// What a plan says of a task that would change a host as part of a rolling change.
-    pub(super) fn rolling_consequence(&self, host: &str, task: &Arc<Task>, name: &str) -> Option<String> {
+    /// What a plan says of a task that would change a member of a cluster as part of a rolling change.
+    pub(super) async fn rolling_consequence(
+        &self,
+        host: &str,
+        task: &Arc<Task>,
+        name: &str,
+    ) -> Option<String> {
         let scope = lock(&self.run).rolling_scope(host, task)?;
-        let written = scope.keywords.get(Keyword::Rolling)?;
-        let value = self.scope(host, task).ok()?.render_or_omit(&Data::of(written)).ok()??;
-        let terms = Terms::of(&to_json(&value)).ok()??;
-        let how = if terms.drains { ", its resources moved away before" } else { "" };
+        let terms = self.terms(host, task, &scope).ok()??;
+        if !self.survey_one(host, task).await.ok()?.survey.is_member {
+            return None;
+        }
+        let how = if terms.drains { ", resources are moved away before" } else { "" };
         let most = terms.most_of(lock(&self.run).hosts().count());
         let each =
             if most == 1 { "node by node".to_owned() } else { format!("at most {most} nodes at a time") };
-        Some(format!("`{name}` {each}, as the quorum allows{how}"))
+        Some(format!("do `{name}` {each}, as the quorum allows{how}"))
+    }
+
+    /// The terms that a scope states, for a host.
+    fn terms(&self, host: &str, task: &Arc<Task>, scope: &Written) -> Result<Option<Terms>, String> {
+        let Some(written) = scope.keywords.get(Keyword::Rolling) else { return Ok(None) };
+        let value =
+            self.scope(host, task)?.render_or_omit(&Data::of(written)).map_err(|err| sentence(&err))?;
+        Terms::of(&value.map_or(Json::Null, |value| to_json(&value)))
     }
 
     /// Has the task of a batch done on those of these hosts that may do it now; the others stay where they are.

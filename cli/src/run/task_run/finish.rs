@@ -110,6 +110,7 @@ impl TaskRun {
     pub(super) fn complete(&self, mut result: TaskResult) -> TaskResult {
         result.no_log |= self.no_log;
         result.seconds = self.began.elapsed().as_secs_f64();
+        self.task.module.bare().clone_into(&mut result.module);
         if self.warns_of_deprecations() && self.has_wrapped_condition() {
             let told = serde_json::json!([{"msg": WRAPPED_CONDITION, "version": "2.23"}]);
             result.result.entry("deprecations").or_insert(told);
