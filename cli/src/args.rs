@@ -4,7 +4,7 @@ mod lint;
 mod vault;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-pub(crate) use lint::{ExplainArgs, LintArgs};
+pub(crate) use lint::{BlameArgs, DryRunArgs, ExplainArgs, LintArgs};
 use std::path::PathBuf;
 pub(crate) use vault::{
     VaultAction, VaultArgs, VaultDetailArgs, VaultFileArgs, VaultRekeyArgs, VaultStringArgs,
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     },
     /// Compare what hosts would get, before anything is written: addresses, keys, names, ports, clocks
     Lint(Box<LintArgs>),
+    /// Where each line of a file comes from that playbooks put on a host: task, template, variables
+    Blame(Box<BlameArgs>),
     /// Explain a finding of `lint` by its code, or list all
     Explain(ExplainArgs),
     /// Run one module on hosts
@@ -211,6 +213,9 @@ pub(crate) struct InventoryArgs {
     /// Where the tree starts
     #[arg(value_name = "GROUP")]
     pub(crate) group: Option<String>,
+    /// Each variable with its value, the place where it is defined, and its precedence; with `-v` those it wins over
+    #[arg(long, conflicts_with_all = ["list", "graph"])]
+    pub(crate) origin: bool,
     /// With `--graph`: show variables
     #[arg(long)]
     pub(crate) vars: bool,

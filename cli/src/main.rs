@@ -39,6 +39,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Apply(args) => commands::apply::apply(*args),
         Command::Plan(args) => commands::apply::plan(*args),
         Command::Lint(args) => commands::lint::run(&args),
+        Command::Blame(args) => commands::blame::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Show { file } => commands::saved::show(&file),
         Command::Lab(args) => commands::lab::run(args),

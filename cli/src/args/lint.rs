@@ -6,21 +6,15 @@ use super::{
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
-/// Options of `muster lint`.
+/// How playbooks are walked without changing anything.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct LintArgs {
-    /// Playbooks, walked as `plan` walks them
-    #[arg(required = true, value_name = "PLAYBOOK")]
-    playbooks: Vec<PathBuf>,
-    /// Ask no host: what is rendered on the controller is compared
+pub(crate) struct DryRunArgs {
+    /// Ask no host: what is rendered on the controller counts
     #[arg(long)]
     pub(crate) fresh: bool,
     /// With `--fresh`: facts of the hosts, a mapping in YAML or JSON
     #[arg(long, value_name = "FILE", requires = "fresh")]
     pub(crate) facts: Option<PathBuf>,
-    /// Leave out this finding
-    #[arg(long, value_name = "CODE", action = ArgAction::Append, value_parser = known_code)]
-    pub(crate) allow_finding: Vec<String>,
     #[command(flatten)]
     hosts: HostArgs,
     #[command(flatten)]
@@ -41,11 +35,11 @@ pub(crate) struct LintArgs {
     skip_tags: Vec<String>,
 }
 
-impl LintArgs {
-    /// The options of a dry run.
-    pub(crate) fn dry_run(&self) -> PlaybookArgs {
+impl DryRunArgs {
+    /// The options of a dry run of these playbooks.
+    pub(crate) fn of(&self, playbooks: &[PathBuf]) -> PlaybookArgs {
         PlaybookArgs {
-            playbooks: self.playbooks.clone(),
+            playbooks: playbooks.to_vec(),
             hosts: self.hosts.clone(),
             connection: self.connection.clone(),
             r#become: self.r#become.clone(),
@@ -58,6 +52,52 @@ impl LintArgs {
             diff: true,
             ..PlaybookArgs::default()
         }
+    }
+}
+
+/// Options of `muster lint`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LintArgs {
+    /// Playbooks, walked as `plan` walks them
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub(crate) playbooks: Vec<PathBuf>,
+    /// Leave out this finding
+    #[arg(long, value_name = "CODE", action = ArgAction::Append, value_parser = known_code)]
+    pub(crate) allow_finding: Vec<String>,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRunArgs,
+}
+
+/// Options of `muster blame`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BlameArgs {
+    /// A file on a host: `/etc/corosync/corosync.conf@n1`
+    #[arg(value_name = "FILE@HOST", value_parser = file_at_host)]
+    pub(crate) file: (String, String),
+    /// Playbooks, walked as `plan` walks them
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub(crate) playbooks: Vec<PathBuf>,
+    /// Only this line, or these: `14`, `14-20`
+    #[arg(long, value_name = "LINES", value_parser = line_range)]
+    pub(crate) lines: Option<(usize, usize)>,
+    #[command(flatten)]
+    pub(crate) dry_run: DryRunArgs,
+}
+
+fn file_at_host(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('@') {
+        Some((file, host)) if file.starts_with('/') && !host.is_empty() => {
+            Ok((file.to_owned(), host.to_owned()))
+        }
+        _ => Err("write the full path of the file, `@`, and the host's name: `/etc/hosts@n1`".to_owned()),
+    }
+}
+
+fn line_range(text: &str) -> Result<(usize, usize), String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if first <= last => Ok((first, last)),
+        _ => Err("write one line, `14`, or the first and the last, `14-20`".to_owned()),
     }
 }
 

@@ -7,8 +7,9 @@ use crate::exit::Exit;
 use crate::inventory::Tolerance;
 use crate::inventory::{Shown, graph, list};
 use crate::report::text::indented;
+use crate::run::inventory_vars;
 use crate::template::{Engine, Value, to_json};
-use crate::vars::{Level, PlayInfo, Scope, ScopeInputs};
+use crate::vars::{Definition, Level, PlayInfo, Scope, ScopeInputs, VariableOrigin};
 use indexmap::IndexSet;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub(crate) fn run(args: InventoryArgs) -> Exit {
 }
 
 fn go(args: &InventoryArgs) -> Result<Exit> {
-    if !args.list && !args.graph && args.host.is_none() {
+    if !args.list && !args.graph && args.host.is_none() && !args.origin {
         let mistake = Diagnostic::error(
             "No action selected, at least one of --host, --graph or --list needs to be specified.",
         );
@@ -34,6 +35,7 @@ fn go(args: &InventoryArgs) -> Result<Exit> {
     )?;
     tell_warnings(&basis.reader);
     let text = match (&args.host, args.graph) {
+        _ if args.origin => origins(args, &basis)?,
         (Some(host), _) => printed(args, &Json::Object(of_host(args, &basis, host)?)),
         (None, true) => tree(args, &basis)?,
         (None, false) => printed(args, &listed(args, &basis)),
@@ -90,23 +92,64 @@ fn tree(args: &InventoryArgs, basis: &Basis) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
+/// Each variable of a host, or of all hosts, with its value and where that comes from.
+fn origins(args: &InventoryArgs, basis: &Basis) -> Result<String> {
+    let hosts: Vec<String> = match &args.host {
+        Some(host) => {
+            of_host(args, basis, host)?;
+            vec![host.clone()]
+        }
+        None => basis.select("all")?,
+    };
+    let mut lines = Vec::new();
+    let mut all = Map::new();
+    for host in &hosts {
+        let scope = scope(basis, host);
+        let origins = scope.names().into_iter().filter_map(|name| VariableOrigin::of(&scope, &name));
+        let of_inventory = |origin: &VariableOrigin| {
+            let level = origin.definitions.first().map(|definition| definition.level);
+            level.is_some_and(|level| level <= Level::PlaybookHostVars || level == Level::ExtraVars)
+        };
+        let origins: Vec<VariableOrigin> = origins.filter(of_inventory).collect();
+        lines.push(format!("{host}:"));
+        for origin in &origins {
+            let value = origin.value.as_deref().unwrap_or("(needs what is not known here)");
+            let value = basis.store.secrets().mask(value).into_owned();
+            lines.push(format!("  {} = {value}", origin.name));
+            lines.push(format!("      {}", origin.place()));
+            let lost = origin.definitions.iter().skip(1).filter(|_| args.verbose > 0);
+            lines.extend(lost.map(|definition| {
+                let written = definition.written.as_deref().unwrap_or("a list or mapping");
+                format!("      over {}: {}", basis.store.secrets().mask(written), definition.shown())
+            }));
+        }
+        let entries = origins.iter().map(|origin| (origin.name.clone(), origin_json(basis, origin)));
+        all.insert(host.clone(), Json::Object(entries.collect()));
+    }
+    Ok(if args.yaml { printed(args, &Json::Object(all)) } else { lines.join("\n") })
+}
+
+fn origin_json(basis: &Basis, origin: &VariableOrigin) -> Json {
+    let definition = |definition: &Definition| {
+        serde_json::json!({
+            "place": definition.place.as_ref().map(ToString::to_string),
+            "level": definition.level.number(),
+            "of": definition.level.description(),
+        })
+    };
+    serde_json::json!({
+        "value": origin.value.as_deref().map(|value| basis.store.secrets().mask(value)),
+        "definitions": origin.definitions.iter().map(definition).collect::<Vec<_>>(),
+    })
+}
+
 fn entries(vars: &Map<String, Json>) -> Vec<String> {
     vars.iter().map(|(name, value)| format!("{{{name} = {}}}", crate::report::json_text(value))).collect()
 }
 
 /// The variables of a host as the inventory has them: templates stay as they are written.
 fn vars(args: &InventoryArgs, basis: &Basis, host: &str) -> Map<String, Json> {
-    let engine = Arc::new(Engine::new());
-    let info: Arc<PlayInfo> = Arc::default();
-    let scope = Scope::new(ScopeInputs {
-        engine: &engine,
-        store: &basis.store,
-        host: Some(host),
-        play: &info,
-        role: None,
-        search: Arc::default(),
-        layers: Vec::new(),
-    });
+    let scope = scope(basis, host);
     let mut vars = Map::new();
     for name in scope.names() {
         let Some((level, var)) = scope.definition(&name) else { continue };
@@ -116,6 +159,21 @@ fn vars(args: &InventoryArgs, basis: &Basis, host: &str) -> Map<String, Json> {
         }
     }
     vars
+}
+
+fn scope(basis: &Basis, host: &str) -> Scope {
+    Scope::new(ScopeInputs {
+        engine: &Arc::new(Engine::new()),
+        store: &basis.store,
+        host: Some(host),
+        play: &Arc::new(PlayInfo {
+            groups: Arc::new(inventory_vars::groups(&basis.inventory)),
+            ..PlayInfo::default()
+        }),
+        role: None,
+        search: Arc::default(),
+        layers: Vec::new(),
+    })
 }
 
 fn shown(scope: &Scope, name: &str, data: &crate::vars::Data, args: &InventoryArgs) -> Json {

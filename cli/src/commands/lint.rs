@@ -3,19 +3,14 @@
 //!
 //! Exit codes: 0 nothing is wrong, or only warnings; 2 an error was found; else as `plan`.
 
-use super::basis::{log, tell};
-use super::simulate::declared::facts;
-use super::simulate::obstacles::Obstacles;
-use super::walk::Walk;
+use super::basis::tell;
+use super::dry_walk::dry_walk;
 use crate::args::{LintArgs, Output};
 use crate::error::{Diagnostics, Result};
 use crate::exit::Exit;
 use crate::lint::{Finding, Severity};
-use crate::report::{Event, Events, Kind, Screen};
 use crate::run::across::{Across, Collected};
-use crate::run::room::{Options, lock};
-use crate::run::task_run::Mode;
-use crate::vars::Secrets;
+use crate::run::room::lock;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -25,49 +20,19 @@ pub(crate) fn run(args: &LintArgs) -> Exit {
 }
 
 fn go(args: &LintArgs) -> Result<Exit> {
-    let dry_run = args.dry_run();
-    let walk = Walk::read(&dry_run)?;
-    let store = walk.basis.store.clone();
-    if let Some(file) = &args.facts {
-        let facts = facts(file, &walk.basis.reader)?;
-        store.hosts().iter().for_each(|host| store.change(host, |vars| vars.add_facts(facts.clone())));
-    }
-    if args.fresh {
-        store.leave_facts_unknown();
-    }
     let found: Arc<Mutex<Collected>> = Arc::default();
-    let across = Across::Collects { into: found.clone() };
-    let options = Options { across, ..walk.options(&dry_run)? };
-    let mode = Mode {
-        check: true,
-        diff: true,
-        timeout: walk.basis.settings.task_timeout(),
-        no_log: walk.basis.settings.no_log(),
-        only_declares: args.fresh,
-        drafts: true,
-    };
-    let (events, told) = Events::channel();
-    let obstacles: Arc<Mutex<Obstacles>> = Arc::default();
-    let noting = obstacles.clone();
-    let watch = move |event: &Event, secrets: &Secrets| {
-        lock(&noting).note(event, |text| secrets.mask(text).into_owned());
-    };
-    let log = log(&walk.basis.settings)?;
-    let screen = Screen::watched(Kind::Silent, &args.output, told, store.clone(), log, Box::new(watch));
-    let end = walk.lead("lint", options, mode, events);
-    screen.finish();
-    let end = end?;
-    if end.exit == Exit::Interrupted {
-        return Ok(end.exit);
+    let walked = dry_walk(&args.dry_run, &args.playbooks, "lint", Across::Collects { into: found.clone() })?;
+    if walked.exit == Exit::Interrupted {
+        return Ok(walked.exit);
     }
     let mut found = std::mem::take(&mut *lock(&found));
     found.findings.retain(|finding| !args.allow_finding.iter().any(|code| code == finding.code));
-    let notes = lock(&obstacles).sentences();
-    let text = match args.output.output {
-        Output::Json => as_json(&found, &notes),
-        Output::Text => as_text(&found, &notes),
+    let notes = &walked.notes;
+    let text = match args.dry_run.output.output {
+        Output::Json => as_json(&found, notes),
+        Output::Text => as_text(&found, notes),
     };
-    anstream::print!("{}", store.secrets().mask(&text));
+    anstream::print!("{}", walked.store.secrets().mask(&text));
     let has_errors = found.findings.iter().any(|finding| finding.severity() == Severity::Error);
     Ok(if has_errors { Exit::HostFailed } else { Exit::Fine })
 }

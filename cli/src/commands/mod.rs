@@ -3,9 +3,11 @@
 pub(crate) mod adhoc;
 pub(crate) mod apply;
 mod basis;
+pub(crate) mod blame;
 pub(crate) mod cluster;
 mod compatibility;
 pub(crate) mod doc;
+mod dry_walk;
 pub(crate) mod exchange;
 pub(crate) mod explain;
 pub(crate) mod inventory;

@@ -1,6 +1,7 @@
 //! What tasks would make of a cluster's hosts, laid side by side while a play is led: a task that writes one of a cluster's files is
 //! rendered for all hosts of its batch before any of them is asked to write it, and a contradiction stops it there.
 
+use super::blame::Inquiry;
 use super::carry::rendered_parts;
 use super::conduct::{Conductor, Finished};
 use super::files::Part;
@@ -29,6 +30,8 @@ pub(crate) enum Across {
     Off,
     /// A contradiction ends the task, unless its code is among these.
     Stops { allowed: BTreeSet<String> },
+    /// What tasks put into one file of one host is told apart.
+    Blames(Inquiry),
     /// What is wrong with all of it is put there at the end.
     Collects { into: Arc<Mutex<Collected>> },
 }
@@ -59,7 +62,8 @@ impl Conductor {
         task: &Arc<Task>,
         name: &str,
     ) -> Option<Vec<Finished>> {
-        if self.room.options.across.is_off() || !may_write_a_file(task) {
+        let compares = !matches!(self.room.options.across, Across::Off | Across::Blames(_));
+        if !compares || !may_write_a_file(task) {
             return None;
         }
         let (conductor, task, names) = (self.clone(), task.clone(), hosts.to_vec());
@@ -105,6 +109,10 @@ pub(super) fn take(room: &Arc<Room>, host: &str, request: &Request) -> Option<St
         return None;
     }
     let host = request.delegate_to.as_deref().unwrap_or(host);
+    if let Across::Blames(inquiry) = &room.options.across {
+        inquiry.take(room, host, request);
+        return None;
+    }
     let is_new = note(room, host, request);
     if is_new { contradictions(room) } else { None }
 }
@@ -146,7 +154,7 @@ fn note(room: &Arc<Room>, host: &str, request: &Request) -> bool {
 }
 
 /// Where a file goes: behind a folder its name is that of its source.
-fn full_path(dest: &str, source: Option<&str>) -> String {
+pub(super) fn full_path(dest: &str, source: Option<&str>) -> String {
     let name = source.and_then(|source| source.rsplit('/').next()).unwrap_or_default();
     match dest.strip_suffix('/') {
         Some(folder) => format!("{folder}/{name}"),

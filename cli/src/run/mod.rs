@@ -8,6 +8,7 @@ mod ahead;
 mod argument_spec;
 pub(crate) mod arguments;
 mod background;
+pub(crate) mod blame;
 mod carry;
 mod cluster_step;
 mod comeback;

@@ -8,8 +8,9 @@ use minijinja::Value;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 
+use super::blame::{Blamed, Marking, Sites, as_one, traced};
 use super::cache::Cache;
-use super::dialect;
+use super::dialect::{self, Marks};
 use super::engine::{Engine, Output, Renderer, environment};
 use super::error::{FailureKind, SyntaxProblem, TemplateError, carry};
 use crate::suggest::nearest;
@@ -196,6 +197,26 @@ impl Engine {
         })
     }
 
+    /// The text of a template file, with where each line comes from.
+    pub(crate) fn blame_file(&self, file: &TemplateFile<'_>, scope: &Scope) -> Result<Blamed, TemplateError> {
+        let plain = self.render_file(file, scope)?;
+        for marking in [Marking::Everything, Marking::Direct] {
+            let sites = Sites::default();
+            let renderer = new_renderer(file, Some((&sites, marking)))?;
+            let key = file.path.to_string_lossy();
+            let prepared = renderer.cache.get(&key).ok_or_else(|| no_such_file(&key))?;
+            let run = || {
+                // What a scope has templated it keeps: a second time nothing would be seen of it.
+                let text = renderer.run(&key, &prepared, &scope.afresh(), Output::Text)?;
+                Ok(text.as_str().unwrap_or_default().to_owned())
+            };
+            if let Some(blamed) = traced(&plain, &sites, run)? {
+                return Ok(Blamed { is_coarse: marking == Marking::Direct, ..blamed });
+            }
+        }
+        Ok(as_one(&plain, Some(file.path), file.text.len()))
+    }
+
     fn run_file(
         &self,
         file: &TemplateFile<'_>,
@@ -223,7 +244,7 @@ impl Engine {
         if let Some(known) = self.files.read().get(&key) {
             return Ok(known.clone());
         }
-        let renderer = Arc::new(new_renderer(file)?);
+        let renderer = Arc::new(new_renderer(file, None)?);
         self.files.write().insert(key, renderer.clone());
         Ok(renderer)
     }
@@ -261,20 +282,30 @@ pub(crate) fn needs_of_file(text: &str, options: &FileOptions) -> Vec<dialect::N
     needs
 }
 
-fn new_renderer(file: &TemplateFile<'_>) -> Result<Renderer, TemplateError> {
+/// `marked` says which of its parts are marked, and where they are noted.
+fn new_renderer(
+    file: &TemplateFile<'_>,
+    marked: Option<(&Sites, Marking)>,
+) -> Result<Renderer, TemplateError> {
     let text: Arc<str> = file.text.into();
     let failed = |problem| TemplateError::syntax(&text, problem).in_file(file.path);
     let mut options = file.options.clone();
     let header = options.apply_header(file.text).map_err(failed)?;
     let syntax = options.syntax().map_err(failed)?;
-    let prepared = dialect::prepare_after(file.text, header, syntax.clone()).map_err(failed)?;
+    let marked = marked.map(|(sites, marking)| (sites.clone(), marking));
+    let marks = move |path: &Path| {
+        let (sites, marking) = marked.as_ref()?;
+        Some(Marks::new(sites.clone(), *marking, Some(path.to_owned())))
+    };
+    let prepared =
+        dialect::prepare_marked(file.text, header, syntax.clone(), marks(file.path)).map_err(failed)?;
     let cache = Arc::new(Cache::default());
     cache.put(&file.path.to_string_lossy(), prepared, Some(file.path.into()));
     let own = file.path.parent().map(Path::to_owned);
     let search: Vec<PathBuf> = own.into_iter().chain(file.search.iter().cloned()).collect();
     let mut env = environment();
     let loaded = cache.clone();
-    env.set_loader(move |name| load(name, &loaded, &search, &syntax));
+    env.set_loader(move |name| load(name, &loaded, &search, &syntax, &marks));
     Ok(Renderer { env, cache })
 }
 
@@ -284,6 +315,7 @@ fn load(
     cache: &Cache,
     search: &[PathBuf],
     syntax: &SyntaxConfig,
+    marks: impl Fn(&Path) -> Option<Marks>,
 ) -> Result<Option<String>, minijinja::Error> {
     if let Some(prepared) = cache.get(name) {
         return Ok(Some(prepared.printed.clone()));
@@ -291,7 +323,7 @@ fn load(
     let found = search.iter().flat_map(|dir| [dir.join(name), dir.join("templates").join(name)]);
     for path in found {
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let prepared = dialect::prepare_file(&text, syntax.clone())
+        let prepared = dialect::prepare_marked(&text, 0, syntax.clone(), marks(&path))
             .map_err(|problem| carry(TemplateError::syntax(&text.as_str().into(), problem).in_file(&path)))?;
         return Ok(Some(cache.put(name, prepared, Some(path.into())).printed.clone()));
     }

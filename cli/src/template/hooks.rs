@@ -6,7 +6,7 @@ use minijinja::{Environment, Error, State, Value};
 use super::dialect::hooks;
 use super::error::carry;
 use super::value::{check, mutable, unknown_failure};
-use super::{order, percent, python, trace};
+use super::{blame, order, percent, python, trace};
 use crate::vars::Data;
 
 /// Adds all hooks to an environment.
@@ -39,6 +39,14 @@ pub(crate) fn install(env: &mut Environment<'static>) {
         let scope = trace::scope();
         let found = scope.as_ref().and_then(|scope| scope.definition(name));
         found.is_some_and(|(_, var)| matches!(var.data, Data::Sealed(_)))
+    });
+    env.add_filter(hooks::MARK, |site: usize| match blame::visit(site) {
+        Some(visit) => format!("{}{visit}{}", blame::MARK.0, blame::MARK.1),
+        None => String::new(),
+    });
+    env.add_filter(hooks::VISIT, |site: usize| {
+        blame::visit(site);
+        String::new()
     });
     env.add_filter(hooks::MUTABLE, |value: Value| mutable(&value));
 }

@@ -13,6 +13,7 @@
 //! in minijinja; a list is changed in place (`append`) only if the template itself made it with `{% set x = [] %}`.
 
 mod args;
+mod blame;
 mod cache;
 mod dialect;
 mod engine;
@@ -32,6 +33,7 @@ mod tests;
 mod trace;
 mod value;
 
+pub(crate) use blame::{Blamed, BlamedLine, Read, Site, note_read, templating};
 pub(crate) use dialect::Need;
 pub(crate) use engine::{Engine, check_expression, check_template, is_template_whole, needs_of_text};
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
@@ -48,6 +50,8 @@ pub(crate) use value::{complete, from_json, is_untrusted, omit, pairs, to_json, 
 /// A value of the template language.
 pub(crate) use minijinja::Value;
 
+#[cfg(test)]
+mod blame_tests;
 #[cfg(test)]
 pub(crate) mod examples;
 #[cfg(test)]

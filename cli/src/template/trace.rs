@@ -82,12 +82,14 @@ pub(crate) fn evaluate<R: Send>(
 /// Runs in a thread with a large stack that takes over what this one knows. None if there can be no such thread.
 fn deep<R: Send>(run: impl FnOnce() -> R + Send) -> Option<R> {
     let known = (FRAMES.take(), READING.take(), PENDING.take());
+    let log = super::blame::handed();
     let (result, known) = std::thread::scope(|threads| {
         let thread = std::thread::Builder::new().stack_size(DEEP_STACK);
         let handle = thread.spawn_scoped(threads, move || {
             FRAMES.set(known.0);
             READING.set(known.1);
             PENDING.set(known.2);
+            log.take_over();
             let result = run();
             (result, (FRAMES.take(), READING.take(), PENDING.take()))
         });

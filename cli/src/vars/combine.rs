@@ -36,7 +36,7 @@ impl HashBehaviour {
         for (name, var) in more.iter() {
             let data =
                 known.get(name).map_or_else(|| var.data.clone(), |old| self.data(&old.data, &var.data));
-            known.set(name, data);
+            known.set_var(name, super::Var { data, place: var.place.clone() });
         }
     }
 

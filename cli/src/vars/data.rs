@@ -130,6 +130,8 @@ fn integer(value: i128) -> Value {
 pub(crate) struct Var {
     /// The value.
     pub(crate) data: Data,
+    /// Where it is written; none for facts and results.
+    pub(crate) place: Option<Span>,
 }
 
 /// Variables of one layer, in the order in which they were written.
@@ -144,7 +146,21 @@ impl Vars {
 
     /// Sets a variable, over an earlier one of the same name.
     pub(crate) fn set(&mut self, name: &str, data: Data) {
-        self.0.insert(name.into(), Var { data });
+        let place = match &data {
+            Data::Text(node) | Data::Sealed(node) => Some(node.span.clone()),
+            _ => None,
+        };
+        self.0.insert(name.into(), Var { data, place });
+    }
+
+    /// Sets a variable to what is written in a file.
+    pub(crate) fn set_written(&mut self, name: &str, node: &Node) {
+        self.0.insert(name.into(), Var { data: Data::of(node), place: Some(node.span.clone()) });
+    }
+
+    /// Sets a variable to one of another layer.
+    pub(crate) fn set_var(&mut self, name: &str, var: Var) {
+        self.0.insert(name.into(), var);
     }
 
     /// Sets a variable to a value that is never templated: a fact, a result.
@@ -178,7 +194,7 @@ impl From<&crate::inventory::Vars> for Vars {
     fn from(nodes: &crate::inventory::Vars) -> Self {
         let mut vars = Self::new();
         for (name, node) in nodes {
-            vars.set(name, Data::of(node));
+            vars.set_written(name, node);
         }
         vars
     }
@@ -189,7 +205,7 @@ impl From<&Mapping> for Vars {
     fn from(mapping: &Mapping) -> Self {
         let mut vars = Self::new();
         for (name, node) in mapping.iter() {
-            vars.set(&name.key_text(), Data::of(node));
+            vars.set_written(&name.key_text(), node);
         }
         vars
     }

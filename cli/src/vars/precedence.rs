@@ -52,8 +52,40 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// The place in the order, counted from 1, the weakest.
+    pub(crate) fn number(self) -> usize {
+        Self::ALL.iter().position(|level| *level == self).map_or(0, |index| index + 1)
+    }
+
+    /// Where such definitions stand, for people.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::RoleDefaults => "defaults of a role",
+            Self::InventoryFileGroup => "group variables in the inventory file",
+            Self::InventoryGroupVarsAll => "group_vars/all beside the inventory",
+            Self::PlaybookGroupVarsAll => "group_vars/all beside the playbook",
+            Self::InventoryGroupVars => "group_vars beside the inventory",
+            Self::PlaybookGroupVars => "group_vars beside the playbook",
+            Self::InventoryFileHost => "host variables in the inventory file",
+            Self::InventoryHostVars => "host_vars beside the inventory",
+            Self::PlaybookHostVars => "host_vars beside the playbook",
+            Self::Facts => "facts of the host",
+            Self::PlayVars => "vars of the play",
+            Self::PlayPrompt => "vars_prompt of the play",
+            Self::PlayVarsFiles => "vars_files of the play",
+            Self::RoleVars => "vars of a role",
+            Self::BlockVars => "vars of a block",
+            Self::TaskVars => "vars of the task",
+            Self::IncludeVars => "include_vars",
+            Self::SetFact => "set_fact or register",
+            Self::RoleParams => "parameters of a role",
+            Self::IncludeParams => "vars of an include",
+            Self::ExtraVars => "-e on the command line",
+            Self::LoopVars => "the running loop",
+        }
+    }
+
     /// All levels, from the weakest.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 22] = [
         Self::RoleDefaults,
         Self::InventoryFileGroup,

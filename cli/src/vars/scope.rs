@@ -12,8 +12,8 @@ use super::lazy;
 use super::magic::{self, PlayInfo, RoleInfo};
 use super::{Data, HashBehaviour, HostVars, Level, Secrets, Store, Var, Vars};
 use crate::template::{
-    Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, is_template_whole, read_failed,
-    reading,
+    Blamed, Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, is_template_whole,
+    note_read, read_failed, reading, templating,
 };
 use crate::yaml::{Node, Tag, is_template};
 
@@ -336,6 +336,21 @@ impl Scope {
         self.0.layers.iter().filter_map(move |(level, vars)| Some((*level, vars.get(name)?)))
     }
 
+    /// Whether the host's facts have that name.
+    pub(super) fn has_fact(&self, name: &str) -> bool {
+        self.0.host_vars.facts.contains_key(name)
+    }
+
+    /// The same scope with nothing read yet.
+    pub(crate) fn afresh(&self) -> Self {
+        self.with(Level::LoopVars, Vars::new())
+    }
+
+    /// The text of a template file with where its lines come from.
+    pub(crate) fn blame_file(&self, file: &TemplateFile<'_>) -> Result<Blamed, TemplateError> {
+        self.0.engine.blame_file(file, &self.afresh())
+    }
+
     /// Every name that is defined, once, in alphabetical order; without the magic ones.
     pub(crate) fn names(&self) -> Vec<String> {
         let layers = self.0.layers.iter().flat_map(|(_, vars)| vars.names());
@@ -416,7 +431,8 @@ impl Scope {
 
     fn template(&self, name: &str, data: &Data) -> Result<Value, TemplateError> {
         let identity = Arc::as_ptr(&self.0) as usize;
-        reading(identity, name, || lazy::value(data, self)).unwrap_or_else(|circle| {
+        let template = || templating(self.host(), name, || lazy::value(data, self));
+        reading(identity, name, template).unwrap_or_else(|circle| {
             let names = circle.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ");
             let err = TemplateError::new(FailureKind::Loop, format!("variables need each other: {names}"));
             Err(match data {
@@ -475,6 +491,7 @@ impl Object for ScopeData {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        note_read(self.host.as_deref(), key);
         Some(match Scope(self.clone()).read(key)? {
             Ok(value) => value,
             Err(err) => read_failed(key, &err),

@@ -15,5 +15,5 @@ pub(crate) use copy::{Part, copy_parts};
 pub(crate) use fetch::{destination, write as write_fetched};
 pub(crate) use own_module::own_module_part;
 pub(crate) use script::script_part;
-pub(crate) use template::{RenderFailure, render};
+pub(crate) use template::{RenderFailure, blame, render};
 pub(crate) use unarchive::unarchive_part;

@@ -8,10 +8,10 @@ use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
 use crate::run::layers::find_file;
 use crate::run::task_run::Request;
-use crate::template::{FileOptions, TemplateError, TemplateFile, Value, file_variables};
-use crate::vars::{Level, Vars};
+use crate::template::{Blamed, FileOptions, TemplateError, TemplateFile, Value, file_variables};
+use crate::vars::{Level, Scope, Vars};
 use serde_json::{Map, Value as Json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Why there is no text.
 pub(crate) enum RenderFailure {
@@ -24,14 +24,8 @@ pub(crate) enum RenderFailure {
 /// The step of a `template`.
 pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) -> Result<Part, RenderFailure> {
     let args = &request.args;
-    let name = text(args, "src").unwrap_or_default();
-    let search = request.scope.search();
-    let path = find_file(&request.task, FileKind::Templates, name).map_err(RenderFailure::File)?;
-    let dest = text(args, "dest").unwrap_or_default();
-    let text = reader.text(&path).map_err(|problem| RenderFailure::File(problem.to_string()))?;
-    let file = TemplateFile { text: text.text(), path: &path, options: options(args), search };
-    let scope = request.scope.with(Level::LoopVars, own_variables(&path, dest, name));
-    let rendered = scope.render_file(&file).map_err(RenderFailure::Template)?;
+    let path = template_of(request).map_err(RenderFailure::File)?;
+    let rendered = with_template(request, &path, reader, |scope, file| scope.render_file(file))?;
     let encoding = Encoding::named(text_or_empty(args, "output_encoding"));
     let bytes = encoding.and_then(|encoding| encoding.encode(&with_line_ends(args, &rendered)));
     let content = contents.add_bytes(&bytes.map_err(RenderFailure::File)?);
@@ -51,6 +45,31 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
     sent.retain(|name, _| !of_the_controller.contains(&name.as_str()));
     preserve(args, &path, &mut sent);
     Ok(Part { module: "template", args: sent, content: Some(content) })
+}
+
+/// Where each line of what a `template` renders comes from, with the scope that it is rendered in.
+pub(crate) fn blame(request: &Request, reader: &Reader) -> Result<(Scope, Blamed), RenderFailure> {
+    let path = template_of(request).map_err(RenderFailure::File)?;
+    with_template(request, &path, reader, |scope, file| Ok((scope.afresh(), scope.blame_file(file)?)))
+}
+
+fn template_of(request: &Request) -> Result<PathBuf, String> {
+    find_file(&request.task, FileKind::Templates, text_or_empty(&request.args, "src"))
+}
+
+fn with_template<R>(
+    request: &Request,
+    path: &Path,
+    reader: &Reader,
+    render: impl FnOnce(&Scope, &TemplateFile<'_>) -> Result<R, TemplateError>,
+) -> Result<R, RenderFailure> {
+    let args = &request.args;
+    let source = reader.text(path).map_err(|problem| RenderFailure::File(problem.to_string()))?;
+    let search = request.scope.search();
+    let file = TemplateFile { text: source.text(), path, options: options(args), search };
+    let own = own_variables(path, text_or_empty(args, "dest"), text_or_empty(args, "src"));
+    let scope = request.scope.with(Level::LoopVars, own);
+    render(&scope, &file).map_err(RenderFailure::Template)
 }
 
 /// What a template knows of itself.

@@ -51,6 +51,9 @@ impl Printer<'_> {
     }
 
     fn variable(&mut self, var: &ast::Var<'_>, at: &Range<usize>, unknown: Unknown) {
+        if self.marks.is_some() {
+            self.names.push(var.id.to_owned());
+        }
         self.push("(");
         self.push(var.id);
         self.push("|");

@@ -15,6 +15,7 @@
 
 mod certain;
 mod expressions;
+mod marks;
 mod printer;
 mod statements;
 
@@ -30,6 +31,7 @@ use certain::Needs;
 use printer::Printer;
 
 pub(crate) use certain::Need;
+pub(super) use marks::Marks;
 
 /// Names of the filters that the printed template calls.
 pub(crate) mod hooks {
@@ -59,6 +61,10 @@ pub(crate) mod hooks {
     pub(crate) const SEALED: &str = "__sealed";
     /// `[…]|__mutable`: a list or dictionary that its template may append to.
     pub(crate) const MUTABLE: &str = "__mutable";
+    /// `7|__mark`: site 7 is come to; put out as a mark.
+    pub(crate) const MARK: &str = "__mark";
+    /// `7|__visit`: the same, and nothing is put out.
+    pub(crate) const VISIT: &str = "__visit";
 }
 
 // Noncharacters of Unicode: no text is meant to hold them, and one that does is refused.
@@ -143,7 +149,7 @@ impl Prepared {
 /// Parses a template of a YAML value. There, a `\` in a text of an expression is itself (`'\1'` is a group of
 /// a regular expression): YAML has had its turn at escapes.
 pub(crate) fn prepare_value(source: &str, syntax: SyntaxConfig) -> Result<Prepared, SyntaxProblem> {
-    prepare_text(source, 0, syntax, true)
+    prepare_text(source, 0, syntax, true, None)
 }
 
 /// Parses a template file with the author's delimiters.
@@ -157,8 +163,18 @@ pub(crate) fn prepare_after(
     start: usize,
     syntax: SyntaxConfig,
 ) -> Result<Prepared, SyntaxProblem> {
+    prepare_marked(whole, start, syntax, None)
+}
+
+/// The same, with marks for `marks` in it.
+pub(super) fn prepare_marked(
+    whole: &str,
+    start: usize,
+    syntax: SyntaxConfig,
+    marks: Option<Marks>,
+) -> Result<Prepared, SyntaxProblem> {
     let source = &whole[start..];
-    let mut prepared = prepare_text(source, start, syntax, false).map_err(|mut problem| {
+    let mut prepared = prepare_text(source, start, syntax, false, marks).map_err(|mut problem| {
         problem.range = problem.range.start + start..problem.range.end + start;
         problem
     })?;
@@ -174,6 +190,7 @@ fn prepare_text(
     start: usize,
     syntax: SyntaxConfig,
     raw_text: bool,
+    marks: Option<Marks>,
 ) -> Result<Prepared, SyntaxProblem> {
     if let Some(at) = source.find(MARK) {
         return Err(SyntaxProblem::new(
@@ -190,6 +207,7 @@ fn prepare_text(
     let mut printer = Printer::new(source);
     printer.raw_text = raw_text;
     printer.start = start;
+    printer.marks = marks.map(|marks| marks.of(&parsed));
     printer.template(&template.children);
     Ok(printer.finish(shape(&template.children)))
 }

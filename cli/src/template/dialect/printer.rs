@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Prepared, Shape, Used};
+use super::{Marks, Prepared, Shape, Used};
 
 /// Whether a value that is not known yet may pass.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub(super) struct Printer<'s> {
     pub(super) set_names: Vec<String>,
     pub(super) places: Vec<(Range<usize>, Range<usize>)>,
     pub(super) uses: Vec<Used>,
+    /// The names of the expression that is being printed, for its site.
+    pub(super) names: Vec<String>,
+    pub(super) marks: Option<Marks>,
 }
 
 impl<'s> Printer<'s> {
@@ -37,6 +40,8 @@ impl<'s> Printer<'s> {
             set_names: Vec::new(),
             places: Vec::new(),
             uses: Vec::new(),
+            names: Vec::new(),
+            marks: None,
         }
     }
 

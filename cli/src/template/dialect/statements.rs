@@ -71,8 +71,13 @@ impl Printer<'_> {
     fn statement(&mut self, statement: &ast::Stmt<'_>) {
         match statement {
             ast::Stmt::Template(template) => self.template(&template.children),
-            ast::Stmt::EmitRaw(raw) => self.push(raw.raw),
-            ast::Stmt::EmitExpr(emit) => self.emit(&emit.expr, bytes(emit.span())),
+            ast::Stmt::EmitRaw(raw) => self.raw(raw.raw),
+            ast::Stmt::EmitExpr(emit) => {
+                let at = bytes(emit.span());
+                let site = self.mark(at.clone());
+                self.emit(&emit.expr, at);
+                self.settle(site);
+            }
             ast::Stmt::ForLoop(each) => self.for_loop(each),
             ast::Stmt::IfCond(choice) => self.if_statement(choice),
             ast::Stmt::WithBlock(with) => self.with_block(with),
@@ -89,7 +94,7 @@ impl Printer<'_> {
                 self.open("filter");
                 self.filter_chain(&block.filter);
                 self.close();
-                self.body(&block.body);
+                self.aside(|this| this.body(&block.body));
                 self.end("endfilter");
             }
             ast::Stmt::Block(block) => self.block(block),
@@ -126,7 +131,7 @@ impl Printer<'_> {
                 if includes(&item.body) {
                     self.keep_names();
                 }
-                self.body(&item.body);
+                self.aside(|this| this.body(&item.body));
                 self.end("endmacro");
             }
             ast::Stmt::CallBlock(block) => {
@@ -135,7 +140,7 @@ impl Printer<'_> {
                 self.push(" ");
                 self.plain_call(&block.call);
                 self.close();
-                self.body(&block.macro_decl.body);
+                self.aside(|this| this.body(&block.macro_decl.body));
                 self.end("endcall");
             }
             ast::Stmt::Continue(_) => self.end("continue"),
@@ -167,6 +172,7 @@ impl Printer<'_> {
     }
 
     fn for_loop(&mut self, each: &ast::ForLoop<'_>) {
+        let site = self.visit(bytes(each.iter.span()), false);
         self.open("for");
         self.target(&each.target);
         self.push(" in ");
@@ -179,7 +185,10 @@ impl Printer<'_> {
             self.push(" recursive");
         }
         self.close();
-        self.body(&each.body);
+        self.settle(site);
+        let bound = self.bind(&each.target, site);
+        self.inside(site, |this| this.body(&each.body));
+        self.unbind(bound);
         if !each.else_body.is_empty() {
             self.end("else");
             self.body(&each.else_body);
@@ -188,18 +197,22 @@ impl Printer<'_> {
     }
 
     fn if_statement(&mut self, choice: &ast::IfCond<'_>) {
+        let site = self.visit(bytes(choice.expr.span()), true);
         self.open("if");
         self.expr(&choice.expr);
         self.close();
-        self.body(&choice.true_body);
+        self.settle(site);
+        self.inside(site, |this| this.body(&choice.true_body));
         if !choice.false_body.is_empty() {
             self.end("else");
-            self.body(&choice.false_body);
+            self.inside(site, |this| this.body(&choice.false_body));
         }
         self.end("endif");
     }
 
     fn with_block(&mut self, with: &ast::WithBlock<'_>) {
+        let first = with.assignments.first().map(|(target, _)| bytes(target.span()));
+        let site = self.visit(first.unwrap_or_default(), false);
         self.open("with");
         for (index, (target, value)) in with.assignments.iter().enumerate() {
             if index > 0 {
@@ -210,11 +223,15 @@ impl Printer<'_> {
             self.expr(value);
         }
         self.close();
+        self.settle(site);
+        let bound: Vec<usize> = with.assignments.iter().map(|(target, _)| self.bind(target, site)).collect();
         self.body(&with.body);
+        bound.into_iter().rev().for_each(|bound| self.unbind(bound));
         self.end("endwith");
     }
 
     fn set(&mut self, set: &ast::Set<'_>) {
+        let site = self.visit(bytes(set.target.span()), false);
         self.open("set");
         self.target(&set.target);
         self.note_name(&set.target);
@@ -225,9 +242,12 @@ impl Printer<'_> {
             self.push(hooks::MUTABLE);
         }
         self.close();
+        self.settle(site);
+        self.bind(&set.target, site);
     }
 
     fn set_block(&mut self, set: &ast::SetBlock<'_>) {
+        let site = self.visit(bytes(set.target.span()), false);
         self.open("set");
         self.target(&set.target);
         if let Some(filter) = &set.filter {
@@ -235,8 +255,10 @@ impl Printer<'_> {
             self.filter_chain(filter);
         }
         self.close();
-        self.body(&set.body);
+        self.settle(site);
+        self.aside(|this| this.body(&set.body));
         self.end("endset");
+        self.bind(&set.target, site);
     }
 
     fn block(&mut self, block: &ast::Block<'_>) {
