@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e modules faults whatif mistakes rolling upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e modules faults whatif mistakes dry rolling upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ whatif: prerequisites build ## what `muster simulate` predicts beside what happe
 
 mistakes: prerequisites build ## 24 typical mistakes: what muster says of them, beside Ansible where it is installed (root)
 	$(SUDO) env ANSIBLE=$(ANSIBLE) tests/e2e/mistakes.sh
+
+dry: prerequisites build ## a dry run on bare nodes beside Ansible's and pyinfra's (PEERS=virtual environment with both), then the real run (root)
+	$(SUDO) env PEERS=$(PEERS) SCREENS=$(SCREENS) tests/e2e/dry.sh
 
 rolling: prerequisites build ## rolling changes on NODES=3 lab nodes, watched from outside (root)
 	$(SUDO) env NODES=$(if $(filter 2,$(NODES)),3,$(NODES)) tests/e2e/rolling.sh

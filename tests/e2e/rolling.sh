@@ -99,6 +99,7 @@ expect "a node goes down" wait_until 30 grep -q ROLLING "$WORK/apply"
 kill -9 "$run"
 wait "$run" 2>/dev/null || true
 expect "one node is in standby" test "$(in_standby | wc -w)" = 1
+expect "its status says why" sh -c "'$MUSTER' lab exec --name '$LAB_NAME' '$(in_standby)' musterd status | grep -q 'down for a rolling change'"
 watched roll --tags block -e setting=third
 for name in $NODE_NAMES; do expect "$name has the setting" node "$name" grep -qx third /etc/muster-e2e-setting; done
 step_done

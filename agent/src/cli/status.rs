@@ -4,7 +4,7 @@ use super::Output;
 use super::answer::{Failure, ask, print, print_json};
 use super::moment::{ago, utc};
 use super::paint::{Paint, Tone, wrap};
-use crate::worker::due_handlers;
+use crate::worker::{Away, due_handlers};
 use muster_api::control::{Request, Response};
 use muster_api::fencing::{FencingRecord, FencingState};
 use muster_api::id::NodeName;
@@ -16,12 +16,16 @@ use std::path::Path;
 /// Past fencings that are shown; all of them are in the JSON.
 const FENCINGS_SHOWN: usize = 5;
 
+/// What is said of a node on which the note of a rolling change lies.
+const AWAY: &str = "this node is down for a rolling change: one that is under way, or one that broke off; the same run again brings it back";
+
 /// Asks and prints.
 pub(super) fn show(socket: &Path, output: Output) -> Result<(), Failure> {
     let Response::Status { mut status } = ask(socket, &Request::Status)? else {
         return Err(Failure::Unexpected);
     };
     status.alarms.extend(due_handlers().iter().map(left_due));
+    status.alarms.extend(Away::noted().map(|_| AWAY.to_owned()));
     match output {
         Output::Json => print_json(&status),
         Output::Text => {

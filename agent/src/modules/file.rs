@@ -389,7 +389,7 @@ impl<'a> Target<'a> {
 
     fn needs_folder(&self) -> Result<(), Failure> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        if self.view.is_directory(folder) {
+        if self.view.may_have_folder(folder) {
             return Ok(());
         }
         Err(Failure::missing(format!(

@@ -91,7 +91,7 @@ fn to_come(
     view: &View<'_>,
 ) -> Result<Check, Failure> {
     let folder = before.path.parent().unwrap_or(&before.path);
-    if !view.is_directory(folder) && !view.overlay().has_new_packages() {
+    if !view.may_have_folder(folder) {
         return Err(Failure::missing(format!(
             "the folder `{}` does not exist; create it first with module `file`",
             folder.display()

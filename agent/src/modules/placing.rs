@@ -116,7 +116,7 @@ pub(super) fn place_with_folders(
 /// A folder that is missing is an error, unless a package of an earlier step of this plan can bring it.
 fn check_folder(path: &Path, view: &View<'_>) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    if view.is_directory(folder) || view.overlay().has_new_packages() && !view.exists(folder) {
+    if view.may_have_folder(folder) {
         return Ok(());
     }
     Err(Failure::missing(format!(

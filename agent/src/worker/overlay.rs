@@ -103,6 +103,8 @@ impl Overlay {
                     return Ok(Located { path: at, stat: None });
                 }
                 Some(_) => at = next,
+                // It may be a folder that packages would bring: the way leads on through it, and maybe out of it again.
+                None if self.has_new_packages() && rest.iter().any(|name| name == "..") => at = next,
                 None => {
                     at = next;
                     at.extend(rest);
@@ -225,12 +227,14 @@ impl Overlay {
                 Ok(())
             }
             Operation::Symlink { path, target } => {
+                self.make_parents(path, umask)?;
                 let mut stat = self.new_in(path, Kind::Link, 0o777)?;
                 stat.size = target.as_os_str().len() as u64;
                 stat.target = Some(target.clone());
                 self.put(path, stat, Content::None)
             }
             Operation::Hardlink { path, target } => {
+                self.make_parents(path, umask)?;
                 let content = self.content_of(target)?;
                 let mut stat = self.existing_or_new(target, Kind::File, 0o666 & !umask)?;
                 stat.links += 1;
@@ -249,6 +253,7 @@ impl Overlay {
                 self.put(path, stat, content)
             }
             Operation::Touch { path } => {
+                self.make_parents(path, umask)?;
                 let content = self.content_of(path)?;
                 let stat = self.existing_or_new(path, Kind::File, 0o666 & !umask)?;
                 self.put(path, Stat { accessed: Time::now(), modified: Time::now(), ..stat }, content)
@@ -434,5 +439,18 @@ mod tests {
         overlay.predict(&Operation::Set { path: path.clone(), attributes }, 0o022).expect("predicted");
         assert_eq!(overlay.read(&path).expect("there"), b"real");
         assert_eq!(overlay.locate(&path, false).expect("there").stat.expect("there").mode, 0o600);
+    }
+
+    #[test]
+    fn a_way_through_a_folder_that_packages_would_bring_leads_out_of_it_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it exists");
+        let mut overlay = Overlay::default();
+        overlay.predict(&put(&root.join("available/www"), b"site"), 0o022).expect("predicted");
+        let way = root.join("enabled/../available/www");
+        assert!(overlay.locate(&way, true).expect("walks").stat.is_none(), "nobody brings the folder");
+        overlay.packages.insert("apache2".into(), Package::Installed(None));
+        assert_eq!(overlay.locate(&way, true).expect("walks").path, root.join("available/www"));
+        assert!(overlay.locate(&root.join("enabled/www"), true).expect("walks").stat.is_none());
     }
 }

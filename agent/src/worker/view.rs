@@ -73,6 +73,11 @@ impl View<'_> {
         matches!(self.stat(path), Ok(Some(stat)) if stat.is_directory())
     }
 
+    /// Whether there is such a folder, or packages that earlier steps of a plan would install may bring it.
+    pub(crate) fn may_have_folder(&self, path: &Path) -> bool {
+        self.is_directory(path) || self.overlay.has_new_packages() && !self.exists(path)
+    }
+
     /// The predicted part of what this view shows.
     pub(crate) fn overlay(&self) -> &Overlay {
         self.overlay
