@@ -32,6 +32,16 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// The runs that were made from here, and what each of them changed
+    History {
+        /// The run, by its number or the beginning of it.
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Bring back the files that a run changed, where they still are as it left them
+    Undo(Box<UndoArgs>),
     /// Compare what hosts would get, before anything is written: addresses, keys, names, ports, clocks
     Lint(Box<LintArgs>),
     /// Where each line of a file comes from that playbooks put on a host: task, template, variables
@@ -77,7 +87,7 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct PlaybookArgs {
     /// Playbooks, run one after the other; or a plan that was kept with `plan --out`
-    #[arg(required = true, value_name = "PLAYBOOK")]
+    #[arg(required_unless_present = "resume", value_name = "PLAYBOOK")]
     pub(crate) playbooks: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) hosts: HostArgs,
@@ -130,6 +140,12 @@ pub(crate) struct PlaybookArgs {
     /// Go on in spite of this finding of `muster lint`
     #[arg(long, value_name = "CODE", action = ArgAction::Append, value_parser = known_code)]
     pub(crate) allow_finding: Vec<String>,
+    /// Of `apply`: go on with the last run that broke off or failed, or with this one, with the command that it was given
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) resume: Option<String>,
+    /// With `--resume`: also where files that the run had read say something else now
+    #[arg(long, requires = "resume")]
+    pub(crate) even_if_changed: bool,
 }
 
 /// The code of a finding, as it is written everywhere.
@@ -138,6 +154,24 @@ fn known_code(code: &str) -> Result<String, String> {
         Some(page) => Ok(page.code.to_owned()),
         None => Err("there is no such finding; `muster explain` lists them".to_owned()),
     }
+}
+
+/// Options of `muster undo`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UndoArgs {
+    /// The run, by its number or the beginning of it: `muster history` lists them
+    #[arg(value_name = "RUN")]
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) hosts: HostArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Only predict: change nothing on any host
+    #[arg(short = 'C', long)]
+    pub(crate) check: bool,
+    /// Show the differences of the files
+    #[arg(short = 'D', long)]
+    pub(crate) diff: bool,
 }
 
 /// Options of `muster plan`.

@@ -7,6 +7,7 @@ mod encoding;
 mod error;
 mod exit;
 mod inventory;
+mod journal;
 mod lab;
 mod lint;
 mod load;
@@ -14,6 +15,7 @@ mod playbook;
 mod prompt;
 mod report;
 mod run;
+mod seal;
 mod settings;
 mod source;
 mod suggest;
@@ -42,6 +44,8 @@ fn dispatch(command: Command) -> Exit {
         Command::Blame(args) => commands::blame::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Show { file } => commands::saved::show(&file),
+        Command::History { run, output } => commands::history::run(run.as_deref(), &output),
+        Command::Undo(args) => commands::undo::run(&args),
         Command::Lab(args) => commands::lab::run(args),
         Command::Cluster(args) => commands::exchange::run(&args),
         Command::Simulate(args) => commands::simulate::run(&args),

@@ -33,6 +33,9 @@ pub enum ToWorker {
         /// Other runs may work on the host at the same time, as on the controller itself, where one run starts another.
         #[serde(default)]
         shares: bool,
+        /// The number of the run, under which the worker keeps what it replaces; without one nothing is kept.
+        #[serde(default)]
+        number: Option<String>,
     },
     /// Do this step. Steps run one after the other, in the order sent.
     Run {

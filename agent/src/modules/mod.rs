@@ -81,6 +81,7 @@ mod tempfile;
 mod timezone;
 mod ufw;
 mod unarchive;
+mod undo;
 mod uri;
 mod user;
 mod wait_for;
@@ -171,6 +172,7 @@ pub(crate) fn find(name: &str) -> Option<&'static dyn Module> {
         "timezone" => &timezone::Timezone,
         "unarchive" => &Extended(unarchive::Unarchive),
         "uri" => &Extended(uri::Uri),
+        "undo" => &undo::Undo,
         "user" => &user::User,
         "wait_for" => &wait_for::WaitFor,
         "archive" => &Extended(archive::Archive),

@@ -1,7 +1,9 @@
 //! Steps that run beside the others (`async`): a process of its own does the step, and writes what it came to into a file
 //! that bears the job's number. The worker does not wait for it, and may end before it.
 
+use super::before::Keeper;
 use super::due::Note;
+use super::operation::{Attributes, Operation, Put};
 use super::overlay::Overlay;
 use super::step;
 use super::view::Controller;
@@ -24,28 +26,52 @@ pub(crate) fn folder(named: Option<&str>, home: Option<PathBuf>) -> PathBuf {
     }
 }
 
+/// The variable that tells a job the number of its run.
+const RUN: &str = "MUSTER_RUN";
+
+/// A dry run starts no job, and leaves no file of one: `predicted` is what the step would come to, and who asks later in the same
+/// dry run finds it in the overlay.
+pub(super) fn predict(step: &Step, predicted: Outcome, overlay: &mut Overlay, umask: u32) -> Outcome {
+    let made = number().and_then(|id| {
+        let path = folder_of(step).join(&id);
+        let (changed, unknown) = (predicted.changed, predicted.unknown.clone());
+        let content = record(&id, predicted).to_string().into_bytes().into();
+        let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
+        let put = Put { path: path.clone(), content, attributes, validate: None, may_write_in_place: false };
+        overlay.predict(&Operation::Put(put), umask)?;
+        Ok(Outcome { changed, unknown, ..started(step, &id, &path) })
+    });
+    made.unwrap_or_else(|error| step::failed(step.id, &format!("the job cannot be predicted: {error}")))
+}
+
+fn started(step: &Step, id: &str, path: &Path) -> Outcome {
+    let told = json!({
+        "ansible_job_id": id,
+        "started": true,
+        "finished": false,
+        "results_file": path.to_string_lossy(),
+    });
+    let result = told.as_object().cloned().unwrap_or_default();
+    Outcome { id: step.id, changed: true, result, ..Outcome::default() }
+}
+
+fn folder_of(step: &Step) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    folder(step.environment.get("ANSIBLE_ASYNC_DIR").map(String::as_str), home)
+}
+
 /// Starts the step in a process of its own and says which job it is.
-pub(super) fn start(step: &Step, controller: &dyn Controller) -> Outcome {
-    match try_start(step, controller) {
-        Ok((id, path)) => {
-            let told = json!({
-                "ansible_job_id": id,
-                "started": true,
-                "finished": false,
-                "results_file": path.to_string_lossy(),
-            });
-            let result = told.as_object().cloned().unwrap_or_default();
-            Outcome { id: step.id, changed: true, result, ..Outcome::default() }
-        }
+pub(super) fn start(step: &Step, controller: &dyn Controller, keeper: &Keeper) -> Outcome {
+    match try_start(step, controller, keeper) {
+        Ok((id, path)) => started(step, &id, &path),
         Err(error) => step::failed(step.id, &format!("the job cannot be started: {error}")),
     }
 }
 
-fn try_start(step: &Step, controller: &dyn Controller) -> io::Result<(String, PathBuf)> {
+fn try_start(step: &Step, controller: &dyn Controller, keeper: &Keeper) -> io::Result<(String, PathBuf)> {
     let content = step.content.as_ref().map(|wanted| controller.content(wanted)).transpose();
     let content = content.map_err(io::Error::other)?;
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let folder = folder(step.environment.get("ANSIBLE_ASYNC_DIR").map(String::as_str), home);
+    let folder = folder_of(step);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
     let id = number()?;
     let path = folder.join(&id);
@@ -53,6 +79,7 @@ fn try_start(step: &Step, controller: &dyn Controller) -> io::Result<(String, Pa
     let mut child = Command::new("/proc/self/exe")
         .arg("job")
         .arg(&path)
+        .env(RUN, keeper.run())
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -98,7 +125,9 @@ fn do_job(path: &Path) -> io::Result<()> {
     let step: Step = serde_json::from_str(&line).map_err(io::Error::other)?;
     let mut content = Vec::new();
     stdin.read_to_end(&mut content)?;
-    let outcome = step::run(&step, &mut Overlay::default(), &Brought(content), &Note::of_this_user());
+    let keeper = Keeper::of(std::env::var(RUN).ok().as_deref());
+    let brought = Brought(content);
+    let outcome = step::run(&step, &mut Overlay::default(), &brought, &Note::of_this_user(), &keeper);
     let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     write(path, &record(&id, outcome))
 }

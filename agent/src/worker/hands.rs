@@ -78,6 +78,7 @@ impl<'a> Hands<'a> {
     /// Runs a command with the task's environment and deadline.
     pub(crate) fn run(&mut self, command: &Command) -> io::Result<Ran> {
         self.pull()?;
+        self.scope.keeper.ran();
         let mut command = command.clone();
         for (name, value) in &self.scope.step.environment {
             command.environment.insert(name.clone(), value.clone());
@@ -105,7 +106,15 @@ impl<'a> Hands<'a> {
             .with("cmd", line))
     }
 
+    /// What is replaced is kept first.
     fn change(&self, operation: &Operation) -> Result<(), Failure> {
+        let kept = self.scope.keeper.before(operation, self.scope.step.no_log);
+        let made = Self::make(operation);
+        kept.done();
+        made
+    }
+
+    fn make(operation: &Operation) -> Result<(), Failure> {
         let failed = |act: &str, path: &Path, error: &dyn std::fmt::Display| {
             Failure::new(format!("cannot {act} `{}`: {error}", path.display()))
         };

@@ -9,6 +9,7 @@ pub(crate) mod address;
 mod atomic;
 mod away;
 pub(crate) mod background;
+pub(crate) mod before;
 mod due;
 pub(crate) mod file;
 mod hands;

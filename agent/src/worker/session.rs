@@ -1,6 +1,7 @@
 //! One controller's session: hello, the lock, then steps one after the other.
 
 use super::away::Away;
+use super::before::Keeper;
 use super::due::Note;
 use super::lock;
 use super::overlay::Overlay;
@@ -19,7 +20,7 @@ pub(super) fn serve() -> io::Result<()> {
     step::umask();
     step::report_faults();
     let Inbox { messages, contents } = wire::listen(controller_went_away);
-    let Ok(ToWorker::Hello { protocol, run, check, shares }) = messages.recv() else {
+    let Ok(ToWorker::Hello { protocol, run, check, shares, number }) = messages.recv() else {
         return refuse("the first message must be a hello");
     };
     if protocol != PROTOCOL {
@@ -38,10 +39,18 @@ pub(super) fn serve() -> io::Result<()> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let is_away = Away::noted().is_some();
     wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all(), is_away })?;
-    take_steps(&messages, &Line { contents }, &note, check)
+    let keeper = Keeper::of(number.as_deref());
+    take_steps(&messages, &Line { contents }, &Memory { note, keeper }, check)
 }
 
-fn take_steps(messages: &Receiver<ToWorker>, line: &Line, note: &Note, check: bool) -> io::Result<()> {
+/// What outlives a run on the host.
+struct Memory {
+    note: Note,
+    keeper: Keeper,
+}
+
+fn take_steps(messages: &Receiver<ToWorker>, line: &Line, memory: &Memory, check: bool) -> io::Result<()> {
+    let Memory { note, keeper } = memory;
     let mut overlay = Overlay::default();
     let mut ahead = VecDeque::new();
     loop {
@@ -71,8 +80,8 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, note: &Note, check: bo
                 // A single task with `check_mode` in a run that applies leaves nothing behind, not even predictions:
                 // the next task finds the host as it is.
                 let outcome = match check {
-                    true => step::run(&step, &mut overlay, line, note),
-                    false => step::run(&step, &mut Overlay::default(), line, note),
+                    true => step::run(&step, &mut overlay, line, note, keeper),
+                    false => step::run(&step, &mut Overlay::default(), line, note, keeper),
                 };
                 answer(outcome)?;
             }

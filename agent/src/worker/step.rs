@@ -1,12 +1,14 @@
 //! Runs one step: check, then apply or predict. A fault inside a module becomes a failed outcome.
 
 use super::background;
+use super::before::Keeper;
 use super::due::Note;
 use super::hands::Hands;
 use super::overlay::Overlay;
 use super::view::{Controller, Scope, View};
 use super::wire;
 use crate::modules::{self, Args, Check, Failure, Module};
+use muster_api::diff::Diff;
 use muster_api::frame::FromWorker;
 use muster_api::module::is_answered_ahead;
 use muster_api::outcome::Outcome;
@@ -16,16 +18,27 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Does the step and says what it came to.
-pub(super) fn run(step: &Step, overlay: &mut Overlay, controller: &dyn Controller, note: &Note) -> Outcome {
+pub(super) fn run(
+    step: &Step,
+    overlay: &mut Overlay,
+    controller: &dyn Controller,
+    note: &Note,
+    keeper: &Keeper,
+) -> Outcome {
+    if step.background && step.check {
+        let own = Step { background: false, ..step.clone() };
+        let predicted = run(&own, overlay, controller, note, keeper);
+        return background::predict(step, predicted, overlay, umask());
+    }
     if step.background {
-        return background::start(step, controller);
+        return background::start(step, controller, keeper);
     }
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));
     };
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((step.id, step.module.clone()));
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
-    let scope = Scope { step, deadline, umask: umask(), controller };
+    let scope = Scope { step, deadline, umask: umask(), controller, keeper };
     let guarded = catch_unwind(AssertUnwindSafe(|| check_and_apply(module, &scope, overlay, note)));
     let mut outcome = match guarded {
         Ok(Ok(outcome)) => outcome,
@@ -41,7 +54,8 @@ pub(super) fn answer_ahead(step: &Step, overlay: &Overlay) -> Option<Outcome> {
     let is_ahead = is_answered_ahead(&step.module) && !step.background;
     let module = modules::find(&step.module).filter(|_| is_ahead)?;
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
-    let scope = Scope { step, deadline, umask: umask(), controller: &Nobody };
+    let keeper = Keeper::default();
+    let scope = Scope { step, deadline, umask: umask(), controller: &Nobody, keeper: &keeper };
     let guarded = catch_unwind(AssertUnwindSafe(|| settled(module, &scope, overlay)));
     // What fails now fails again at its turn, if it still does then, and is told there.
     let outcome = guarded.ok().and_then(Result::ok).flatten()?;
@@ -89,7 +103,7 @@ fn check_and_apply(
     let check = checked?;
     let due = scope.step.notifies.as_ref().filter(|_| check.outcome.changed);
     let noted = due.map(|due| note.add(due));
-    let applied = module.apply(&args, check, &mut hands);
+    let applied = apply(module, &args, check, &mut hands, scope);
     let (Some(due), Some(noted)) = (due, noted) else { return applied };
     let is_due = applied.as_ref().is_ok_and(|outcome| outcome.changed && !outcome.failed);
     match noted {
@@ -107,6 +121,25 @@ fn check_and_apply(
         }),
         _ => applied,
     }
+}
+
+/// Has it done; what of it could not be kept for an undo is told.
+fn apply(
+    module: &dyn Module,
+    args: &Args<'_>,
+    check: Check,
+    hands: &mut Hands<'_>,
+    scope: &Scope<'_>,
+) -> Result<Outcome, Failure> {
+    scope.keeper.begin();
+    let mut outcome = module.apply(args, check, hands)?;
+    if outcome.changed {
+        let thing = |diff: &Diff| format!("{} {}", diff.kind, diff.name);
+        let is_told = |_: &&Diff| !scope.step.no_log;
+        let things: Vec<String> = outcome.diffs.iter().filter(is_told).map(thing).collect();
+        outcome.warnings.extend(scope.keeper.end(&scope.step.module, &things));
+    }
+    Ok(outcome)
 }
 
 /// What a check says becomes the outcome, and what it would do is remembered for later steps.

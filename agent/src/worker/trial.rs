@@ -1,5 +1,6 @@
 //! For tests of modules: check, apply, check, apply. What was predicted is what is applied, and the second run is silent.
 
+use super::before::Keeper;
 use super::due::Note;
 use super::overlay::Overlay;
 use super::step;
@@ -18,6 +19,9 @@ pub(crate) struct Trial {
     /// What the controller would send.
     content: Option<Vec<u8>>,
     overlay: RefCell<Overlay>,
+    keeper: Keeper,
+    /// Where it keeps things; apart from the folder, which is compared.
+    kept: tempfile::TempDir,
 }
 
 struct Sender<'a>(Option<&'a [u8]>);
@@ -35,12 +39,35 @@ impl Controller for Sender<'_> {
 impl Trial {
     pub(crate) fn new(module: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        Self { module, folder, content: None, overlay: RefCell::default() }
+        let kept = tempfile::tempdir().expect("a folder");
+        Self { module, folder, content: None, overlay: RefCell::default(), keeper: Keeper::default(), kept }
     }
 
     /// The step brings this content.
     pub(crate) fn sending(module: &'static str, content: &str) -> Self {
         Self { content: Some(content.into()), ..Self::new(module) }
+    }
+
+    /// What is replaced is kept as that of this run.
+    pub(crate) fn keeping(self, run: &str) -> Self {
+        Self { keeper: Keeper::below(self.kept.path(), run), ..self }
+    }
+
+    /// What was kept last is lost, as where a run breaks off.
+    pub(crate) fn forget_last_line(&self) {
+        let file = self.kept.path().join(self.keeper.run()).join("changes");
+        let text = std::fs::read_to_string(&file).expect("there");
+        let (lines, _) = text.trim_end().rsplit_once('\n').expect("two lines");
+        std::fs::write(&file, format!("{lines}\n")).expect("written");
+    }
+
+    /// Another module has changed something before.
+    pub(crate) fn has_done(&self, module: &'static str, args: Value) {
+        let spec = find(module).expect("the module has a table");
+        let args = coerce(spec, args.as_object().expect("a mapping")).expect("good arguments");
+        let step = Step { module: module.into(), args, ..self.step(serde_json::json!({"run": "x"}), false) };
+        let done = step::run(&step, &mut Overlay::default(), &Sender(None), &Note::nowhere(), &self.keeper);
+        assert!(done.changed && !done.failed, "{done:?}");
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -60,7 +87,8 @@ impl Trial {
 
     fn run(&self, args: Value, check: bool, overlay: &mut Overlay) -> Outcome {
         let step = self.step(args, check);
-        step::run(&step, overlay, &Sender(self.content.as_deref()), &Note::nowhere())
+        let sender = Sender(self.content.as_deref());
+        step::run(&step, overlay, &sender, &Note::nowhere(), &self.keeper)
     }
 
     fn step(&self, args: Value, check: bool) -> Step {

@@ -1,6 +1,7 @@
 //! What a module may read: the host as it is, or in a check session as earlier steps would have left it.
 
 use super::accounts::{self, Group, User};
+use super::before::Keeper;
 use super::file::Stat;
 use super::overlay::{Located, Overlay};
 use super::process::{Command, Ran};
@@ -24,6 +25,8 @@ pub(crate) struct Scope<'a> {
     pub(super) deadline: Option<Instant>,
     pub(super) umask: u32,
     pub(super) controller: &'a dyn Controller,
+    /// Keeps what is replaced.
+    pub(super) keeper: &'a Keeper,
 }
 
 /// What the worker asks of the controller while a step runs.
@@ -91,6 +94,11 @@ impl View<'_> {
     /// Whether the outcome shall carry contents.
     pub(crate) fn wants_diff(&self) -> bool {
         self.scope.step.diff
+    }
+
+    /// What earlier runs replaced here.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        self.scope.keeper
     }
 
     /// Whether contents must not be shown.

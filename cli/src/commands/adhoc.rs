@@ -1,6 +1,7 @@
 //! `muster run`: one module on hosts, without a playbook.
 
 use super::basis::{Basis, log, tell, tell_warnings};
+use super::recorded::{self, Recording};
 use super::walk::{folder_of, name_of_run, network};
 use crate::args::AdHocArgs;
 use crate::error::{Diagnostic, Result};
@@ -54,7 +55,14 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
     let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early))
         .with_library(Library::new(&folder, basis.settings.library()));
     let playbook = playbook(args, &folder, &loader)?;
+    let (events, receiver) = Events::channel();
+    let recording = Recording::of_what_was_given();
+    let journal = match args.check {
+        true => None,
+        false => recording.begin(&basis.inventory_sources, &basis.reader, &events),
+    };
     let options = Options {
+        journal: journal.clone(),
         forks: args.connection.forks.or(basis.settings.forks()).unwrap_or(50),
         verbosity: args.output.verbose.max(basis.settings.verbosity()),
         way: basis.way(&args.connection)?,
@@ -66,12 +74,14 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
         settings: Arc::new(basis.settings.clone()),
         ..Options::default()
     };
-    let (events, receiver) = Events::channel();
     let kind = Kind::AdHoc { one_line: args.one_line, module: bare(&args.module_name).to_owned() };
-    let screen = Screen::start(kind, &args.output, receiver, basis.store.clone(), log(&basis.settings)?);
+    let (store, log) = (basis.store.clone(), log(&basis.settings)?);
+    let watch = recorded::watch(&journal, Box::new(|_, _| {}));
+    let screen = Screen::watched(kind, &args.output, receiver, store, log, watch);
     let contents = Arc::new(Contents::default());
     let links =
-        Hosts::new(Agents::find(), contents.clone(), name_of_run("run", &[PathBuf::from(&args.module_name)]));
+        Hosts::new(Agents::find(), contents.clone(), name_of_run("run", &[PathBuf::from(&args.module_name)]))
+            .numbered(journal.as_ref().map(|journal| journal.number.clone()));
     let room = Arc::new(Room::new(Parts {
         engine,
         store: basis.store,
@@ -100,6 +110,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
     });
     network.shutdown_timeout(std::time::Duration::from_secs(1));
     screen.finish();
+    recorded::end(journal.as_deref(), exit.as_ref().copied());
     exit
 }
 

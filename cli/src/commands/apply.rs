@@ -2,6 +2,7 @@
 
 use super::basis::{log, tell};
 use super::listing;
+use super::recorded::{self, Recording};
 use super::saved;
 use super::walk::{End, Walk};
 use crate::args::{Output, PlanArgs, PlaybookArgs};
@@ -12,6 +13,9 @@ use crate::run::task_run::Mode;
 
 /// Runs `muster apply`.
 pub(crate) fn apply(args: PlaybookArgs) -> Exit {
+    if let Some(number) = &args.resume {
+        return recorded::resume(number, &args).unwrap_or_else(|mistakes| tell(&mistakes));
+    }
     if let [file] = &args.playbooks[..]
         && saved::is_plan(file)
     {
@@ -61,9 +65,30 @@ pub(super) fn read(args: &PlaybookArgs) -> Result<Walk> {
 ///
 /// A mistake that shows only on the way.
 pub(super) fn lead(walk: Walk, args: &PlaybookArgs, kind: Kind, watch: Watch) -> Result<End> {
+    lead_recorded(walk, args, kind, watch, Recording::of_what_was_given())
+}
+
+/// The same, recorded as this command. A dry run is not recorded.
+///
+/// # Errors
+///
+/// A mistake that shows only on the way.
+pub(super) fn lead_recorded(
+    walk: Walk,
+    args: &PlaybookArgs,
+    kind: Kind,
+    watch: Watch,
+    recording: Recording,
+) -> Result<End> {
     let basis = &walk.basis;
-    let options = walk.options(args)?;
+    let mut options = walk.options(args)?;
     let (events, receiver) = Events::channel();
+    options.before_this = recording.results();
+    if !args.check {
+        options.journal = recording.begin(&basis.inventory_sources, &basis.reader, &events);
+    }
+    let journal = options.journal.clone();
+    let watch = recorded::watch(&options.journal, watch);
     let mode = Mode {
         check: args.check,
         diff: args.diff || basis.settings.diff(),
@@ -80,6 +105,7 @@ pub(super) fn lead(walk: Walk, args: &PlaybookArgs, kind: Kind, watch: Watch) ->
     let screen = Screen::watched(kind, &args.output, receiver, basis.store.clone(), log, watch);
     let end = walk.lead("apply", options, mode, events);
     screen.finish();
+    recorded::end(journal.as_deref(), end.as_ref().map(|end| end.exit));
     end
 }
 
@@ -88,6 +114,9 @@ fn refuse(args: &PlaybookArgs) -> Result<()> {
     let wrong = |why: &str, next: &str| {
         Diagnostics::from(Diagnostic::error(why).exits_with(Exit::WrongUse).hint(next))
     };
+    if args.resume.is_some() {
+        return Err(wrong("only `muster apply` goes on with a run", "leave out `--resume`"));
+    }
     if args.output.output == Output::Json && listing::is_asked(args) {
         return Err(wrong("lists have no JSON form yet", "leave out `--output json`"));
     }

@@ -2,16 +2,17 @@
 //! plan again first, and refuses where anything differs.
 
 mod prediction;
-mod seal;
 
 use super::apply::{self, lead};
 use super::listing;
+use super::recorded::Recording;
 use super::walk::{End, Walk};
 use crate::args::{Cli, Command, PlaybookArgs};
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
 use crate::report::{Event, Kind, Palette, Plan};
 use crate::run::room::lock;
+use crate::seal::Key;
 use crate::vars::Secrets;
 use clap::Parser;
 use prediction::Prediction;
@@ -19,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+/// The first bytes of a saved plan; the number is that of the format.
+const MAGIC: &[u8] = b"muster plan 1\n";
 
 /// Differences that are named when a plan is stale.
 const DIFFERENCES_SHOWN: usize = 20;
@@ -43,7 +47,7 @@ struct SavedPlan {
 pub(crate) fn is_plan(file: &Path) -> bool {
     let mut head = Vec::new();
     let read = std::fs::File::open(file).map(|opened| opened.take(64).read_to_end(&mut head));
-    read.is_ok_and(|read| read.is_ok()) && head.starts_with(seal::MAGIC)
+    read.is_ok_and(|read| read.is_ok()) && head.starts_with(MAGIC)
 }
 
 /// Plans, and keeps the plan in `file`. Where something fails nothing is kept.
@@ -71,7 +75,7 @@ pub(super) fn make(file: &Path, args: &PlaybookArgs) -> Result<End> {
     };
     let plain =
         serde_json::to_vec(&whole).map_err(|error| failed(format!("the plan cannot be kept: {error}")))?;
-    let written = std::fs::write(file, seal::seal(plain)?);
+    let written = std::fs::write(file, [MAGIC, &Key::own(true)?.seal(MAGIC, plain)?].concat());
     written.map_err(|error| failed(format!("`{}` cannot be written: {error}", file.display())))?;
     anstream::println!(
         "Kept in {}: `muster apply {}` does this, or nothing.",
@@ -109,7 +113,8 @@ pub(super) fn carry_out(file: &Path, given: &PlaybookArgs) -> Result<Exit> {
     }
     (args.check, args.diff) = (false, given.diff);
     let kind = Kind::Apply { show_diff: given.diff };
-    lead(apply::read(&args)?, &args, kind, Box::new(|_, _| {})).map(|end| end.exit)
+    let recording = Recording::of(plan.as_apply());
+    apply::lead_recorded(apply::read(&args)?, &args, kind, Box::new(|_, _| {}), recording).map(|end| end.exit)
 }
 
 fn stale(file: &Path, plan: &SavedPlan, differences: &[String]) -> Diagnostic {
@@ -126,6 +131,22 @@ fn stale(file: &Path, plan: &SavedPlan, differences: &[String]) -> Diagnostic {
 }
 
 impl SavedPlan {
+    /// The command that does the same without a plan: what a run of it is recorded as.
+    fn as_apply(&self) -> Vec<String> {
+        let mut words = self.command.iter();
+        let mut command = Vec::new();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "plan" if command.is_empty() => command.push("apply".to_owned()),
+                "--out" => drop(words.next()),
+                "--detailed-exitcode" => {}
+                word if word.starts_with("--out=") => {}
+                word => command.push(word.to_owned()),
+            }
+        }
+        command
+    }
+
     /// The arguments that it was made with, from where it was made; how it is shown is as it is asked for now.
     fn arguments(&self, given: &PlaybookArgs) -> Result<PlaybookArgs> {
         let words = std::env::args().skip(1).filter(|word| word.starts_with('-'));
@@ -181,9 +202,18 @@ fn predict(walk: Walk, args: &PlaybookArgs, kind: Kind) -> Result<(End, Seen)> {
 
 fn read(file: &Path) -> Result<SavedPlan> {
     let sealed = std::fs::read(file).map_err(|error| failed(format!("`{}`: {error}", file.display())))?;
-    let plain = seal::open(file, &sealed)?;
+    let plain = open(file, &sealed)?;
     serde_json::from_slice(&plain)
         .map_err(|error| failed(format!("`{}` is a plan of another release: {error}", file.display())))
+}
+
+fn open(file: &Path, sealed: &[u8]) -> Result<Vec<u8>> {
+    let key = Key::own(false)?;
+    sealed.strip_prefix(MAGIC).and_then(|body| key.open(MAGIC, body)).ok_or_else(|| {
+        let why = format!("`{}` is no plan of this controller, or was changed since", file.display());
+        let mistake = Diagnostic::error(why).exits_with(Exit::HostUnreachable);
+        mistake.hint("MUSTER_PLAN_KEY names the key file of the controller that made it").into()
+    })
 }
 
 fn made() -> String {

@@ -22,6 +22,7 @@ use crate::run::room::{Gathering, Options, Parts, Room, lock};
 use crate::run::tags::TagFilter;
 use crate::run::task_run::Mode;
 use crate::run::undefined::undefined;
+use crate::source::SourceFile;
 use crate::template::Engine;
 use crate::vault::Keyring;
 use crate::yaml::Node;
@@ -72,6 +73,24 @@ impl Walk {
         Ok(Self { basis, playbooks, tags, playbook_dir, engine, loader })
     }
 
+    /// The same where the playbook is made here and not read; its files are looked for in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in settings, inventory and variables.
+    pub(super) fn of_text(args: &PlaybookArgs, folder: &Path, text: &Arc<SourceFile>) -> Result<Self> {
+        let extra_vars = &args.vars.extra_vars;
+        let basis = Basis::read(&args.hosts, &args.vault, extra_vars, Some(folder), Tolerance::All)?;
+        let engine = Arc::new(Engine::new());
+        let early =
+            Early { engine: engine.clone(), store: basis.store.clone(), playbook_dir: folder.to_owned() };
+        let loader = Loader::new(basis.reader.clone(), basis.settings.roles_path(), Box::new(early));
+        let playbooks = vec![loader.playbook_text(text)?];
+        tell_warnings(&basis.reader);
+        let tags = TagFilter::new(&[], &[]);
+        Ok(Self { basis, playbooks, tags, playbook_dir: folder.to_owned(), engine, loader })
+    }
+
     /// Leads the hosts through, with everything told to `events`; nobody tells any more afterwards.
     ///
     /// # Errors
@@ -86,6 +105,7 @@ impl Walk {
             inventory: self.basis.inventory,
             loader: Arc::new(self.loader),
             hosts: Hosts::new(Agents::find(), contents.clone(), name_of_run(command, &paths))
+                .numbered(options.journal.as_ref().map(|journal| journal.number.clone()))
                 .telling(&events),
             contents,
             events,
@@ -122,6 +142,8 @@ impl Walk {
             playbook_dir: self.playbook_dir.clone(),
             kept: None,
             across: Across::Stops { allowed: args.allow_finding.iter().cloned().collect() },
+            journal: None,
+            before_this: None,
         })
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use custom_stats::CustomStats;
 pub(crate) use diff_text::diff_json;
 pub(crate) use event::{Event, Events, Stats};
 pub(crate) use log::Log;
-pub(crate) use palette::Palette;
+pub(crate) use palette::{Paint, Palette};
 pub(crate) use plan::{Plan, reasons};
 pub(crate) use screen::{Kind, Screen, Watch};
 

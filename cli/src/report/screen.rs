@@ -47,18 +47,7 @@ enum Renderer {
 
 impl Screen {
     /// Starts writing what comes out of `events`. Secrets that `store` knows are masked in all of it,
-    /// also in what goes to `log`.
-    pub(crate) fn start(
-        kind: Kind,
-        args: &OutputArgs,
-        events: mpsc::Receiver<Event>,
-        store: Arc<Store>,
-        log: Option<Log>,
-    ) -> Self {
-        Self::watched(kind, args, events, store, log, Box::new(|_, _| {}))
-    }
-
-    /// The same where somebody watches.
+    /// also in what goes to `log`. `watch` sees each event first.
     pub(crate) fn watched(
         kind: Kind,
         args: &OutputArgs,

@@ -119,6 +119,10 @@ impl Text {
     }
 
     fn done(&mut self, host: &str, result: &TaskResult) -> String {
+        if result.was_done_before {
+            let text = format!("done before: [{}]", host_name(host, result));
+            return self.palette.paint(Paint::Skipped, &text) + "\n";
+        }
         if !result.items.is_empty() {
             return self.after_items(host, result);
         }

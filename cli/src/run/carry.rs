@@ -392,6 +392,9 @@ impl Trip<'_> {
         let progress = |text| {
             self.room.events.tell(Event::Progress { host: self.host.to_owned(), text });
         };
+        if let Some(journal) = self.room.options.journal.as_ref().filter(|_| !request.check) {
+            journal.seat(self.target, self.identity.user(), *self.way == Way::Local);
+        }
         let began = Instant::now();
         let later = |part: &Part| step_of(self.room, request, part.clone(), None);
         let outlook = async |most: usize| {

@@ -15,6 +15,7 @@ use super::result::{Effect, Status, TaskResult};
 use super::rolling::Rolling;
 use super::room::{Room, compute, joined, lock};
 use super::template_error::sentence;
+use crate::journal::Taken;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Play, Task};
 use crate::report::Event;
@@ -297,7 +298,16 @@ impl Conductor {
 
     /// `run_once`: the first host does it for all.
     fn hosts_for(&self, batch: &Batch) -> Vec<String> {
-        if self.is_once(batch) { batch.hosts.iter().take(1).cloned().collect() } else { batch.hosts.clone() }
+        if !self.is_once(batch) {
+            return batch.hosts.clone();
+        }
+        // Whoever has done it in the run that this one goes on with.
+        let has_done = |host: &&String| {
+            let before = self.room.options.before_this.as_ref();
+            before.is_some_and(|before| before.has_next(host, &batch.position.task))
+        };
+        let host = batch.hosts.iter().find(has_done).or(batch.hosts.first());
+        host.into_iter().cloned().collect()
     }
 
     pub(super) fn is_once(&self, batch: &Batch) -> bool {
@@ -356,11 +366,17 @@ impl Conductor {
     ) -> Finished {
         let room = &self.room;
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
-        let mut result = self.result_on_host(&host, task, name).await;
+        let mut result = match self.done_before(&host, task) {
+            Some(result) => result,
+            None => self.result_on_host(&host, task, name).await,
+        };
         if room.mode.check && result.changed {
             result.consequences.extend(self.rolling_consequence(&host, task, name).await);
         }
-        if result.changed || result.is_failed() {
+        if let Some(journal) = &room.options.journal {
+            journal.done(&host, task, &result);
+        }
+        if !result.was_done_before && (result.changed || result.is_failed()) {
             let is_delegated = |result: &TaskResult| result.delegated_to.is_some();
             let is_there = !is_delegated(&result) && !result.items.iter().any(is_delegated);
             room.hosts.report_change(is_there.then_some(host.as_str()));
@@ -378,6 +394,22 @@ impl Conductor {
             result.facts = Arc::default();
         }
         Finished { host, result }
+    }
+
+    /// What the task came to in the run that this one goes on with.
+    fn done_before(&self, host: &str, task: &Arc<Task>) -> Option<TaskResult> {
+        match self.room.options.before_this.as_ref()?.take(host, task) {
+            Taken::Result(result) => return Some(result.result()),
+            Taken::Again { tells: true } => {
+                let text = format!(
+                    "{}: what a task with no_log came to is not kept, so it is done again",
+                    task.span()
+                );
+                self.room.events.tell(Event::Warning { text });
+            }
+            Taken::Again { tells: false } | Taken::Nothing => {}
+        }
+        None
     }
 
     async fn result_on_host(self: &Arc<Self>, host: &str, task: &Arc<Task>, name: &str) -> TaskResult {

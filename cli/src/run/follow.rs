@@ -179,7 +179,7 @@ impl Follow<'_> {
         self.conductor.room.count(&one.host, |stats: &mut Stats| match result.status {
             Status::Ok => {
                 stats.ok += 1;
-                stats.changed += u64::from(result.changed);
+                stats.changed += u64::from(result.changed && !result.was_done_before);
                 stats.unknown += u64::from(result.unknown.is_some() && !result.changed);
             }
             Status::Skipped => {

@@ -7,7 +7,7 @@ use super::due::LeftDue;
 use super::identity::Identity;
 use super::launch::{LaunchFailure, Place, launch};
 use super::process::{Piece, Process};
-use super::session::{Session, SessionFailure};
+use super::session::{Greeting, Session, SessionFailure};
 use super::ssh::{self, Connected, Target};
 use super::unreachable::Unreachable;
 use super::way::Way;
@@ -26,6 +26,8 @@ pub(crate) struct Hosts {
     run: String,
     /// Who hears how workers are started.
     events: Option<Events>,
+    /// The run's number, where it is recorded.
+    number: Option<String>,
     links: Mutex<HashMap<String, Links>>,
     pushed: Mutex<HashMap<String, PushedAgent>>,
     unrest: Unrest,
@@ -155,6 +157,7 @@ impl Hosts {
             contents,
             run,
             events: None,
+            number: None,
             links: Mutex::default(),
             pushed: Mutex::default(),
             unrest: Unrest::default(),
@@ -166,6 +169,11 @@ impl Hosts {
     /// Tells how workers are started.
     pub(crate) fn telling(self, events: &Events) -> Self {
         Self { events: Some(events.clone()), ..self }
+    }
+
+    /// Workers keep what they replace under this number.
+    pub(crate) fn numbered(self, number: Option<String>) -> Self {
+        Self { number, ..self }
     }
 
     /// Has a step done, unless the worker has said already that there is nothing to do. `outlook` is asked for steps
@@ -382,7 +390,13 @@ impl Hosts {
                 *known = Some(agent);
             }
         }
-        Ok(Session::open(launched, &self.run, worker.check, *way == Way::Local).await?)
+        let greeting = Greeting {
+            run: self.run.clone(),
+            check: worker.check,
+            shares: *way == Way::Local,
+            number: self.number.clone(),
+        };
+        Ok(Session::open(launched, greeting).await?)
     }
 
     async fn connection(&self, link: &Link, way: &Way) -> Result<Option<Arc<Connected>>, StepFailure> {

@@ -63,6 +63,14 @@ impl Method {
 }
 
 impl Identity {
+    /// The user that it becomes.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Login => None,
+            Self::Become(become_) => Some(&become_.user),
+        }
+    }
+
     /// The password that a prompt is to be answered with.
     pub(crate) fn password(&self) -> Option<&Secret> {
         match self {

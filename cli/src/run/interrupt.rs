@@ -37,6 +37,9 @@ pub(crate) fn watch(room: &Arc<Room>) -> Watch {
             "[interrupted]: running tasks are finished, nothing more is started; Ctrl-C again stops now";
         room.events.tell(Event::Stopping { text: text.into() });
         if tokio::signal::ctrl_c().await.is_ok() {
+            if let Some(journal) = &room.options.journal {
+                journal.flush();
+            }
             // Workers notice that their input ends: they finish or drop what they write, never leave half of it.
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }

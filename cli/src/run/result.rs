@@ -3,12 +3,12 @@
 use crate::source::Span;
 use muster_api::diff::Diff;
 use muster_api::outcome::Outcome;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
 /// How a task ended on a host.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
     /// Done; `changed` says whether it changed something.
@@ -64,6 +64,9 @@ pub(crate) struct TaskResult {
     /// The module, as the task names it.
     #[serde(skip)]
     pub(crate) module: String,
+    /// An earlier run did it, with which this one goes on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) was_done_before: bool,
     /// It is always shown whole (`debug`).
     #[serde(skip)]
     pub(crate) is_talk: bool,

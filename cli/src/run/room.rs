@@ -9,6 +9,7 @@ use super::task_run::Mode;
 use super::way::WayDefaults;
 use crate::error::Diagnostics;
 use crate::inventory::Inventory;
+use crate::journal::{Journal, Results};
 use crate::lint::Drafts;
 use crate::playbook::Loader;
 use crate::report::{CustomStats, Event, Events, Stats};
@@ -112,6 +113,10 @@ pub(crate) struct Options {
     pub(crate) force_handlers: bool,
     pub(crate) limit: Option<String>,
     pub(crate) inventory_sources: Vec<String>,
+    /// Where the run is recorded.
+    pub(crate) journal: Option<Arc<Journal>>,
+    /// What is taken over from a run that broke off.
+    pub(crate) before_this: Option<Arc<Results>>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) gathering: Gathering,
     /// How hosts go through a play that does not say.

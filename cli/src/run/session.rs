@@ -28,6 +28,17 @@ pub(crate) struct Session {
     is_unheard: bool,
 }
 
+/// What a worker is told at first.
+pub(crate) struct Greeting {
+    /// Who runs what from where.
+    pub(crate) run: String,
+    pub(crate) check: bool,
+    /// Other runs may work there at the same time.
+    pub(crate) shares: bool,
+    /// The run's number, where it is recorded.
+    pub(crate) number: Option<String>,
+}
+
 /// Why a step has no outcome.
 #[derive(Debug)]
 pub(crate) enum SessionFailure {
@@ -39,12 +50,7 @@ pub(crate) enum SessionFailure {
 
 impl Session {
     /// Says hello. What the worker says to that is heard with the answer to the first step.
-    pub(crate) async fn open(
-        launched: Launched,
-        run: &str,
-        check: bool,
-        shares: bool,
-    ) -> Result<Self, SessionFailure> {
+    pub(crate) async fn open(launched: Launched, greeting: Greeting) -> Result<Self, SessionFailure> {
         let mut session = Self {
             process: launched.process,
             buffer: launched.surplus,
@@ -54,7 +60,8 @@ impl Session {
             is_away: false,
             is_unheard: false,
         };
-        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run: run.to_owned(), check, shares };
+        let Greeting { run, check, shares, number } = greeting;
+        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run, check, shares, number };
         session.send(&hello).await?;
         Ok(session)
     }

@@ -1,6 +1,6 @@
 //! Modules about the host as a whole.
 
-use super::super::ArgKind::{Int, ListOfStr, Path, Str};
+use super::super::ArgKind::{Bool, Int, ListOfStr, Path, Str};
 use super::super::ModuleSpec;
 use super::{NOTHING, arg};
 
@@ -32,6 +32,16 @@ pub(super) const HOSTNAME: ModuleSpec = ModuleSpec {
     args: &[
         arg("name", Str, "The name.").required(),
         arg("use", Str, "How it is set.").one_of(&["systemd", "debian", "redhat", "generic"]),
+    ],
+    ..NOTHING
+};
+
+pub(super) const UNDO: ModuleSpec = ModuleSpec {
+    name: "undo",
+    summary: "Brings back the files that a run changed, where they still are as it left them; `muster undo` is the command for it.",
+    args: &[
+        arg("run", Str, "The run's number, as `muster history` shows it.").required(),
+        arg("look_only", Bool, "Only looks whether nobody has changed these files since.").default("false"),
     ],
     ..NOTHING
 };

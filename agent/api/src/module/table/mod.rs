@@ -120,6 +120,7 @@ pub(super) const MODULES: &[&ModuleSpec] = &[
     &general::UFW,
     &trees::UNARCHIVE,
     &network::URI,
+    &host::UNDO,
     &accounts::USER,
     &control::VALIDATE_ARGUMENT_SPEC,
     &network::WAIT_FOR,

@@ -1,0 +1,149 @@
+//! The sealed part of a run's record: the command as it was given, and while the run has not come to a good end, what each
+//! task came to on each host. Results may hold secrets that nothing marks as such, so nobody reads them without the key.
+
+use super::kept::{Kept, KeptResult, Record};
+use crate::playbook::Task;
+use crate::seal::Key;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// What marks a sealed part of a journal.
+const MARK: &[u8] = b"muster run 1\n";
+
+/// What a run was given to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Commission {
+    /// The words behind the program's name.
+    pub(crate) command: Vec<String>,
+    /// Where it was given.
+    pub(crate) folder: PathBuf,
+    /// The files that were read before it began, with the hashes of what they say.
+    pub(crate) files: Vec<(PathBuf, String)>,
+}
+
+/// One sealed piece.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Piece {
+    Records(Vec<Record>),
+    /// Files that were read on the way.
+    Files(Vec<(PathBuf, String)>),
+}
+
+pub(super) fn write_commission(key: &Key, file: &mut impl Write, commission: &Commission) -> io::Result<()> {
+    write_sealed(key, file, &serde_json::to_vec(commission)?)
+}
+
+pub(super) fn write_records(key: &Key, file: &mut impl Write, records: Vec<Record>) -> io::Result<()> {
+    write_sealed(key, file, &serde_json::to_vec(&Piece::Records(records))?)
+}
+
+pub(super) fn write_files(key: &Key, file: &mut impl Write, files: Vec<(PathBuf, String)>) -> io::Result<()> {
+    write_sealed(key, file, &serde_json::to_vec(&Piece::Files(files))?)
+}
+
+fn write_sealed(key: &Key, file: &mut impl Write, plain: &[u8]) -> io::Result<()> {
+    let sealed = key.seal(MARK, plain.to_vec()).map_err(|mistakes| io::Error::other(mistakes.to_string()))?;
+    let length = u32::try_from(sealed.len()).map_err(io::Error::other)?;
+    file.write_all(&[&length.to_be_bytes()[..], &sealed].concat())
+}
+
+/// What a run was given to do.
+pub(crate) fn commission(folder: &Path) -> Result<Commission, String> {
+    let pieces = pieces(&folder.join("command.sealed"))?;
+    let plain = pieces.first().ok_or("its command was not kept")?;
+    serde_json::from_slice(plain).map_err(|error| format!("its command is of another release: {error}"))
+}
+
+/// The whole pieces of a file; one that was cut off ends them.
+fn pieces(file: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let bytes = std::fs::read(file).map_err(|error| format!("`{}`: {error}", file.display()))?;
+    let key = Key::own(false).map_err(|mistakes| mistakes.to_string())?;
+    let mut rest = &bytes[..];
+    let mut pieces = Vec::new();
+    while let Some((head, body)) = rest.split_first_chunk::<4>() {
+        let Some((sealed, after)) = body.split_at_checked(u32::from_be_bytes(*head) as usize) else { break };
+        let plain = key
+            .open(MARK, sealed)
+            .ok_or_else(|| format!("`{}` was made with another key, or was changed since", file.display()))?;
+        pieces.push(plain);
+        rest = after;
+    }
+    Ok(pieces)
+}
+
+/// What is taken over from a run that broke off: for each host the tasks in their order, up to the first that did not come to a
+/// good end. Where a host comes to a task that is not the next one there, it is on its own from then on.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    hosts: Mutex<HashMap<String, VecDeque<Record>>>,
+    /// Tasks of which it was told that they are done again.
+    told: Mutex<HashSet<String>>,
+    /// Files that were read on the way.
+    pub(crate) files: Vec<(PathBuf, String)>,
+}
+
+/// What is there for a task.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It is done.
+    Result(Box<KeptResult>),
+    /// It is done again; told once for each task with what cannot be kept.
+    Again { tells: bool },
+    /// Nothing.
+    Nothing,
+}
+
+impl Results {
+    /// Those of the run in a folder.
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
+        let file = folder.join("results.sealed");
+        if !file.exists() {
+            return Ok(Self::default());
+        }
+        let mut all = Self::default();
+        let mut hosts: HashMap<String, (VecDeque<Record>, bool)> = HashMap::new();
+        for plain in pieces(&file)? {
+            let piece = serde_json::from_slice(&plain);
+            match piece.map_err(|error| format!("its results are of another release: {error}"))? {
+                Piece::Files(files) => all.files.extend(files),
+                Piece::Records(records) => records.into_iter().for_each(|record| {
+                    let (kept, is_over) = hosts.entry(record.host.clone()).or_default();
+                    *is_over |= matches!(record.outcome, Kept::Bad);
+                    if !*is_over {
+                        kept.push_back(record);
+                    }
+                }),
+            }
+        }
+        all.hosts = Mutex::new(hosts.into_iter().map(|(host, (kept, _))| (host, kept)).collect());
+        Ok(all)
+    }
+
+    /// Whether the task is the next one that the host has done.
+    pub(crate) fn has_next(&self, host: &str, task: &Task) -> bool {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = hosts.get(host).and_then(VecDeque::front);
+        next.is_some_and(|record| record.is_of(task) && matches!(record.outcome, Kept::Good(_)))
+    }
+
+    /// Takes what there is for a task on a host.
+    pub(crate) fn take(&self, host: &str, task: &Task) -> Taken {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kept) = hosts.get_mut(host) else { return Taken::Nothing };
+        match kept.pop_front().filter(|record| record.is_of(task)) {
+            Some(Record { outcome: Kept::Good(result), .. }) => Taken::Result(result),
+            Some(Record { outcome: Kept::Again { hides }, place, .. }) => {
+                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                Taken::Again { tells: hides && told.insert(place) }
+            }
+            _ => {
+                hosts.remove(host);
+                Taken::Nothing
+            }
+        }
+    }
+}
