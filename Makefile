@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e modules faults whatif mistakes dry rolling upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e modules faults whatif mistakes breaks dry rolling upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,9 @@ modules: prerequisites build ## every module on a lab node: check, apply, check,
 
 faults: prerequisites build ## every fault that a kernel can give, one after the other, on NODES=2..8 lab nodes (root)
 	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh
+
+breaks: prerequisites build ## the shipped playbook broken off at POINTS=20 random points in each of eight ways (root): SEED=…, KINDS="crash worker …"
+	$(SUDO) env POINTS=$(or $(POINTS),20) SEED=$(or $(SEED),1) tests/e2e/breaks.sh $(KINDS)
 
 whatif: prerequisites build ## what `muster simulate` predicts beside what happens, fault by fault on lab nodes (root)
 	$(SUDO) tests/e2e/whatif.sh

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::source::{SourceFile, Span};
 use crate::vars::HashBehaviour;
 use crate::vault::{self, Keyring};
-use crate::yaml::{self, Mapping, Node};
+use crate::yaml::{self, Kind, Mapping, Node, Tag};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +19,8 @@ pub(crate) struct Reader {
     duplicate_keys: DuplicateKeys,
     hash_behaviour: HashBehaviour,
     warnings: Mutex<Diagnostics>,
+    /// Encrypted values that were read and not asked for yet.
+    sealed: Mutex<Vec<String>>,
     /// All that was read so far.
     texts: Mutex<Vec<Arc<SourceFile>>>,
 }
@@ -114,8 +116,32 @@ impl Reader {
         self.parse(&self.text(path)?)
     }
 
+    /// The encrypted values among what was read since the last call.
+    pub(crate) fn take_sealed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.sealed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_sealed(&self, node: &Node) {
+        match &node.kind {
+            Kind::Str(text) if node.tag == Tag::Vault => {
+                self.sealed.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_string());
+            }
+            Kind::Seq(items) => items.iter().for_each(|item| self.note_sealed(item)),
+            Kind::Map(mapping) => mapping.iter().for_each(|(_, value)| self.note_sealed(value)),
+            _ => {}
+        }
+    }
+
     /// The value that a text holds.
     pub(crate) fn parse(&self, file: &Arc<SourceFile>) -> Result<Node> {
+        let node = self.parse_only(file)?;
+        if file.text().contains("!vault") {
+            self.note_sealed(&node);
+        }
+        Ok(node)
+    }
+
+    fn parse_only(&self, file: &Arc<SourceFile>) -> Result<Node> {
         let mut warnings = Diagnostics::default();
         let parsed = yaml::parse(file, &mut warnings);
         match self.duplicate_keys {

@@ -41,6 +41,9 @@ fn run(case: &Path) -> String {
     command.args(line.split_whitespace()).current_dir(case).env_clear();
     // Nothing of the machine: no settings, no keys, no terminal.
     command.env("HOME", case).env("PATH", "/usr/bin:/bin").env("TERM", "dumb");
+    // What a run leaves behind is not left among the cases.
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    command.env("MUSTER_RUNS", kept.join("runs")).env("MUSTER_PLAN_KEY", kept.join("plan.key"));
     let output = command.output().expect("muster runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&case.display().to_string(), "CASE");
     let code = output.status.code().map_or("none".to_owned(), |code| code.to_string());

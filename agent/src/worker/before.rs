@@ -28,8 +28,9 @@ const RUNS_MOST: usize = 20;
 /// Keeps what one run replaces.
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
-    /// The folder of all runs; none where nothing is kept.
+    /// The folder of all runs; none where there is no place for one.
     folder: Option<PathBuf>,
+    /// The present one; empty where nothing is kept of it.
     run: String,
     state: RefCell<State>,
 }
@@ -52,11 +53,11 @@ pub(super) struct Kept<'a> {
 }
 
 impl Keeper {
-    /// For this run, of this user's; nothing is kept where there is no run.
+    /// For this run, of this user's; nothing is kept where there is no run, as in a dry run.
     pub(crate) fn of(run: Option<&str>) -> Self {
         let run = run.filter(|run| is_name(run)).unwrap_or_default().to_owned();
         let folder = super::due::folder_of_this_user().map(|folder| folder.join("undo"));
-        Self { folder: folder.filter(|_| !run.is_empty()), run, state: RefCell::default() }
+        Self { folder, run, state: RefCell::default() }
     }
 
     /// For a test.
@@ -68,6 +69,10 @@ impl Keeper {
     /// The run's name; empty where nothing is kept.
     pub(crate) fn run(&self) -> &str {
         if self.folder.is_some() { &self.run } else { "" }
+    }
+
+    fn keeps(&self) -> bool {
+        !self.run().is_empty()
     }
 
     /// What was kept of a run.
@@ -92,7 +97,7 @@ impl Keeper {
     /// Keeps what an operation is about to replace.
     pub(super) fn before(&self, operation: &Operation, is_secret: bool) -> Kept<'_> {
         let mut paths = Vec::new();
-        if self.folder.is_some()
+        if self.keeps()
             && let Some(path) = path_of(operation)
         {
             self.state.borrow_mut().changed_files = true;
@@ -128,7 +133,7 @@ impl Keeper {
             let mut state = self.state.borrow_mut();
             (state.ran || !state.changed_files, state.trouble.take())
         };
-        if self.folder.is_some() && is_partly {
+        if self.keeps() && is_partly {
             let other = Entry::Other { module: module.to_owned(), things: things.to_vec() };
             // What cannot be undone is only told: that it cannot be told later is no reason to stop.
             let _ = self.add(&[other], false);

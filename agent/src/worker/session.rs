@@ -54,19 +54,14 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, memory: &Memory, check
     let mut overlay = Overlay::default();
     let mut ahead = VecDeque::new();
     loop {
-        let message = match ahead.pop_front() {
-            None => messages.recv().ok(),
-            // What has to be done goes before what may have to be.
-            Some(step) => match messages.try_recv() {
-                Err(TryRecvError::Empty) => {
-                    look_ahead(&step, &overlay, check)?;
-                    continue;
-                }
-                message => message.ok(),
-            },
+        let message = match next(messages, &mut ahead) {
+            Next::Message(message) => *message,
+            Next::LookAhead(step) => {
+                look_ahead(&step, &overlay, check)?;
+                continue;
+            }
+            Next::End => return Ok(()),
         };
-        // The queue ends when the controller is gone.
-        let Some(message) = message else { return Ok(()) };
         match message {
             ToWorker::LookAhead { steps } => ahead = steps.into(),
             ToWorker::NowDue { due } if !check => {
@@ -90,6 +85,30 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, memory: &Memory, check
             // Contents have a queue of their own; this one came too late.
             ToWorker::NoContent { .. } => {}
         }
+    }
+}
+
+/// What a worker turns to.
+enum Next {
+    Message(Box<ToWorker>),
+    /// It has time to look at a step that may come later.
+    LookAhead(Box<Step>),
+    /// The controller is gone.
+    End,
+}
+
+/// What has to be done goes before what may have to be. What waits to be looked at waits on: the controller may wait for the answer.
+fn next(messages: &Receiver<ToWorker>, ahead: &mut VecDeque<Step>) -> Next {
+    let message = match ahead.is_empty() {
+        true => messages.recv().map_err(|_| TryRecvError::Disconnected),
+        false => messages.try_recv(),
+    };
+    match (message, ahead) {
+        (Ok(message), _) => Next::Message(Box::new(message)),
+        (Err(TryRecvError::Empty), ahead) => {
+            ahead.pop_front().map_or(Next::End, |step| Next::LookAhead(Box::new(step)))
+        }
+        (Err(TryRecvError::Disconnected), _) => Next::End,
     }
 }
 
@@ -145,5 +164,32 @@ impl Controller for Line {
     fn progress(&self, id: u64, text: &str) {
         // A line that nobody reads any more is no reason to stop.
         let _ = wire::say(&FromWorker::Progress { id, text: text.to_owned() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use muster_api::step::Due;
+
+    fn step(id: u64) -> Step {
+        let json = serde_json::json!({
+            "id": id, "module": "ping", "args": {}, "check": false, "diff": false, "no_log": false,
+        });
+        serde_json::from_value(json).expect("a step")
+    }
+
+    #[test]
+    fn a_message_that_comes_while_steps_wait_to_be_looked_at_leaves_them_waiting() {
+        let (sender, messages) = std::sync::mpsc::channel();
+        let mut ahead = VecDeque::from([step(7), step(8)]);
+        let due = Due { play: "site.yml: web".into(), handlers: [].into() };
+        sender.send(ToWorker::NowDue { due }).expect("somebody listens");
+        assert!(matches!(next(&messages, &mut ahead), Next::Message(_)));
+        for id in [7, 8] {
+            assert!(matches!(next(&messages, &mut ahead), Next::LookAhead(step) if step.id == id));
+        }
+        drop(sender);
+        assert!(matches!(next(&messages, &mut ahead), Next::End));
     }
 }

@@ -75,6 +75,8 @@ impl Basis {
                 }
             })
         });
+        let read = reader.clone();
+        store.set_sealed(move || read.take_sealed());
         mistakes.collect(inventory_vars::put_all(&inventory, playbook_dir, &reader, &store));
         let limit_text = Some(hosts.limit.join(",")).filter(|limit| !limit.is_empty());
         let limit = limit_text.as_ref().and_then(|limit| mistakes.collect(inventory.limit(limit)));

@@ -139,15 +139,17 @@ fn one(run: &Run, output: &OutputArgs) -> String {
     let palette = Palette::stdout(output.color);
     let (paint, end) = ending(run.standing(&entries));
     let mut text = format!(
-        "{} by {} with muster {}: {}\nmuster {}\nin {}\nfor the inventory {}\n",
+        "{} by {} with muster {}: {}\nmuster {}\nin {}\n",
         local(run),
         run.user,
         run.release,
         palette.paint(paint, &end),
         run.command.join(" "),
         run.folder.display(),
-        run.inventory.join(", "),
     );
+    if !run.inventory.is_empty() {
+        text += &format!("for the inventory {}\n", run.inventory.join(", "));
+    }
     if let Some(before) = &run.resumes {
         text += &format!("going on with {before}\n");
     }

@@ -86,7 +86,7 @@ pub(super) fn resume(number: &str, given: &PlaybookArgs) -> Result<Exit> {
     let walk = read(&args)?;
     let results = Results::read(&folder).map_err(|why| unusable(&run, &why))?;
     if !given.even_if_changed {
-        nothing_changed(&run, &commission, &results, &walk)?;
+        nothing_changed(&run, &commission, &walk)?;
     }
     let how = match run.standing(&run.entries()) {
         Standing::Ended(exit) => format!("ended with {exit}"),
@@ -163,18 +163,13 @@ pub(super) fn command_of(run: &Run, commission: &Commission) -> Result<Command> 
 }
 
 /// Refuses where a file that the run had read says something else now.
-fn nothing_changed(run: &Run, commission: &Commission, results: &Results, walk: &Walk) -> Result<()> {
+fn nothing_changed(run: &Run, commission: &Commission, walk: &Walk) -> Result<()> {
     let reader = &walk.basis.reader;
     let says_else = |(path, sha256): &&(PathBuf, String)| {
         reader.text(path).map_or(true, |text| journal::digest(text.text()) != *sha256)
     };
-    let mut changed: Vec<String> = commission
-        .files
-        .iter()
-        .chain(&results.files)
-        .filter(says_else)
-        .map(|(path, _)| path.display().to_string())
-        .collect();
+    let mut changed: Vec<String> =
+        commission.files.iter().filter(says_else).map(|(path, _)| path.display().to_string()).collect();
     changed.sort();
     changed.dedup();
     if changed.is_empty() {

@@ -208,12 +208,13 @@ fn read(file: &Path) -> Result<SavedPlan> {
 }
 
 fn open(file: &Path, sealed: &[u8]) -> Result<Vec<u8>> {
-    let key = Key::own(false)?;
-    sealed.strip_prefix(MAGIC).and_then(|body| key.open(MAGIC, body)).ok_or_else(|| {
+    let damaged = || -> Diagnostics {
         let why = format!("`{}` is no plan of this controller, or was changed since", file.display());
         let mistake = Diagnostic::error(why).exits_with(Exit::HostUnreachable);
         mistake.hint("MUSTER_PLAN_KEY names the key file of the controller that made it").into()
-    })
+    };
+    let body = sealed.strip_prefix(MAGIC).ok_or_else(damaged)?;
+    Key::own(false)?.open(MAGIC, body).ok_or_else(damaged)
 }
 
 fn made() -> String {

@@ -47,6 +47,7 @@ fn undo(given: &UndoArgs) -> Result<Exit> {
         SourceFile::new(format!("(undo of {})", run.number), playbook(&run.number, &seats, given.check));
     let walk = Walk::of_text(&args, &folder, &text)?;
     missing_hosts(&walk, &run, &seats)?;
+    know_its_secrets(&run, &walk);
     let left = Arc::new(Mutex::new(BTreeMap::new()));
     let kind = Kind::Apply { show_diff: given.diff };
     let recording = Recording::of(command(given, &run));
@@ -55,6 +56,16 @@ fn undo(given: &UndoArgs) -> Result<Exit> {
         anstream::print!("{}", told(&lock(&left)));
     }
     Ok(end.exit)
+}
+
+/// The encrypted values that the run had read are none to be shown.
+fn know_its_secrets(run: &Run, walk: &Walk) {
+    let commission = journal::commission(&run.own_folder().unwrap_or_default());
+    for (file, _) in commission.map(|commission| commission.files).unwrap_or_default() {
+        // What is gone or is no YAML by now has none that could be read.
+        let is_encrypted = std::fs::read_to_string(&file).is_ok_and(|text| text.contains("!vault"));
+        let _ = is_encrypted.then(|| walk.basis.reader.yaml(&file));
+    }
 }
 
 /// How the run reached its hosts: the options of its command, and where its variables are looked for.
@@ -174,15 +185,16 @@ fn sentences(result: &TaskResult) -> Vec<String> {
     if result.status != Status::Ok {
         return Vec::new();
     }
+    let text = |value: &Json| value.as_str().map(str::to_owned);
     let left = result.result.get("left").and_then(Json::as_array).into_iter().flatten();
-    left.filter_map(Json::as_str).map(str::to_owned).collect()
+    left.chain(result.result.get("msg")).filter_map(text).collect()
 }
 
 fn told(left: &Left) -> String {
     if left.is_empty() {
         return String::new();
     }
-    let mut text = "What the run did besides is not undone:\n".to_owned();
+    let mut text = "Not undone:\n".to_owned();
     for (host, sentences) in left {
         for sentence in sentences {
             text += &format!("    {host}: {sentence}\n");

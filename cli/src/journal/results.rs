@@ -20,29 +20,20 @@ pub(crate) struct Commission {
     pub(crate) command: Vec<String>,
     /// Where it was given.
     pub(crate) folder: PathBuf,
-    /// The files that were read before it began, with the hashes of what they say.
+    /// The files that were read, with the hashes of what they say.
     pub(crate) files: Vec<(PathBuf, String)>,
-}
-
-/// One sealed piece.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Piece {
-    Records(Vec<Record>),
-    /// Files that were read on the way.
-    Files(Vec<(PathBuf, String)>),
 }
 
 pub(super) fn write_commission(key: &Key, file: &mut impl Write, commission: &Commission) -> io::Result<()> {
     write_sealed(key, file, &serde_json::to_vec(commission)?)
 }
 
-pub(super) fn write_records(key: &Key, file: &mut impl Write, records: Vec<Record>) -> io::Result<()> {
-    write_sealed(key, file, &serde_json::to_vec(&Piece::Records(records))?)
+pub(super) fn write_records(key: &Key, file: &mut impl Write, records: &[Record]) -> io::Result<()> {
+    write_sealed(key, file, &serde_json::to_vec(&records)?)
 }
 
-pub(super) fn write_files(key: &Key, file: &mut impl Write, files: Vec<(PathBuf, String)>) -> io::Result<()> {
-    write_sealed(key, file, &serde_json::to_vec(&Piece::Files(files))?)
+pub(super) fn write_files(key: &Key, file: &mut impl Write, files: &[(PathBuf, String)]) -> io::Result<()> {
+    write_sealed(key, file, &serde_json::to_vec(&files)?)
 }
 
 fn write_sealed(key: &Key, file: &mut impl Write, plain: &[u8]) -> io::Result<()> {
@@ -54,8 +45,14 @@ fn write_sealed(key: &Key, file: &mut impl Write, plain: &[u8]) -> io::Result<()
 /// What a run was given to do.
 pub(crate) fn commission(folder: &Path) -> Result<Commission, String> {
     let pieces = pieces(&folder.join("command.sealed"))?;
-    let plain = pieces.first().ok_or("its command was not kept")?;
-    serde_json::from_slice(plain).map_err(|error| format!("its command is of another release: {error}"))
+    let (first, rest) = pieces.split_first().ok_or("its command was not kept")?;
+    let other = |error| format!("its command is of another release: {error}");
+    let mut commission: Commission = serde_json::from_slice(first).map_err(other)?;
+    for piece in rest {
+        let files: Vec<(PathBuf, String)> = serde_json::from_slice(piece).map_err(other)?;
+        commission.files.extend(files);
+    }
+    Ok(commission)
 }
 
 /// The whole pieces of a file; one that was cut off ends them.
@@ -82,8 +79,6 @@ pub(crate) struct Results {
     hosts: Mutex<HashMap<String, VecDeque<Record>>>,
     /// Tasks of which it was told that they are done again.
     told: Mutex<HashSet<String>>,
-    /// Files that were read on the way.
-    pub(crate) files: Vec<(PathBuf, String)>,
 }
 
 /// What is there for a task.
@@ -104,23 +99,19 @@ impl Results {
         if !file.exists() {
             return Ok(Self::default());
         }
-        let mut all = Self::default();
         let mut hosts: HashMap<String, (VecDeque<Record>, bool)> = HashMap::new();
         for plain in pieces(&file)? {
-            let piece = serde_json::from_slice(&plain);
-            match piece.map_err(|error| format!("its results are of another release: {error}"))? {
-                Piece::Files(files) => all.files.extend(files),
-                Piece::Records(records) => records.into_iter().for_each(|record| {
-                    let (kept, is_over) = hosts.entry(record.host.clone()).or_default();
-                    *is_over |= matches!(record.outcome, Kept::Bad);
-                    if !*is_over {
-                        kept.push_back(record);
-                    }
-                }),
+            let records: Result<Vec<Record>, _> = serde_json::from_slice(&plain);
+            for record in records.map_err(|error| format!("its results are of another release: {error}"))? {
+                let (kept, is_over) = hosts.entry(record.host.clone()).or_default();
+                *is_over |= matches!(record.outcome, Kept::Bad);
+                if !*is_over {
+                    kept.push_back(record);
+                }
             }
         }
-        all.hosts = Mutex::new(hosts.into_iter().map(|(host, (kept, _))| (host, kept)).collect());
-        Ok(all)
+        let hosts = hosts.into_iter().map(|(host, (kept, _))| (host, kept)).collect();
+        Ok(Self { hosts: Mutex::new(hosts), ..Self::default() })
     }
 
     /// Whether the task is the next one that the host has done.

@@ -56,6 +56,7 @@ impl std::fmt::Debug for Journal {
 
 struct Pages {
     events: BufWriter<File>,
+    command: File,
     results: File,
     waiting: Vec<Record>,
     seats: HashSet<Seat>,
@@ -88,13 +89,15 @@ impl Journal {
             resumes: start.resumes,
         };
         let commission = Commission { command: start.command, folder: run.folder.clone(), files };
-        write_commission(&key, &mut new_file(&folder.join("command.sealed"))?, &commission)?;
+        let mut command = new_file(&folder.join("command.sealed"))?;
+        write_commission(&key, &mut command, &commission)?;
         let events = new_file(&folder.join("events.jsonl"))?;
         // Held as long as the run goes on, so that others see that it does.
         flock(&events, FlockOperation::NonBlockingLockExclusive)?;
         new_file(&folder.join("run.json"))?.write_all(&serde_json::to_vec_pretty(&run)?)?;
         let pages = Pages {
             events: BufWriter::new(events),
+            command,
             results: new_file(&folder.join("results.sealed"))?,
             waiting: Vec::new(),
             seats: HashSet::new(),
@@ -176,14 +179,14 @@ impl Pages {
         let new = digests(reader, self.files_noted);
         self.files_noted = read;
         if !new.is_empty() {
-            let _ = write_files(key, &mut self.results, new);
+            let _ = write_files(key, &mut self.command, &new);
         }
     }
 
     fn flush(&mut self, key: &Key) {
         let _ = self.events.flush();
         if !self.waiting.is_empty() {
-            let _ = write_records(key, &mut self.results, std::mem::take(&mut self.waiting));
+            let _ = write_records(key, &mut self.results, &std::mem::take(&mut self.waiting));
         }
     }
 }

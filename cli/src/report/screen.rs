@@ -12,6 +12,7 @@ use super::text::Text;
 use crate::args::{Output, OutputArgs};
 use crate::run::result::TaskResult;
 use crate::vars::{Secrets, Store};
+use muster_api::diff::{Change, Content};
 use serde_json::Value as Json;
 use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
@@ -83,6 +84,9 @@ impl Screen {
         Self(std::thread::spawn(move || {
             let mut told = HashSet::new();
             for event in events {
+                if shows_contents(&event) {
+                    store.know_all_secrets();
+                }
                 watch(&event, store.secrets());
                 if is_silent {
                     continue;
@@ -128,6 +132,14 @@ impl Renderer {
         };
         secrets.mask(&text).into_owned()
     }
+}
+
+/// Whether it has the text of a file as it is on a host.
+fn shows_contents(event: &Event) -> bool {
+    let (Event::Done { result, .. } | Event::Item { result, .. }) = event else { return false };
+    let is_text = |content: &Content| matches!(content, Content::Text { .. });
+    let is_shown = |change: &Change| matches!(change, Change::Content { before, after } if is_text(before) || is_text(after));
+    result.diffs.iter().any(|diff| diff.changes.iter().any(is_shown))
 }
 
 /// `told` has the deprecations that were told: each is told once in a run.

@@ -6,6 +6,8 @@ use std::sync::RwLock;
 
 /// What stands for a secret.
 const MASK: &str = "***";
+/// Characters of a line that counts as a secret because a task with `no_log` printed it.
+const PRINTED_LEAST: usize = 8;
 
 /// All secrets that a run came to know. Templates see the real texts; whatever is printed goes through `mask`.
 #[derive(Default)]
@@ -22,6 +24,20 @@ impl Secrets {
             known.insert(quoted[1..quoted.len() - 1].to_owned());
             known.insert(text.to_owned());
         }
+    }
+
+    /// Adds the lines of what a hidden program printed. Short ones are words such as `active`, which are no secrets and would be
+    /// masked all over a report.
+    pub(crate) fn add_printed(&self, text: &str) {
+        text.lines()
+            .filter(|line| line.trim().chars().count() >= PRINTED_LEAST)
+            .for_each(|line| self.add(line));
+    }
+
+    /// Whether a secret is in the text.
+    pub(crate) fn are_in(&self, text: &str) -> bool {
+        let known = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.iter().any(|secret| text.contains(secret.as_str()))
     }
 
     /// The text with each secret in it replaced by `***`; longer secrets first.
@@ -46,6 +62,14 @@ impl std::fmt::Debug for Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_hidden_program_printed_is_masked_but_not_each_word() {
+        let secrets = Secrets::default();
+        secrets.add_printed("active\ntoken-1234567\n");
+        assert_eq!(secrets.mask("active: token-1234567"), "active: ***");
+        assert!(secrets.are_in("a token-1234567 b") && !secrets.are_in("active"));
+    }
 
     #[test]
     fn a_secret_inside_a_text_is_masked() {

@@ -12,6 +12,9 @@ use super::{Data, FactCache, HashBehaviour, Level, Secrets, Vars};
 /// Decrypts a vaulted text, or says why it cannot.
 type Unsealer = dyn Fn(&str) -> Result<String, String> + Send + Sync;
 
+/// Encrypted values that were read since it was asked last.
+type SealedTexts = dyn Fn() -> Vec<String> + Send + Sync;
+
 /// The variables of all hosts, and those of the command line. Shared by all tasks; hosts change on their own.
 #[derive(Default)]
 pub(crate) struct Store {
@@ -20,6 +23,7 @@ pub(crate) struct Store {
     fact_cache: Option<FactCache>,
     secrets: Secrets,
     unsealer: RwLock<Option<Box<Unsealer>>>,
+    sealed: RwLock<Option<Box<SealedTexts>>>,
     hosts: RwLock<IndexMap<Arc<str>, Arc<HostVars>>>,
     are_facts_unknown: AtomicBool,
 }
@@ -157,6 +161,20 @@ impl Store {
         let text = unseal(sealed)?;
         self.secrets.add(&text);
         Ok(text)
+    }
+
+    /// Where encrypted values are that were read, each once.
+    pub(crate) fn set_sealed(&self, sealed: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(sealed));
+    }
+
+    /// Decrypts all values that were read, so that a file of a host that has one is shown without it, although no task of this
+    /// run needs it. One without its password stays unknown.
+    pub(crate) fn know_all_secrets(&self) {
+        let new = self.sealed.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|new| new());
+        for sealed in new.unwrap_or_default() {
+            let _ = self.unseal(&sealed);
+        }
     }
 
     /// Texts that must not be printed.

@@ -19,6 +19,9 @@ impl TaskRun {
     pub(super) fn finish(&mut self, mut result: TaskResult) -> Demand {
         result.delegated_to = self.delegate_to.clone();
         result.no_log |= self.no_log;
+        if result.no_log {
+            self.keep_secret(&result);
+        }
         if result.is_failed() && result.origin.is_none() {
             result.origin = Some(self.task.span().clone());
         }
@@ -53,6 +56,21 @@ impl TaskRun {
                 Demand::Wait { time, attempts_left: None }
             }
             None => self.begin_item(),
+        }
+    }
+
+    /// What a task with `no_log` printed or read stays hidden where others show what it registered.
+    fn keep_secret(&self, result: &TaskResult) {
+        let secrets = self.scope.secrets();
+        let text = |name: &str| result.result.get(name).and_then(Json::as_str);
+        ["stdout", "stderr", "content"]
+            .into_iter()
+            .filter_map(text)
+            .for_each(|text| secrets.add_printed(text));
+        let read = text("content").filter(|_| text("encoding") == Some("base64"));
+        let read = read.and_then(|text| base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text).ok());
+        if let Some(text) = read.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            secrets.add_printed(&text);
         }
     }
 

@@ -46,6 +46,21 @@ const TABLES: [Table; 12] = [
 /// Filters that decide what an undefined operand means.
 pub(super) const OF_UNDEFINED: [&str; 5] = ["default", "d", "mandatory", "ternary", "type_debug"];
 
+/// Filters that write a text in another way, in which a secret is not found any more.
+const OF_SECRETS: [&str; 8] =
+    ["b64decode", "b64encode", "checksum", "hash", "md5", "password_hash", "sha1", "urlencode"];
+
+/// What is made of a secret is one too.
+fn keep_secret(values: &[Value], made: &Value) {
+    let operand = values.first().and_then(Value::as_str);
+    let (Some(operand), Some(made), Some(scope)) = (operand, made.as_str(), super::trace::scope()) else {
+        return;
+    };
+    if scope.secrets().are_in(operand) {
+        scope.secrets().add(made);
+    }
+}
+
 /// All names.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLES.into_iter().flatten().map(|(name, _)| *name).chain(jinja::BUILTIN_NAMES)
@@ -62,12 +77,16 @@ pub(crate) fn install(env: &mut Environment<'static>) {
     for (name, filter) in TABLES.into_iter().flatten() {
         env.add_filter(*name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
             let values = args.into_values();
-            guarded(name, &values.clone(), || {
-                let mut args = Args::new(format!("filter `{name}`"), values);
+            let value = guarded(name, &values.clone(), || {
+                let mut args = Args::new(format!("filter `{name}`"), values.clone());
                 let value = filter(state, &mut args)?;
                 args.finish()?;
                 Ok(value)
-            })
+            })?;
+            if OF_SECRETS.contains(name) {
+                keep_secret(&values, &value);
+            }
+            Ok(value)
         });
     }
 }
