@@ -3,7 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 code=0
-for test in lab cluster faults; do
+for test in lab cluster kept faults; do
     printf '\n##### tests/e2e/%s.sh\n' "$test"
     "tests/e2e/$test.sh" || code=1
 done

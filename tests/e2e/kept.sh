@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# A run that is killed goes on where it was, does nothing twice, and is undone; and nothing secret shows anywhere. LAB= names a lab
+# that is up already.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+source tests/e2e/library.sh
+
+lab_start "${LAB:-kept}" 2
+export MUSTER_RUNS=$WORK/runs MUSTER_PLAN_KEY=$WORK/plan.key
+kept=(-i "$INVENTORY" tests/e2e/kept.yml)
+
+on_all() { local name; for name in $NODE_NAMES; do node "$name" sh -c "$1" || return 1; done; }
+says() { "$@" 2>&1 | grep -qF -- "$text"; }
+run_number() { "$MUSTER" history --output json | sed -n "$1p" | json "s['number']"; }
+refuses() { ! "$@" >"$WORK/refused" 2>&1 && grep -qF -- "$text" "$WORK/refused"; }
+
+step "a run that is killed goes on where it was"
+on_all 'rm -rf /etc/kept.d /run/kept-*; echo before >/etc/kept.conf'
+"$MUSTER" apply "${kept[@]}" >"$WORK/killed" 2>&1 &
+killed=$!
+expect "the changes before it are made" wait_until 30 on_all 'test -e /run/kept-waits'
+kill -9 "$killed"
+wait "$killed" 2>/dev/null || true
+text="broken off" expect "history says that it broke off" says "$MUSTER" history
+on_all 'touch /run/kept-goes'
+broken=$(run_number 1)
+"$MUSTER" apply --resume >"$WORK/resumed" 2>&1
+resumed=$(run_number 1)
+expect "what was done is not done again" on_all 'test "$(cat /run/kept-counted)" = run'
+expect "nor what one host did for all" test "$(node n1 cat /run/kept-once; node n2 cat /run/kept-once 2>/dev/null)" = once
+expect "nor the items of a loop" on_all 'test "$(cat /run/kept-items | tr -d "\n")" = abc'
+expect "what was registered still counts" on_all 'grep -Eq "^[0-9a-f]{16} True$" /etc/kept.d/drawn'
+expect "the handler runs" on_all 'test "$(sort -u /run/kept-handler)" = handler'
+text="came to a good end" expect "a run that is over is not gone on with" refuses "$MUSTER" apply --resume "$resumed"
+step_done
+
+step "what the runs changed is undone"
+node n2 sh -c 'echo of somebody else >/etc/kept.d/drawn'
+text="n2" expect "a file that somebody changed since is refused" refuses "$MUSTER" undo "$resumed"
+expect "and nothing is done on the other host" node n1 test -e /etc/kept.d/drawn
+node n2 rm /etc/kept.d/drawn
+"$MUSTER" undo "$resumed" >"$WORK/undo" 2>&1
+expect "the second run is undone" on_all 'test ! -e /etc/kept.d/drawn'
+"$MUSTER" undo "$broken" --check --diff >"$WORK/undo-check" 2>&1
+expect "a dry run of an undo shows the difference" grep -q '^+before' "$WORK/undo-check"
+expect "and changes nothing" on_all 'grep -q after /etc/kept.conf'
+"$MUSTER" undo "$broken" >"$WORK/undo" 2>&1
+expect "the run that was killed is undone" on_all 'grep -q before /etc/kept.conf && test ! -e /etc/kept.d'
+expect "what cannot be undone is named" grep -q 'n1: shell' "$WORK/undo"
+undone=$(run_number 1)
+"$MUSTER" undo "$undone" >"$WORK/undo" 2>&1
+expect "an undo is undone" on_all 'grep -q after /etc/kept.conf && test -d /etc/kept.d'
+step_done
+
+step "nothing secret shows"
+expect "no output and no leftover has a secret" python3 tests/e2e/secrets.py "$MUSTER" "$LAB_NAME" "$INVENTORY"
+step_done
+
+summary
