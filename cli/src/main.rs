@@ -30,10 +30,23 @@ use exit::Exit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     match Cli::try_parse() {
         Ok(cli) => dispatch(cli.command).into(),
         Err(mistake) => usage(&mistake).into(),
     }
+}
+
+/// A list whose reader went away (`| head`) ends as programs end that the pipe's signal ends. A run goes on: it does not print that way.
+fn end_with_the_reader() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(128 + 13);
+        }
+        report(panic);
+    }));
 }
 
 fn dispatch(command: Command) -> Exit {
