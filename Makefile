@@ -14,7 +14,7 @@ NODES ?= 2
 FENCE ?= redfish
 SEEDS ?= 2000
 
-.PHONY: help build agent next-agent prerequisites demo test lint unit e2e modules faults whatif mistakes breaks dry rolling upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
+.PHONY: help build agent next-agent prerequisites demo test lint unit e2e modules honest faults whatif mistakes breaks dry rolling upgrade sim sim-mutants fuzz roles bench bench-controller bench-scale bench-scheduler clean-lab
 
 help: ## what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ e2e: prerequisites build ## the end-to-end tests on lab nodes (root)
 # Not part of `make test`: most of its minutes are apt fetching what the modules are about.
 modules: prerequisites build ## every module on a lab node: check, apply, check, apply; MODULES="copy user …" for some (root)
 	$(SUDO) tests/e2e/modules.sh $(MODULES)
+
+honest: prerequisites build ## what plans say beside what applies do, task by task: COUNT=200 SEED=1 CASES=DIR (root)
+	$(SUDO) env COUNT="$(or $(COUNT),200)" SEED="$(or $(SEED),1)" CASES="$(CASES)" ONLY="$(ONLY)" tests/honest/run.sh
 
 faults: prerequisites build ## every fault that a kernel can give, one after the other, on NODES=2..8 lab nodes (root)
 	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh

@@ -3,6 +3,7 @@
 mod lint;
 mod vault;
 
+use crate::run::foresight::Foresight;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub(crate) use lint::{BlameArgs, DryRunArgs, ExplainArgs, LintArgs};
 use std::path::PathBuf;
@@ -137,6 +138,9 @@ pub(crate) struct PlaybookArgs {
     /// Run notified handlers even where a task failed
     #[arg(long)]
     pub(crate) force_handlers: bool,
+    /// What a plan does otherwise than a dry run.
+    #[arg(skip)]
+    pub(crate) foresight: Option<Foresight>,
     /// Go on in spite of this finding of `muster lint`
     #[arg(long, value_name = "CODE", action = ArgAction::Append, value_parser = known_code)]
     pub(crate) allow_finding: Vec<String>,
@@ -179,12 +183,27 @@ pub(crate) struct UndoArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) playbook: PlaybookArgs,
-    /// Exit with 2 where something would change, with 0 where nothing would
+    /// Exit with 2 where something would change or is not known, with 0 where nothing would change and all is known
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Let tasks of this name run that have `check_mode: false`, or those with a module: `module:command`.
+    ///
+    /// A plan runs what is known only to look (`wait_for`, `uri` with GET). `check_mode: false` on anything else is a word of the
+    /// playbook's author, which Ansible and `apply --check` take: the task really runs. A plan predicts it like any other task,
+    /// and calls unknown what it cannot predict, unless you say here that it may run.
+    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
+    pub(crate) run_in_check: Vec<String>,
     /// Keep the plan in a file, to apply exactly that
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+impl PlanArgs {
+    /// The run that predicts.
+    pub(crate) fn playbook(&self) -> PlaybookArgs {
+        let foresight = Some(Foresight { allowed: self.run_in_check.clone() });
+        PlaybookArgs { check: true, diff: true, foresight, ..self.playbook.clone() }
+    }
 }
 
 /// Options of `muster run`.

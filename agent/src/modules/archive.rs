@@ -3,11 +3,14 @@
 use super::attributes::{self, Wanted as Attributes};
 use super::{Args, Check, Failure, Module, Report, glob, zip};
 use crate::worker::process::Command;
-use crate::worker::{Hands, Operation, Prediction, Put, View};
+use crate::worker::{Hands, Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+/// What predictions are called that an archive of these files is packed.
+const KIND: &str = "archive";
 
 pub(super) struct Archive;
 
@@ -32,21 +35,30 @@ impl Module for Archive {
             before: before.into(),
             after: format!("archive of {} paths", wanted.paths.len()),
         };
+        let tool = if wanted.format == "zip" { "zip" } else { "tar" };
+        if view.program(tool).is_none() {
+            return Err(Failure::missing(format!(
+                "there is no program `{tool}` on the host: install its package first"
+            )));
+        }
         let name = wanted.dest.to_string_lossy().into_owned();
-        let brings = vec![Prediction::Also(Box::new(Operation::Put(Put {
-            path: wanted.dest.clone(),
-            content: [].into(),
-            attributes: crate::worker::Attributes::default(),
-            validate: None,
-            may_write_in_place: false,
-        })))];
+        let brings = vec![
+            Prediction::Later {
+                path: wanted.dest.clone(),
+                why: format!("`{}` has its content when it is packed", wanted.dest.display()),
+            },
+            Prediction::Thing {
+                kind: KIND,
+                name: wanted.dest.to_string_lossy().into(),
+                state: Some(wanted.recipe()),
+            },
+        ];
         let mut operations = vec![Operation::Run { command: wanted.command()?, brings }];
         if args.flag("remove") {
             operations.extend(wanted.paths.iter().map(|path| Operation::Remove { path: path.clone() }));
         }
         let mut check =
             Check::change(Diff { kind: "archive".into(), name, changes: vec![change] }, operations);
-        check.doubt = Some("an archive has its content when it is packed".to_owned());
         let attributes = Attributes::of(args, view)?;
         let mode = attributes
             .mode
@@ -98,9 +110,14 @@ impl Wanted {
         if !view.exists(&self.dest) {
             return Ok(false);
         }
-        if view.is_check() && view.read(&self.dest).is_ok_and(|content| content.is_empty()) {
+        let is_touched = self.paths.iter().any(|path| view.overlay().touches(path));
+        if let Some(packed) = view.overlay().thing(KIND, &self.dest.to_string_lossy()) {
             // An earlier step of this plan would pack it.
-            return Ok(true);
+            return Ok(!is_touched && packed == Some(&self.recipe()));
+        }
+        if is_touched {
+            // The tools do not see what earlier steps would have changed. A changed file has another time, size or owner.
+            return Ok(false);
         }
         if self.format == "zip" {
             let entries = zip::entries(&view.read(&self.dest).unwrap_or_default()).unwrap_or_default();
@@ -123,6 +140,11 @@ impl Wanted {
             .argument("-C")
             .argument(&self.root);
         Ok(compare.run().is_ok_and(|ran| ran.is_fine()))
+    }
+
+    /// What makes one archive another one.
+    fn recipe(&self) -> String {
+        format!("{} {:?} {:?}", self.format, self.paths, self.excluded)
     }
 
     /// The names that zip would write.

@@ -3,7 +3,7 @@
 use super::words;
 use super::{Args, Check, Failure, Module, glob};
 use crate::worker::process::{Command, Ran};
-use crate::worker::{Hands, View};
+use crate::worker::{Hands, Operation, Prediction, View};
 use jiff::tz::TimeZone;
 use muster_api::outcome::Outcome;
 use serde_json::{Map, Value};
@@ -45,7 +45,14 @@ impl Module for Run {
         let mut check =
             Check::unchanged().with("msg", "Command would have run if not in check mode").with("rc", 0);
         check.outcome.changed = true;
+        check.outcome.unknown = Some(match view.is_secret() {
+            true => "a command is not run in check mode".to_owned(),
+            false => format!("`{line}` is not run in check mode"),
+        });
         check.doubt = Some("what it leaves behind is known to it alone".to_owned());
+        let why = format!("`{}` makes or removes it", if view.is_secret() { "a command" } else { line });
+        let brings = touched(args, view).map(|path| Prediction::Perhaps { path, why: why.clone() }).collect();
+        check.operations.push(Operation::Run { command, brings });
         Ok(check)
     }
 
@@ -152,6 +159,13 @@ pub(super) fn reason_to_skip(args: &Args<'_>, view: &View<'_>) -> Option<String>
     }
     let (full, written) = path("removes")?;
     (!glob::any(&full, view)).then(|| format!("'{written}' does not exist"))
+}
+
+/// What `creates` and `removes` name, as far as it is one path.
+fn touched<'a>(args: &'a Args<'_>, view: &'a View<'_>) -> impl Iterator<Item = std::path::PathBuf> + 'a {
+    let folder = args.path("chdir", view).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let named = ["creates", "removes"].into_iter().filter_map(|name| args.text(name));
+    named.filter(|path| !path.contains(['*', '?', '['])).map(move |path| folder.join(view.expand(path)))
 }
 
 /// Runs it and makes an outcome of what it said.

@@ -136,10 +136,9 @@ fn settle(dest: PathBuf, args: &Args<'_>, view: &View<'_>, folders: &mut Check) 
 
 /// Makes the directory and those above it that are missing.
 fn make_folders(folder: &Path, wanted: &Wanted, view: &View<'_>, check: &mut Check) -> Result<(), Failure> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !view.exists(above)).collect();
-    for folder in missing.into_iter().rev() {
+    for folder in placing::missing_folders(folder, view)? {
         let is_made =
-            |operation: &Operation| matches!(operation, Operation::MakeDirectory { path } if path == folder);
+            |operation: &Operation| matches!(operation, Operation::MakeDirectory { path } if *path == folder);
         if check.operations.iter().any(is_made) {
             continue;
         }

@@ -183,22 +183,13 @@ impl<'a> Target<'a> {
 
     /// Every directory that is missing gets the attributes, as in Ansible.
     fn make_folders(&self) -> Result<Check, Failure> {
-        let missing: Vec<&Path> =
-            self.path.ancestors().take_while(|above| !self.view.exists(above)).collect();
         let mut check = Check::unchanged();
-        for folder in missing.into_iter().rev() {
-            if let Ok(Some(stat)) = self.view.lstat(folder) {
-                return Err(self.refusal(&format!(
-                    "leads through the {} `{}`",
-                    stat.kind.word(),
-                    folder.display()
-                )));
-            }
+        for folder in super::placing::missing_folders(&self.path, self.view)? {
             let attributes =
                 self.wanted.differing(&Stat::new(Kind::Directory, 0o777 & !self.view.umask()), self.view);
-            check.operations.push(Operation::MakeDirectory { path: folder.to_owned() });
+            check.operations.push(Operation::MakeDirectory { path: folder.clone() });
             if !attributes.is_empty() {
-                check.operations.push(Operation::Set { path: folder.to_owned(), attributes });
+                check.operations.push(Operation::Set { path: folder, attributes });
             }
         }
         let made = self.presence("absent", "directory", check.operations);
@@ -276,6 +267,13 @@ impl<'a> Target<'a> {
             let failure = Failure::missing("src does not exist").with("src", src);
             failure.with("dest", self.path.to_string_lossy())
         })?;
+        if source.is_directory() {
+            return Err(Failure::new(format!(
+                "`{}` is a directory: only `state: link` leads to one",
+                src.display()
+            ))
+            .with("path", self.path.to_string_lossy()));
+        }
         let make = Operation::Hardlink { path: self.path.clone(), target: src.clone() };
         let check = match &self.stat {
             Some(stat) if (stat.inode, stat.device) == (source.inode, source.device) => Check::unchanged(),
@@ -434,6 +432,16 @@ mod tests {
     use crate::worker::trial::Trial;
     use serde_json::json;
     use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn no_folder_is_planned_below_a_file_and_no_hard_link_to_a_folder() {
+        let trial = Trial::new("file");
+        let file = trial.write("file", "x");
+        let said = trial.refuse(json!({"path": file.join("below"), "state": "directory"}));
+        assert!(said.contains("leads through the file"), "{said}");
+        let link = json!({"path": trial.path("link"), "src": trial.path(""), "state": "hard"});
+        assert!(trial.refuse(link).contains("is a directory"));
+    }
 
     #[test]
     fn directories_are_made_with_those_above_them_and_then_left_alone() {

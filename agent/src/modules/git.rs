@@ -260,9 +260,8 @@ impl<'a> Work<'a> {
         }
         let mut operations = Vec::new();
         let folder = self.dest.parent().unwrap_or(Path::new("/"));
-        let missing: Vec<PathBuf> =
-            folder.ancestors().take_while(|above| !self.view.exists(above)).map(Path::to_owned).collect();
-        operations.extend(missing.into_iter().rev().map(|path| Operation::MakeDirectory { path }));
+        let missing = super::placing::missing_folders(folder, self.view)?;
+        operations.extend(missing.into_iter().map(|path| Operation::MakeDirectory { path }));
         let make = |path: PathBuf| Prediction::Also(Box::new(Operation::MakeDirectory { path }));
         let mut brings = vec![self.thing(after.as_deref().unwrap_or_default())];
         if !self.view.exists(&self.dest) {

@@ -17,7 +17,7 @@ impl Module for Group {
         let there = view.groups().into_iter().find(|group| group.name == name);
         let mut check = match (there, args.text("state")) {
             (None, Some("absent")) => Check::unchanged(),
-            (Some(_), Some("absent")) => remove(name, args),
+            (Some(group), Some("absent")) => remove(&group, args, view)?,
             (None, _) => add(name, gid, args, view)?,
             (Some(group), _) => modify(&group, gid, args, view)?,
         };
@@ -63,14 +63,21 @@ fn diff(name: &str, change: Change) -> Diff {
     Diff { kind: "group".into(), name: name.to_owned(), changes: vec![change] }
 }
 
-fn remove(name: &str, args: &Args<'_>) -> Check {
+fn remove(group: &accounts::Group, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+    let name = group.name.as_str();
+    let user = view.users().into_iter().find(|user| user.gid == group.gid);
+    if let Some(user) = user.filter(|_| !args.flag("force")) {
+        return Err(Failure::new(format!(
+            "cannot remove the primary group of user '{}': give the user another one first, or set `force: true`",
+            user.name
+        ))
+        .with("name", name));
+    }
     let words: &[&str] = if args.flag("force") { &["-f", name] } else { &[name] };
     let brings = vec![Prediction::NoGroup(name.to_owned())];
     let change = Change::Presence { before: "present".into(), after: "absent".into() };
-    Check::change(
-        diff(name, change),
-        vec![Operation::Run { command: Command::new("groupdel", words), brings }],
-    )
+    let operation = Operation::Run { command: Command::new("groupdel", words), brings };
+    Ok(Check::change(diff(name, change), vec![operation]))
 }
 
 fn add(name: &str, gid: Option<u32>, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
@@ -151,6 +158,12 @@ mod tests {
         assert!(trial.plan(json!({"name": "muster-new", "gid": 59_123})).changed);
         assert!(!trial.plan(json!({"name": "muster-new", "gid": 59_123})).changed);
         assert!(trial.plan(json!({"name": "muster-new", "state": "absent"})).changed);
+    }
+
+    #[test]
+    fn primary_group_of_a_user_is_not_removed() {
+        let said = Trial::new("group").refuse(json!({"name": "root", "state": "absent"}));
+        assert!(said.contains("primary group of user 'root'"), "{said}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Module for Mount {
             "remounted" => task.remount(is_mounted)?,
             "ephemeral" => task.mount_without_line(is_mounted)?,
             _ => {
-                task.make_folder();
+                task.make_folder()?;
                 let changed = task.write_line()?;
                 task.mount(is_mounted, changed);
             }
@@ -145,14 +145,21 @@ impl Task<'_> {
         Ok(true)
     }
 
-    fn make_folder(&mut self) {
+    fn make_folder(&mut self) -> Result<(), Failure> {
         let folder = Path::new(self.path);
-        let missing: Vec<PathBuf> =
-            folder.ancestors().take_while(|above| !self.view.exists(above)).map(Path::to_owned).collect();
-        let make = missing.into_iter().rev().map(|path| Operation::MakeDirectory { path });
+        let is_bound = self.options().split(',').any(|option| option == "bind" || option == "rbind");
+        if !is_bound && self.view.exists(folder) && !self.view.is_directory(folder) {
+            return Err(Failure::new(format!(
+                "`{}` is not a directory: nothing can be mounted there",
+                self.path
+            )));
+        }
+        let make = placing::missing_folders(folder, self.view)?;
+        let make = make.into_iter().map(|path| Operation::MakeDirectory { path });
         let before = self.check.operations.len();
         self.check.operations.extend(make);
         self.check.outcome.changed |= self.check.operations.len() > before;
+        Ok(())
     }
 
     /// Only an empty one: what is in it was not this module's.
@@ -231,7 +238,7 @@ impl Task<'_> {
         if is_mounted {
             return Ok(());
         }
-        self.make_folder();
+        self.make_folder()?;
         self.run(Command::new("mount", &["-t", kind, "-o", &self.options(), source, self.path]), "mounted");
         Ok(())
     }

@@ -100,17 +100,40 @@ pub(super) fn place_with_folders(
     args: &Args<'_>,
     view: &View<'_>,
 ) -> Result<Check, Failure> {
-    let folder = before.path.parent().unwrap_or(Path::new("/"));
-    let missing: Vec<&Path> = folder.ancestors().take_while(|above| !view.exists(above)).collect();
+    let missing = missing_folders(before.path.parent().unwrap_or(Path::new("/")), view)?;
     if missing.is_empty() {
         return place(before, content, args, view);
     }
     let wanted = Wanted::of(args, view)?;
     let mut check = write(before, content.into(), &wanted, args, view);
-    let make = missing.into_iter().rev().map(|path| Operation::MakeDirectory { path: path.to_owned() });
+    let make = missing.into_iter().map(|path| Operation::MakeDirectory { path });
     check.operations.splice(0..0, make);
     check.report = Report::File(before.path.clone());
     Ok(check)
+}
+
+/// The folders that have to be made for a path to be one, the outermost first.
+pub(super) fn missing_folders(path: &Path, view: &View<'_>) -> Result<Vec<PathBuf>, Failure> {
+    let mut missing: Vec<PathBuf> =
+        path.ancestors().take_while(|above| !view.exists(above)).map(Path::to_owned).collect();
+    missing.reverse();
+    let outermost = missing.first().map(PathBuf::as_path);
+    let in_the_way = match outermost.and_then(|folder| view.lstat(folder).ok()?) {
+        Some(stat) => outermost.map(|link| (link, stat.kind)),
+        None => {
+            outermost.and_then(Path::parent).and_then(|above| Some((above, view.stat(above).ok()??.kind)))
+        }
+    };
+    match in_the_way.filter(|(_, kind)| *kind != Kind::Directory) {
+        Some((what, kind)) => Err(Failure::new(format!(
+            "`{}` leads through the {} `{}`",
+            path.display(),
+            kind.word(),
+            what.display()
+        ))
+        .with("path", path.to_string_lossy())),
+        None => Ok(missing),
+    }
 }
 
 /// A folder that is missing is an error, unless a package of an earlier step of this plan can bring it.

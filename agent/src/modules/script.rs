@@ -25,6 +25,7 @@ impl Module for Script {
         }
         let mut check = Check::unchanged();
         check.outcome.changed = true;
+        check.outcome.unknown = Some("a script is not run in check mode".to_owned());
         check.doubt = Some(reason.to_owned());
         Ok(check)
     }

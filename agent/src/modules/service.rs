@@ -6,6 +6,7 @@ use crate::worker::process::Command;
 use crate::worker::{Operation, Prediction, UnitStart, View};
 use muster_api::diff::{Change, Diff};
 use serde_json::Value;
+use std::path::Path;
 
 pub(super) struct Service;
 
@@ -35,7 +36,7 @@ impl Module for Service {
         let Some(name) = args.text("name") else { return Ok(check) };
         let unit = systemctl::unit(name, owner, view)?;
         let mut planner = Planner { unit: &unit, owner, args, view, check, changes: Vec::new() };
-        planner.mask();
+        planner.mask()?;
         planner.enable();
         planner.run()?;
         Ok(planner.finish(name))
@@ -68,14 +69,43 @@ impl Planner<'_> {
         self.check.operations.push(Operation::Run { command, brings });
     }
 
-    fn mask(&mut self) {
+    fn mask(&mut self) -> Result<(), Failure> {
         let wanted = self.args.choice("masked").filter(|wanted| *wanted != self.unit.is_masked);
         if let Some(masked) = wanted {
             let (before, after) = if masked { ("no", "yes") } else { ("yes", "no") };
             self.change("masked", before, after);
             let start = UnitStart { masked: Some(masked), ..UnitStart::default() };
             self.operate(&[if masked { "mask" } else { "unmask" }], start);
+            self.link_to_nothing(masked)?;
         }
+        Ok(())
+    }
+
+    /// A unit is masked by a link to `/dev/null` in the place of its file, which must be free.
+    fn link_to_nothing(&mut self, masked: bool) -> Result<(), Failure> {
+        if self.owner != Owner::System {
+            return Ok(());
+        }
+        let path = Path::new("/etc/systemd/system").join(&self.unit.name);
+        let there = self.view.lstat(&path).ok().flatten();
+        let nothing = Path::new("/dev/null");
+        let is_link = there.as_ref().is_some_and(|stat| stat.target.as_deref() == Some(nothing));
+        if masked && there.is_some() && !is_link {
+            return Err(Failure::new(format!(
+                "service `{}` cannot be masked: its own file `{}` is where the mask goes",
+                self.unit.name,
+                path.display()
+            )));
+        }
+        let operation = match masked {
+            true => Operation::Symlink { path, target: nothing.to_owned() },
+            false if is_link => Operation::Remove { path },
+            false => return Ok(()),
+        };
+        if let Some(Operation::Run { brings, .. }) = self.check.operations.last_mut() {
+            brings.push(Prediction::Also(Box::new(operation)));
+        }
+        Ok(())
     }
 
     fn enable(&mut self) {
@@ -124,6 +154,12 @@ impl Planner<'_> {
                 self.change("state", was, "restarted");
                 self.restart(active(true));
             }
+            Some("reloaded") if self.cannot_reload() => {
+                return Err(Failure::new(format!(
+                    "service `{}` cannot be reloaded: its unit says nothing of how; use `state: restarted`",
+                    self.unit.name
+                )));
+            }
             Some("reloaded") => {
                 self.change("state", was, "reloaded");
                 let verb = if self.unit.is_active { "reload" } else { "start" };
@@ -132,6 +168,12 @@ impl Planner<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn cannot_reload(&self) -> bool {
+        let can = self.unit.status.get("CanReload").and_then(Value::as_str);
+        let is_new = self.view.overlay().unit(&self.owner.key(&self.unit.name)) != UnitStart::default();
+        self.unit.is_active && can == Some("no") && !is_new
     }
 
     fn restart(&mut self, start: UnitStart) {

@@ -24,7 +24,7 @@ impl Module for User {
         let is_absent = args.text("state") == Some("absent");
         let (check, user) = match there {
             None if is_absent => (Check::unchanged(), None),
-            Some(user) if is_absent => (remove(&user, args, view), None),
+            Some(user) if is_absent => (remove(&user, args, view)?, None),
             None => add(name, args, view)?,
             Some(user) => modify(user, args, view)?,
         };
@@ -98,7 +98,15 @@ fn told(check: Check, user: &Account, args: &Args<'_>) -> Check {
     }
 }
 
-fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Check {
+fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
+    let owner = view.stat(Path::new(&user.home)).ok().flatten().map(|home| home.uid);
+    if args.flag("remove") && !args.flag("force") && owner.is_some_and(|owner| owner != user.uid) {
+        return Err(Failure::new(format!(
+            "`{}` is not owned by `{}`, so userdel leaves it: leave out `remove`, or set `force: true`",
+            user.home, user.name
+        ))
+        .with("name", user.name.as_str()));
+    }
     let mut command = Command::new("userdel", &[]);
     for (argument, option) in [("force", "-f"), ("remove", "-r")] {
         if args.flag(argument) {
@@ -111,7 +119,7 @@ fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Check {
     }
     let operations = vec![Operation::Run { command: command.argument(&user.name), brings }];
     let change = Change::Presence { before: "present".into(), after: "absent".into() };
-    Check::change(diff(&user.name, vec![change]), operations)
+    Ok(Check::change(diff(&user.name, vec![change]), operations))
 }
 
 fn diff(name: &str, changes: Vec<Change>) -> Diff {
@@ -176,7 +184,11 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
         }
     }
     command = command.argument(if args.choice("create_home") == Some(false) { "-M" } else { "-m" });
-    let gid = primary.map_or_else(|| next_gid(args.flag("system"), view), |group| group.gid);
+    let gid = match primary {
+        Some(group) => group.gid,
+        None if view.group(name).is_some() => default_group(view),
+        None => next_gid(args.flag("system"), view),
+    };
     let user = Account {
         name: name.to_owned(),
         uid: uid.unwrap_or_else(|| next_uid(args.flag("system"), view)),
@@ -207,6 +219,14 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
     let check = Check::change(diff(name, vec![change]), operations)
         .with("create_home", args.choice("create_home") != Some(false));
     Ok((check, Some(user)))
+}
+
+/// The group of a user who gets none of his own (useradd(8)).
+fn default_group(view: &View<'_>) -> u32 {
+    let settings = view.text("/etc/default/useradd");
+    let written = settings.lines().find_map(|line| line.trim().strip_prefix("GROUP="));
+    let named = |name: &str| name.parse().ok().or_else(|| view.group(name).map(|group| group.gid));
+    written.and_then(|name| named(name.trim())).unwrap_or(100)
 }
 
 /// The home directory that comes with the user.
@@ -299,13 +319,22 @@ fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Opt
     let joined = groups_difference(&user, args, view, &mut found)?;
     let shadow = Shadow::of(&user.name, view);
     expiry_difference(args, &shadow, &mut found);
+    let moves = args.flag("move_home") && found.after.home != user.home;
+    if moves && view.exists(Path::new(&found.after.home)) {
+        return Err(Failure::new(format!(
+            "`{}` exists: usermod moves a home directory only to where nothing is",
+            found.after.home
+        ))
+        .with("name", user.name.as_str()));
+    }
+    let moves = moves && view.exists(Path::new(&user.home));
     let mut operations = Vec::new();
     if !found.options.is_empty() {
         let mut command = Command::new("usermod", &[]);
         command.arguments.extend(found.options.iter().map(Into::into));
         let mut brings = vec![Prediction::User(found.after.clone())];
         brings.extend(joined);
-        if args.flag("move_home") && found.after.home != user.home {
+        if moves {
             brings.push(Prediction::Also(Box::new(Operation::Remove { path: user.home.clone().into() })));
             brings.extend(new_home(&found.after));
         }
@@ -327,7 +356,7 @@ fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Opt
     if let Some(Operation::Run { brings, .. }) = operations.last_mut() {
         brings.push(shadow_after(&user.name, args, Some(&shadow)));
     }
-    if let Some(made) = home::missing(&found.after, args, view) {
+    if let Some(made) = home::missing(&found.after, args, view).filter(|_| !moves) {
         operations.extend(made.operations);
         changes.push(made.change);
     }

@@ -90,4 +90,8 @@ pub(crate) enum Prediction {
     Thing { kind: &'static str, name: String, state: Option<String> },
     /// The command also does this to the host's files.
     Also(Box<Operation>),
+    /// A file is at this path; what is in it is known when the step is done, for this reason.
+    Later { path: PathBuf, why: String },
+    /// Whether and how this path is there is known when the step is done, for this reason.
+    Perhaps { path: PathBuf, why: String },
 }

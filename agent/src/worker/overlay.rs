@@ -3,6 +3,7 @@
 use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
@@ -22,6 +23,10 @@ pub(crate) struct Overlay {
     things: BTreeMap<(&'static str, String), Option<String>>,
     hostname: Option<String>,
     uncertain: Vec<String>,
+    /// Paths at which something may be by now, and why.
+    perhaps: BTreeMap<PathBuf, String>,
+    /// Why what the step that runs has looked at is not known.
+    missed: RefCell<Option<String>>,
 }
 
 /// What an earlier step would have done to a package.
@@ -52,6 +57,8 @@ enum Content {
     Real(PathBuf),
     /// A directory that shows nothing of a real directory at its path.
     Fresh,
+    /// What an earlier step brings is known when it is done, for this reason.
+    Later(Arc<str>),
     None,
 }
 
@@ -123,6 +130,10 @@ impl Overlay {
         }
         match self.files.get(&located.path) {
             Some(Entry::There { content: Content::Own(bytes), .. }) => Ok(bytes.to_vec()),
+            Some(Entry::There { content: Content::Later(why), .. }) => {
+                self.miss(why);
+                Err(io::Error::other(why.to_string()))
+            }
             Some(Entry::There { content: Content::Real(path), .. }) => std::fs::read(path),
             _ => std::fs::read(&located.path),
         }
@@ -132,6 +143,9 @@ impl Overlay {
     pub(crate) fn list(&self, path: &Path) -> io::Result<BTreeSet<OsString>> {
         let folder = self.locate(path, true)?.path;
         let mut names = BTreeSet::new();
+        let perhaps =
+            self.perhaps.iter().find(|(path, _)| path.parent() == Some(&folder) || folder.starts_with(path));
+        perhaps.into_iter().for_each(|(_, why)| self.miss(why));
         if !self.is_fresh(&folder) {
             for entry in std::fs::read_dir(&folder)? {
                 names.insert(entry?.file_name());
@@ -189,6 +203,52 @@ impl Overlay {
 
     pub(crate) fn hostname(&self) -> Option<&str> {
         self.hostname.as_deref()
+    }
+
+    /// Like [`Self::locate`], for who asks whether something is there: that may not be known.
+    pub(super) fn look(&self, path: &Path, follow: bool) -> io::Result<Located> {
+        let located = self.locate(path, follow)?;
+        if located.stat.is_none() {
+            let why = located.path.ancestors().find_map(|above| self.perhaps.get(above));
+            why.into_iter().for_each(|why| self.miss(why));
+        }
+        Ok(located)
+    }
+
+    /// The same, for who asks for more than that.
+    pub(super) fn examine(&self, path: &Path, follow: bool) -> io::Result<Located> {
+        let located = self.look(path, follow)?;
+        if let Some(Entry::There { content: Content::Later(why), .. }) = self.files.get(&located.path) {
+            self.miss(why);
+        }
+        Ok(located)
+    }
+
+    fn miss(&self, why: &str) {
+        self.missed.borrow_mut().get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Why what was looked at since the last call is not known, where something was not.
+    pub(super) fn take_missed(&self) -> Option<String> {
+        self.missed.take()
+    }
+
+    /// Remembers that a step, of which it is not known what it does, may make or change what is at a path.
+    pub(super) fn perhaps(&mut self, path: &Path, why: &str) -> io::Result<()> {
+        let located = self.locate(path, true)?;
+        match located.stat {
+            Some(stat) if stat.is_file() => self.put(&located.path, stat, Content::Later(why.into())),
+            Some(_) => Ok(()),
+            None => {
+                self.perhaps.insert(located.path, why.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether an earlier step would have changed anything at a path or below it.
+    pub(crate) fn touches(&self, path: &Path) -> bool {
+        self.files.range(path.to_owned()..).next().is_some_and(|(touched, _)| touched.starts_with(path))
     }
 
     /// Why something that is missing might be there by now.
@@ -301,6 +361,12 @@ impl Overlay {
                 self.things.insert((kind, name), state);
             }
             Prediction::Also(operation) => return self.predict(&operation, umask),
+            Prediction::Later { path, why } => {
+                self.make_parents(&path, umask)?;
+                let stat = self.existing_or_new(&path, Kind::File, 0o666 & !umask)?;
+                self.put(&path, stat, Content::Later(why.into()))?;
+            }
+            Prediction::Perhaps { path, why } => return self.perhaps(&path, &why),
         }
         Ok(())
     }
@@ -427,6 +493,26 @@ mod tests {
         overlay.predict(&Operation::MakeDirectory { path: root.join("d") }, 0).expect("predicted");
         assert!(overlay.locate(&root.join("d/old"), true).expect("walks").stat.is_none());
         assert!(overlay.list(&root.join("d")).expect("there").is_empty());
+    }
+
+    #[test]
+    fn what_is_known_only_when_an_earlier_step_is_done_is_noted_where_it_is_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it exists");
+        let mut overlay = Overlay::default();
+        let why = || "it is packed then".to_owned();
+        let bring =
+            |overlay: &mut Overlay, prediction| overlay.expect(&prediction, 0o022).expect("predicted");
+        bring(&mut overlay, Prediction::Later { path: root.join("a.tar"), why: why() });
+        bring(&mut overlay, Prediction::Perhaps { path: root.join("made"), why: why() });
+        assert!(overlay.look(&root.join("a.tar"), true).expect("there").stat.is_some());
+        assert_eq!(overlay.take_missed(), None, "that it is there is known");
+        assert!(overlay.read(&root.join("a.tar")).is_err());
+        assert_eq!(overlay.take_missed(), Some(why()));
+        assert!(overlay.look(&root.join("made/below"), true).expect("walks").stat.is_none());
+        assert_eq!(overlay.take_missed(), Some(why()));
+        overlay.look(&root.join("other"), true).expect("walks");
+        assert_eq!(overlay.take_missed(), None);
     }
 
     #[test]

@@ -134,6 +134,14 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether the host has the program somewhere on the search path.
+    pub(super) fn is_found(&self) -> bool {
+        let path = search_path(self.environment.get("PATH"));
+        path.split(':').any(|folder| std::path::Path::new(folder).join(&self.program).exists())
+    }
+}
+
 /// The search path with the folders of administrators' programs, which a login over SSH may lack.
 fn search_path(given: Option<&String>) -> String {
     let mut path = given.cloned().or_else(|| std::env::var("PATH").ok()).unwrap_or_default();

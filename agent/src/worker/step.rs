@@ -4,6 +4,7 @@ use super::background;
 use super::before::Keeper;
 use super::due::Note;
 use super::hands::Hands;
+use super::operation::Operation;
 use super::overlay::Overlay;
 use super::view::{Controller, Scope, View};
 use super::wire;
@@ -148,10 +149,13 @@ fn predict(
     scope: &Scope<'_>,
     overlay: &mut Overlay,
 ) -> Result<Outcome, Failure> {
-    let check = match checked {
-        Ok(check) => check,
-        Err(failure) => return doubt(failure, overlay),
+    let missed = overlay.take_missed();
+    let check = match (checked, &missed) {
+        (Ok(check), _) => check,
+        (Err(_), Some(why)) => return unforeseeable(why, scope, overlay),
+        (Err(failure), None) => return doubt(failure, overlay),
     };
+    find_programs(&check, scope, overlay)?;
     for operation in &check.operations {
         overlay
             .predict(operation, scope.umask)
@@ -163,7 +167,44 @@ fn predict(
     let report = check.report.clone();
     let mut outcome = check.outcome;
     report.fill(&mut outcome, &View { overlay, scope });
+    // What is reported may be as little known, and is no reason to know less of what the step does.
+    overlay.take_missed();
+    if let Some(why) = missed.filter(|_| outcome.unknown.is_none()) {
+        (outcome.changed, outcome.unknown) = (false, Some(why));
+        outcome.diffs.clear();
+    }
     Ok(outcome)
+}
+
+/// The step has looked at what only an earlier step can know when it is done. What it may change itself is as little known.
+fn unforeseeable(why: &str, scope: &Scope<'_>, overlay: &mut Overlay) -> Result<Outcome, Failure> {
+    let args = Args::of(scope.step);
+    let view = View { overlay, scope };
+    let paths: Vec<_> = ["dest", "path"].iter().filter_map(|name| args.path(name, &view)).collect();
+    for path in paths {
+        // A path that cannot be looked at is no reason to say less.
+        let _ = overlay.perhaps(&path, why);
+    }
+    Ok(Outcome { unknown: Some(why.to_owned()), skipped: true, ..Outcome::default() })
+}
+
+/// A step whose program is not on the host fails, unless an earlier step may bring it.
+fn find_programs(check: &Check, scope: &Scope<'_>, overlay: &Overlay) -> Result<(), Failure> {
+    if overlay.has_new_packages() || overlay.uncertainty().is_some() {
+        return Ok(());
+    }
+    let view = View { overlay, scope };
+    for operation in &check.operations {
+        let Operation::Run { command, .. } = operation else { continue };
+        let name = command.program.to_string_lossy();
+        if !name.contains('/') && !command.is_found() && view.program(&name).is_none() {
+            return Err(Failure::new(format!(
+                "cannot run `{}`: there is no program `{name}` on the host",
+                command.line()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Something that is missing may be there when the plan is applied, if an earlier step can have brought it.

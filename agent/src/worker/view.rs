@@ -40,17 +40,17 @@ pub(crate) trait Controller {
 impl View<'_> {
     /// What is at the path itself.
     pub(crate) fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        Ok(self.overlay.locate(path, false)?.stat)
+        Ok(self.overlay.examine(path, false)?.stat)
     }
 
     /// What is at the path, links followed.
     pub(crate) fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        Ok(self.overlay.locate(path, true)?.stat)
+        Ok(self.overlay.examine(path, true)?.stat)
     }
 
     /// The path without links in it, and what is there.
     pub(crate) fn locate(&self, path: &Path, follow: bool) -> io::Result<Located> {
-        self.overlay.locate(path, follow)
+        self.overlay.examine(path, follow)
     }
 
     pub(crate) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -69,11 +69,12 @@ impl View<'_> {
     }
 
     pub(crate) fn exists(&self, path: &Path) -> bool {
-        matches!(self.stat(path), Ok(Some(_)))
+        self.overlay.look(path, true).is_ok_and(|located| located.stat.is_some())
     }
 
     pub(crate) fn is_directory(&self, path: &Path) -> bool {
-        matches!(self.stat(path), Ok(Some(stat)) if stat.is_directory())
+        let located = self.overlay.look(path, true);
+        located.is_ok_and(|located| located.stat.is_some_and(|stat| stat.is_directory()))
     }
 
     /// Whether there is such a folder, or packages that earlier steps of a plan would install may bring it.

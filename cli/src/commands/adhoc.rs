@@ -97,6 +97,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
             no_log: basis.settings.no_log(),
             only_declares: false,
             drafts: false,
+            foresight: None,
         },
         options,
     }));

@@ -27,8 +27,7 @@ pub(crate) fn apply(args: PlaybookArgs) -> Exit {
 
 /// Runs `muster plan`.
 pub(crate) fn plan(args: PlanArgs) -> Exit {
-    let mut playbook = args.playbook;
-    (playbook.check, playbook.diff) = (true, true);
+    let playbook = args.playbook();
     let ended = match &args.out {
         Some(file) => saved::make(file, &playbook),
         None => run(&playbook, Kind::Plan),
@@ -96,6 +95,7 @@ pub(super) fn lead_recorded(
         no_log: basis.settings.no_log(),
         only_declares: false,
         drafts: false,
+        foresight: args.foresight.clone(),
     };
     let kind = match kind {
         Kind::Apply { .. } => Kind::Apply { show_diff: mode.diff },

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::report::{Event, Events, Kind, Screen};
 use crate::run::across::Across;
+use crate::run::foresight::Foresight;
 use crate::run::room::{Options, lock};
 use crate::run::task_run::Mode;
 use crate::vars::{Secrets, Store};
@@ -52,6 +53,7 @@ pub(super) fn dry_walk(
         no_log: walk.basis.settings.no_log(),
         only_declares: args.fresh,
         drafts: true,
+        foresight: Some(Foresight::default()),
     };
     let (events, told) = Events::channel();
     let obstacles: Arc<Mutex<Obstacles>> = Arc::default();

@@ -111,7 +111,7 @@ pub(super) fn carry_out(file: &Path, given: &PlaybookArgs) -> Result<Exit> {
     if !differences.is_empty() {
         return Err(stale(file, &plan, &differences).into());
     }
-    (args.check, args.diff) = (false, given.diff);
+    (args.check, args.diff, args.foresight) = (false, given.diff, None);
     let kind = Kind::Apply { show_diff: given.diff };
     let recording = Recording::of(plan.as_apply());
     apply::lead_recorded(apply::read(&args)?, &args, kind, Box::new(|_, _| {}), recording).map(|end| end.exit)
@@ -168,9 +168,7 @@ impl SavedPlan {
         let Ok(Command::Plan(made)) = parsed else {
             return Err(failed("the plan was made by a muster with other options".to_owned()));
         };
-        let mut args = made.playbook;
-        (args.check, args.diff, args.output) = (true, true, given.output.clone());
-        Ok(args)
+        Ok(PlaybookArgs { output: given.output.clone(), ..made.playbook() })
     }
 }
 

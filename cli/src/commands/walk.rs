@@ -151,7 +151,7 @@ impl Walk {
 /// How a run ended.
 pub(super) struct End {
     pub(super) exit: Exit,
-    /// Something changed, or would change.
+    /// Something changed, would change, or is not known.
     pub(super) changes: bool,
 }
 
@@ -170,7 +170,7 @@ fn carry_out(room: Arc<Room>, limit: Option<IndexSet<String>>, playbooks: Vec<Pl
         }
         exit
     });
-    let changes = lock(&room.stats).values().any(|stats| stats.changed > 0);
+    let changes = lock(&room.stats).values().any(|stats| stats.changed + stats.unknown > 0);
     network.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(End { exit: end?, changes })
 }

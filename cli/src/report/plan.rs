@@ -92,7 +92,7 @@ impl Plan {
                     if result.no_log { vec!["it is not shown (no_log)".to_owned()] } else { reasons(result) };
                 Some((Outlook::Failure, lines.join("\n")))
             }
-            _ if result.unknown.is_some() && !result.changed => {
+            _ if result.is_open() => {
                 Some((Outlook::Unknown, format!("not known: {}", result.unknown.clone().unwrap_or_default())))
             }
             _ if result.changed => Some((Outlook::Change, self.changes(result))),

@@ -260,10 +260,10 @@ impl Conductor {
             };
             let slot = self.room.slots.clone().acquire_owned().await.ok();
             let conductor = self.clone();
-            let (task, name) = (task.clone(), name.to_owned());
+            let (task, name, handler) = (task.clone(), name.to_owned(), batch.position.handler);
             running.push(tokio::spawn(async move {
                 let _held = (turn, slot);
-                conductor.do_on_host(host, &task, &name, is_once).await
+                conductor.do_on_host(host, &task, &name, is_once, handler).await
             }));
         }
         joined(running).await
@@ -363,10 +363,13 @@ impl Conductor {
         task: &Arc<Task>,
         name: &str,
         is_once: bool,
+        handler: Option<usize>,
     ) -> Finished {
         let room = &self.room;
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
-        let mut result = match self.done_before(&host, task) {
+        let doubt = handler.and_then(|handler| lock(&self.run).doubt_of(&host, handler));
+        let before = self.done_before(&host, task);
+        let mut result = match before.or_else(|| doubt.map(|why| TaskResult::notified_perhaps(&why))) {
             Some(result) => result,
             None => self.result_on_host(&host, task, name).await,
         };

@@ -78,6 +78,9 @@ impl Control<'_> {
         };
         match err.unknown_reason() {
             Some(reason) if self.is_check => TaskResult::unknown(reason),
+            None if err.root().is_undefined() && request.scope.doubt().is_some() => {
+                TaskResult::unknown(&format!("{why}; {}", request.scope.doubt().unwrap_or_default()))
+            }
             _ => TaskResult { origin: err.root().span().or_else(|| err.span()), ..TaskResult::failed(why) },
         }
     }

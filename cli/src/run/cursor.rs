@@ -4,7 +4,7 @@
 //! tree is written, so that hosts which took different ways (a rescue, an include) meet again.
 
 use crate::playbook::{Block, Item, Scope, ScopeKind, Task};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The order of positions: what comes first in the playbook is smaller.
@@ -54,6 +54,8 @@ pub(crate) struct Cursor {
     program: Arc<Program>,
     frames: Vec<Frame>,
     notified: BTreeSet<usize>,
+    /// Handlers that may be notified, and why that is not known.
+    perhaps_notified: BTreeMap<usize, String>,
     /// Uses of roles that are done: a second one is left out unless the role allows it.
     done_roles: BTreeSet<String>,
     /// Uses of roles of which at least one task was carried out here: one that was skipped as a whole is not done.
@@ -103,6 +105,7 @@ impl Cursor {
             program: program.clone(),
             frames: vec![root],
             notified: BTreeSet::new(),
+            perhaps_notified: BTreeMap::new(),
             done_roles: BTreeSet::new(),
             begun_roles: BTreeSet::new(),
             has_failed: false,
@@ -126,7 +129,9 @@ impl Cursor {
                 Entry::Item(Item::Task(task)) => {
                     let handler = is_handler_list.then_some(ordinal as usize);
                     let is_due = match handler {
-                        Some(handler) => self.notified.contains(&handler),
+                        Some(handler) => {
+                            self.notified.contains(&handler) || self.perhaps_notified.contains_key(&handler)
+                        }
                         None => (course.is_selected)(&task),
                     };
                     if is_due {
@@ -231,6 +236,16 @@ impl Cursor {
         self.notified.insert(handler)
     }
 
+    /// A handler may have to run at the next flush.
+    pub(crate) fn may_notify(&mut self, handler: usize, why: &str) {
+        self.perhaps_notified.entry(handler).or_insert_with(|| why.to_owned());
+    }
+
+    /// Why it is not known whether a handler runs at the next flush.
+    pub(crate) fn doubt_of(&self, handler: usize) -> Option<String> {
+        self.perhaps_notified.get(&handler).filter(|_| !self.notified.contains(&handler)).cloned()
+    }
+
     /// Whether a handler was notified and has not begun.
     pub(crate) fn is_notified(&self, handler: usize) -> bool {
         self.notified.contains(&handler)
@@ -326,6 +341,7 @@ impl Cursor {
         let Some(Frame { kind: FrameKind::Handlers, entries, index }) = self.frames.last() else { return };
         if let Some((handler, _)) = entries.get(*index) {
             self.notified.remove(&(*handler as usize));
+            self.perhaps_notified.remove(&(*handler as usize));
         }
     }
 

@@ -71,6 +71,7 @@ impl Follow<'_> {
                 }
             }
             self.notify(one);
+            self.may_notify(one);
             self.begin_role(one);
         }
         if lock(&self.conductor.room.broken_off).is_some() {
@@ -180,13 +181,13 @@ impl Follow<'_> {
             Status::Ok => {
                 stats.ok += 1;
                 stats.changed += u64::from(result.changed && !result.was_done_before);
-                stats.unknown += u64::from(result.unknown.is_some() && !result.changed);
+                stats.unknown += u64::from(result.is_open());
             }
             Status::Skipped => {
                 stats.skipped += 1;
-                stats.unknown += u64::from(result.unknown.is_some());
+                stats.unknown += u64::from(result.is_open());
             }
-            Status::Unknown => stats.unknown += 1,
+            Status::Unknown => stats.unknown += u64::from(result.is_open()),
             Status::Failed | Status::Unreachable if result.ignored => {
                 stats.ok += 1;
                 stats.ignored += 1;
@@ -298,6 +299,11 @@ impl Follow<'_> {
     fn meta(&self, finished: &[Finished]) -> Verdict {
         let mut broken = Verdict::Through;
         for one in finished {
+            if one.result.status == Status::Unknown {
+                self.tell_unknown(one);
+                lock(&self.conductor.run).finish(&one.host, End::Done);
+                continue;
+            }
             let what = one.result.effects.iter().find_map(|effect| match effect {
                 Effect::Meta(what) => Some(what.as_str()),
                 _ => None,
@@ -346,6 +352,13 @@ impl Follow<'_> {
             lock(&self.conductor.run).finish(host, End::Done);
         }
         broken
+    }
+
+    /// Whether the play takes the turn is not known: the plan goes on as if it did not, and says so.
+    fn tell_unknown(&self, one: &Finished) {
+        self.count(one);
+        let result = Box::new(one.result.clone());
+        self.conductor.room.events.tell(Event::Done { host: one.host.clone(), task: "meta".into(), result });
     }
 
     fn tell_meta(&self, text: String) {
@@ -451,6 +464,9 @@ impl Conductor {
             Effect::IncludeVars(more) => {
                 let behaviour = room.store.hash_behaviour();
                 room.store.change(of_facts, |vars: &mut HostVars| vars.include(more, behaviour));
+            }
+            Effect::DoubtVars(why) => {
+                room.store.change(of_facts, |vars: &mut HostVars| vars.doubt = Some(why.as_str().into()));
             }
             Effect::AddHost { name, groups, vars } => {
                 let groups = std::iter::once("all").chain(groups.iter().map(String::as_str));

@@ -2,13 +2,11 @@
 
 use crate::template::{self, Value};
 use minijinja::value::{Enumerator, Object};
-use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 
 /// The value to register for a step that was not really done: what is in `known` can be used, everything else of it
 /// defers the task that uses it.
-pub(crate) fn partly_known(known: &Map<String, Json>, reason: &str) -> Value {
-    let known = known.iter().map(|(key, value)| (key.clone(), template::from_json(value))).collect();
+pub(crate) fn partly_known(known: indexmap::IndexMap<String, Value>, reason: &str) -> Value {
     Value::from_object(PartlyKnown { known, reason: reason.to_owned() })
 }
 

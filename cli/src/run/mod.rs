@@ -20,6 +20,7 @@ mod due;
 pub(crate) mod early;
 mod files;
 mod follow;
+pub(crate) mod foresight;
 mod host_task;
 pub(crate) mod hosts;
 pub(crate) mod identity;

@@ -236,6 +236,19 @@ impl PlayRun {
         !found.is_empty()
     }
 
+    /// Marks the handlers of that name or topic that are notified if a task turns out to change something: `why` that is not known.
+    pub(crate) fn may_notify(&mut self, host: &str, name: &str, why: &str) {
+        let found: Vec<usize> = self.named(name).into_iter().chain(self.listening(name)).collect();
+        if let Some(run) = self.hosts.get_mut(host) {
+            found.into_iter().for_each(|handler| run.cursor.may_notify(handler, why));
+        }
+    }
+
+    /// Why it is not known whether a handler is notified on a host, where it is not.
+    pub(crate) fn doubt_of(&self, host: &str, handler: usize) -> Option<String> {
+        self.hosts.get(host)?.cursor.doubt_of(handler)
+    }
+
     /// A handler did not run well on a host: it stays due.
     pub(crate) fn leave_due(&mut self, host: &str, handler: usize) {
         if let Some(run) = self.hosts.get_mut(host) {

@@ -41,6 +41,12 @@ pub(crate) struct TaskResult {
     /// In a dry run: why what it would do cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unknown: Option<String>,
+    /// In a dry run: it is not known what it says, and the playbook promises that it changes nothing (`changed_when: false`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) keeps_still: bool,
+    /// It is of a plan: what is registered of it has nothing that only the run can tell.
+    #[serde(skip)]
+    pub(crate) is_planned: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -76,6 +82,9 @@ pub(crate) struct TaskResult {
     /// The handlers to notify.
     #[serde(skip)]
     pub(crate) notify: Vec<String>,
+    /// In a plan: those that it notifies if it changes something, which is not known.
+    #[serde(skip)]
+    pub(crate) may_notify: Vec<String>,
     /// The single results of a loop.
     #[serde(skip)]
     pub(crate) items: Vec<Self>,
@@ -93,6 +102,8 @@ pub(crate) enum Effect {
     SetFact { name: String, data: crate::vars::Data, cacheable: bool },
     /// `include_vars`
     IncludeVars(Arc<crate::vars::Vars>),
+    /// `include_vars` of which it is not known what it reads, for this reason.
+    DoubtVars(String),
     /// `add_host`
     AddHost { name: String, groups: Vec<String>, vars: Map<String, Json> },
     /// `set_stats`: figures of the host or of the run, added to what is kept or in its place.
@@ -141,6 +152,16 @@ impl TaskResult {
     /// In a dry run: a task that depends on what is not known.
     pub(crate) fn unknown(reason: &str) -> Self {
         Self { status: Status::Unknown, unknown: Some(reason.to_owned()), ..Self::default() }
+    }
+
+    /// In a plan: a handler of which it is not known whether it is notified.
+    pub(crate) fn notified_perhaps(why: &str) -> Self {
+        Self { is_planned: true, ..Self::unknown(&format!("whether it is notified: {why}")) }
+    }
+
+    /// Whether it is not known what it changes, as far as the playbook does not promise that it changes nothing.
+    pub(crate) fn is_open(&self) -> bool {
+        self.unknown.is_some() && !self.changed && !self.keeps_still
     }
 
     /// A host that was not there.

@@ -6,6 +6,7 @@ mod judge;
 
 use super::arguments::{self, ArgumentsError};
 use super::carry::asks_a_host;
+use super::foresight::{self, Foresight, Looking};
 use super::keywords::{Lookup, first_false, variable};
 use super::known::partly_known;
 use super::loop_items::Items;
@@ -86,6 +87,8 @@ pub(crate) struct Mode {
     pub(crate) only_declares: bool,
     /// Tasks are rendered as far as what they would put on hosts is compared.
     pub(crate) drafts: bool,
+    /// In a plan: its rules.
+    pub(crate) foresight: Option<Foresight>,
 }
 
 impl Mode {
@@ -117,6 +120,8 @@ pub(crate) struct TaskRun {
     is_paused: bool,
     delegate_to: Option<String>,
     no_log: bool,
+    /// It asks to run in a dry run, and is not known only to look.
+    is_held_back: bool,
     /// How the module was called, for who asks the result for it.
     invocation: Option<Json>,
     began: Instant,
@@ -139,6 +144,7 @@ impl TaskRun {
             is_paused: false,
             delegate_to: None,
             no_log: false,
+            is_held_back: false,
             invocation: None,
             began: Instant::now(),
         }
@@ -254,6 +260,12 @@ impl TaskRun {
         };
         let args = match arguments::arguments(&task, spec, &self.scope) {
             Err(err) if is_expression_module(spec) => ignore_expression(err)?,
+            // Each variable is rendered on its own, and one that is not known does not hinder the others.
+            Err(ArgumentsError::Template(err) | ArgumentsError::Argument { err, .. })
+                if spec.name == "set_fact" && self.is_plan() && err.unknown_reason().is_some() =>
+            {
+                Map::new()
+            }
             other => other?,
         };
         hide_secrets(spec, &args, &self.scope);
@@ -262,11 +274,14 @@ impl TaskRun {
         if let Some(refusal) = lookup.timeout_out_of_range()? {
             return Err(Stop::Refused(refusal));
         }
+        let (check, is_held_back) = self.is_checked(spec, &args)?;
+        self.is_held_back = is_held_back;
+        let lookup = self.lookup();
         let timeout = lookup.seconds(Keyword::Timeout)?.or(self.mode.timeout.map(Duration::from_secs));
         Ok(Asked::Request(Box::new(Request {
             spec,
             args,
-            check: lookup.truth(Keyword::CheckMode)?.unwrap_or(self.mode.check),
+            check,
             diff: lookup.truth(Keyword::Diff)?.unwrap_or(self.mode.diff),
             no_log: self.no_log,
             environment: self.environment(spec)?,
@@ -276,6 +291,24 @@ impl TaskRun {
             scope: self.scope.clone(),
             task,
         })))
+    }
+
+    /// Whether the task is only predicted, and whether that is against its own word.
+    fn is_checked(&self, spec: &ModuleSpec, args: &Map<String, Json>) -> Result<(bool, bool), TemplateError> {
+        let asked = self.lookup().truth(Keyword::CheckMode)?;
+        Ok(match (asked, &self.mode.foresight) {
+            (Some(false), Some(foresight)) => {
+                let looking = foresight.judge(self.name().as_deref(), spec.name, args);
+                (looking == Looking::IsPredicted, looking == Looking::IsPredicted)
+            }
+            (asked, _) => (asked.unwrap_or(self.mode.check), false),
+        })
+    }
+
+    /// The name of the task, as the user gave it.
+    fn name(&self) -> Option<String> {
+        let name = self.task.name()?;
+        self.scope.render_node(name).ok().map(|name| text_of(&name))
     }
 
     /// The handlers that would be lost if the run broke off behind this task: those of changes that the next run finds made.
@@ -357,9 +390,34 @@ impl TaskRun {
     fn template_failure(&self, err: &TemplateError) -> TaskResult {
         let origin = err.root().span().or_else(|| err.span());
         match err.unknown_reason() {
-            Some(reason) if self.mode.check => TaskResult { origin, ..TaskResult::unknown(reason) },
+            Some(reason) if self.mode.check => {
+                let effects = if self.is_plan() { self.doubted_vars(reason) } else { Vec::new() };
+                TaskResult { origin, effects, ..TaskResult::unknown(reason) }
+            }
+            None if err.root().is_undefined() && self.scope.doubt().is_some() => {
+                let (what, why) =
+                    (super::template_error::sentence(err), self.scope.doubt().unwrap_or_default());
+                TaskResult { origin, ..TaskResult::unknown(&format!("{what}; {why}")) }
+            }
             _ => TaskResult { origin, ..TaskResult::failed(super::template_error::sentence(err)) },
         }
+    }
+
+    fn is_plan(&self) -> bool {
+        self.mode.foresight.is_some()
+    }
+
+    /// What sets variables, and of which it is not known whether it does, leaves them behind as little known.
+    fn doubted_vars(&self, reason: &str) -> Vec<Effect> {
+        match self.task.module.bare() {
+            "set_fact" => {}
+            "include_vars" => return vec![Effect::DoubtVars(format!("`include_vars` may set it: {reason}"))],
+            _ => return Vec::new(),
+        }
+        let names = self.task.args.named.keys().map(|name| name.key_text().into_owned());
+        let doubt =
+            |name| Effect::SetFact { name, data: crate::template::unknown(reason).into(), cacheable: false };
+        names.filter(|name| name != "cacheable").map(doubt).collect()
     }
 
     /// The scope in which `until`, `changed_when` and `failed_when` look at the result.
@@ -432,10 +490,13 @@ impl From<ArgumentsError> for Stop {
 
 /// The value that a result is registered as.
 pub(crate) fn registered_value(result: &TaskResult) -> Value {
-    let known = result.registered();
     match &result.unknown {
-        None => from_json(&Json::Object(known)),
-        Some(reason) => partly_known(&known, reason),
+        None => from_json(&Json::Object(result.registered())),
+        Some(reason) if result.is_planned => partly_known(foresight::known_part(result), reason),
+        Some(reason) => {
+            let known = result.registered();
+            partly_known(known.iter().map(|(key, value)| (key.clone(), from_json(value))).collect(), reason)
+        }
     }
 }
 

@@ -148,6 +148,11 @@ impl Scope {
         self.0.host.as_deref()
     }
 
+    /// In a plan: why what is not defined may be so all the same.
+    pub(crate) fn doubt(&self) -> Option<&str> {
+        self.0.host_vars.doubt.as_deref()
+    }
+
     /// Folders to find files of lookups in, the nearest first.
     pub(crate) fn search(&self) -> &[PathBuf] {
         &self.0.search

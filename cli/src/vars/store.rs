@@ -48,6 +48,8 @@ pub(crate) struct HostVars {
     pub(crate) inventory_dir: Option<Arc<str>>,
     /// The file that named the host.
     pub(crate) inventory_file: Option<Arc<str>>,
+    /// In a plan: why it is not known which variables `include_vars` would have read.
+    pub(crate) doubt: Option<Arc<str>>,
 }
 
 impl HostVars {

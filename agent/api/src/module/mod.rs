@@ -6,6 +6,9 @@ mod own;
 mod rolling;
 mod table;
 
+use alloc::string::String;
+use serde_json::{Map, Value};
+
 pub use coerce::{ArgProblem, coerce};
 pub use own::{OWN_MODULE, OwnModule, OwnStyle};
 pub use rolling::{ROLLING, Rolling, Stage, Survey, WentDown};
@@ -193,6 +196,18 @@ const ANSWERED_AHEAD: &[&str] = &[
 /// Whether a step of the module may be looked at before its turn ([`ToWorker::LookAhead`](crate::frame::ToWorker)).
 pub fn is_answered_ahead(name: &str) -> bool {
     ANSWERED_AHEAD.contains(&name)
+}
+
+/// Whether a step only looks, so that it may run where nothing is to be changed. What a check answers as well needs no place here.
+pub fn only_looks(name: &str, args: &Map<String, Value>) -> bool {
+    let text = |name: &str| args.get(name).and_then(Value::as_str);
+    match name {
+        "wait_for" | "wait_for_connection" => true,
+        "uri" => {
+            matches!(text("method").unwrap_or("GET"), "GET" | "HEAD" | "OPTIONS") && text("dest").is_none()
+        }
+        _ => false,
+    }
 }
 
 /// All modules, in the order of their names.

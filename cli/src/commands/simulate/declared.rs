@@ -11,6 +11,7 @@ use crate::load::Reader;
 use crate::report::{Event, Events};
 use crate::run::across::Across;
 use crate::run::expand_home;
+use crate::run::foresight::Foresight;
 use crate::run::room::{DeclaredCluster, Options, lock};
 use crate::run::task_run::Mode;
 use crate::template::{Value, from_json};
@@ -40,6 +41,7 @@ pub(super) fn read(args: &SimulateArgs, playbook: &Path) -> Result<(DeclaredClus
         check: true,
         timeout: walk.basis.settings.task_timeout(),
         only_declares: args.fresh,
+        foresight: Some(Foresight::default()),
         ..Mode::default()
     };
     let store = walk.basis.store.clone();

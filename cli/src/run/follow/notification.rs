@@ -31,6 +31,15 @@ impl Follow<'_> {
         }
     }
 
+    /// Marks the handlers that are notified on the host if a task turns out to change something.
+    pub(super) fn may_notify(&self, one: &Finished) {
+        let Some(why) = &one.result.unknown else { return };
+        let mut run = lock(&self.conductor.run);
+        for name in &one.result.may_notify {
+            run.may_notify(&one.host, name, why);
+        }
+    }
+
     /// Nobody answers to a notification: the end of the run, or a warning where the settings say so.
     fn miss_handler(&self, name: &str) {
         let room = &self.conductor.room;

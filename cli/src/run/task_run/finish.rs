@@ -18,6 +18,8 @@ impl TaskRun {
     /// One repetition is done, or the only one.
     pub(super) fn finish(&mut self, mut result: TaskResult) -> Demand {
         result.delegated_to = self.delegate_to.clone();
+        result.is_planned = self.is_plan();
+        result.keeps_still |= result.unknown.is_some() && !result.changed && self.only_talks();
         result.no_log |= self.no_log;
         if result.no_log {
             self.keep_secret(&result);
@@ -74,6 +76,11 @@ impl TaskRun {
         }
     }
 
+    /// Whether the module can do nothing but say something, or keep it for later tasks.
+    fn only_talks(&self) -> bool {
+        matches!(self.task.module.bare(), "debug" | "set_fact" | "include_vars" | "set_stats")
+    }
+
     /// The facts that an item set are there for those after it.
     fn see_facts(&mut self, result: &TaskResult) {
         let mut vars = Vars::new();
@@ -107,10 +114,13 @@ impl TaskRun {
             ignored: status == Status::Failed
                 && items.iter().filter(|item| item.is_failed()).all(|item| item.ignored),
             unknown: items.iter().find_map(|item| item.unknown.clone()),
+            keeps_still: !items.iter().any(TaskResult::is_open),
+            is_planned: self.is_plan(),
             no_log: self.no_log,
             delegated_to: self.delegate_to.clone(),
             ..TaskResult::default()
         };
+        whole.keeps_still &= whole.unknown.is_some();
         for item in &items {
             whole.diffs.extend(item.diffs.iter().cloned());
             whole.effects.extend(item.effects.iter().cloned());
@@ -133,8 +143,10 @@ impl TaskRun {
             let told = serde_json::json!([{"msg": WRAPPED_CONDITION, "version": "2.23"}]);
             result.result.entry("deprecations").or_insert(told);
         }
-        if result.changed {
+        let may_notify = self.is_plan() && result.is_open();
+        if result.changed || may_notify {
             match self.lookup().texts(Keyword::Notify) {
+                Ok(names) if may_notify => result.may_notify = names,
                 Ok(names) => result.notify = names,
                 Err(err) => return self.template_failure(&err),
             }

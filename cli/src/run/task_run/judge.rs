@@ -16,6 +16,13 @@ impl TaskRun {
         if self.own(Keyword::Until).is_some() || self.own(Keyword::Retries).is_some() {
             result.result.insert("attempts".into(), self.attempt.into());
         }
+        result.is_planned = self.is_plan();
+        if let Some(reason) = result.unknown.as_mut().filter(|_| self.is_held_back) {
+            *reason += &format!(
+                "; {}",
+                crate::run::foresight::hint(self.name().as_deref(), self.task.module.bare())
+            );
+        }
         let has_opinion = self.own(Keyword::ChangedWhen).is_some() || self.own(Keyword::FailedWhen).is_some();
         let is_judged = has_opinion && !result.is_not_run;
         let result = match is_judged.then(|| self.judged(result.clone())) {
@@ -79,7 +86,14 @@ impl TaskRun {
     fn judged(&self, mut result: TaskResult) -> Result<TaskResult, TemplateError> {
         if let Some(node) = self.own(Keyword::ChangedWhen) {
             match self.with_result(&result).condition(node) {
-                Ok(changed) => result.changed = changed,
+                Ok(changed) => {
+                    result.changed = changed;
+                    result.keeps_still = !changed && result.unknown.is_some();
+                    if changed && self.is_plan() && result.status == Status::Skipped {
+                        // Only the plan leaves it out.
+                        result.status = Status::Ok;
+                    }
+                }
                 Err(err) => match err.unknown_reason() {
                     Some(reason) => result.unknown = Some(reason.to_owned()),
                     None => return Err(err),

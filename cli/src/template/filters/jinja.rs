@@ -7,7 +7,7 @@ use super::Table;
 use super::sets::at_path;
 use crate::template::args::Args;
 use crate::template::error::{FailureKind, TemplateError, carry};
-use crate::template::value::check;
+use crate::template::value::{check, unknown_failure};
 use crate::template::{python, trace};
 
 /// Filters that minijinja has as Jinja has them.
@@ -209,7 +209,10 @@ fn chosen(
                 state.perform_test(test, &[&[value][..], &given].concat())?
             }
             None if value.is_undefined() => return Err(lacking(attribute.as_ref(), &item)),
-            None => value.is_true(),
+            None => match unknown_failure(&value) {
+                Some(failure) => return Err(carry(failure)),
+                None => value.is_true(),
+            },
         };
         if holds == wanted {
             kept.push(item);

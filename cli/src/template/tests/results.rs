@@ -4,6 +4,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, State, Value};
 
 use crate::template::args::{Args, described};
+use crate::template::error::carry;
 use crate::template::filters::Table;
 
 pub(super) const TABLE: Table = &[
@@ -32,7 +33,15 @@ fn result(args: &mut Args) -> Result<Value, Error> {
 }
 
 fn flag(result: &Value, name: &str) -> Result<bool, Error> {
-    Ok(crate::template::value::check(result.get_attr(name)?)?.is_true())
+    Ok(known(result.get_attr(name)?)?.is_true())
+}
+
+/// The value, unless a plan does not know it.
+fn known(value: Value) -> Result<Value, Error> {
+    match crate::template::value::unknown_failure(&value) {
+        Some(failure) => Err(carry(failure)),
+        None => crate::template::value::check(value),
+    }
 }
 
 fn failed(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
@@ -46,7 +55,7 @@ fn succeeded(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 /// Without `changed`, that of a loop's results counts.
 fn changed(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let result = result(args)?;
-    let own = result.get_attr("changed")?;
+    let own = known(result.get_attr("changed")?)?;
     if !own.is_undefined() {
         return Ok(Value::from(own.is_true()));
     }
@@ -76,7 +85,7 @@ fn reachable(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 
 /// The period after which a task timed out, if it did.
 fn timed_out(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    let timed_out = result(args)?.get_attr("timedout")?;
+    let timed_out = known(result(args)?.get_attr("timedout")?)?;
     match timed_out.kind() {
         ValueKind::Map => flag(&timed_out, "period").map(Value::from),
         _ => Ok(Value::from(false)),
@@ -85,11 +94,11 @@ fn timed_out(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 
 /// A task that was not started in the background counts as started and finished.
 fn started(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    let started = result(args)?.get_attr("started")?;
+    let started = known(result(args)?.get_attr("started")?)?;
     Ok(Value::from(started.is_undefined() || started.is_true()))
 }
 
 fn finished(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    let finished = result(args)?.get_attr("finished")?;
+    let finished = known(result(args)?.get_attr("finished")?)?;
     Ok(Value::from(finished.is_undefined() || finished.is_true()))
 }

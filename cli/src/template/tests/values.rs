@@ -34,11 +34,20 @@ pub(super) const TABLE: Table = &[
 ];
 
 fn all(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(args.operand_items()?.iter().all(Value::is_true)))
+    Ok(Value::from(known_items(args)?.iter().all(Value::is_true)))
 }
 
 fn any(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(args.operand_items()?.iter().any(Value::is_true)))
+    Ok(Value::from(known_items(args)?.iter().any(Value::is_true)))
+}
+
+/// The items, all of which a plan must know.
+fn known_items(args: &mut Args) -> Result<Vec<Value>, Error> {
+    let items = args.operand_items()?;
+    match items.iter().find_map(crate::template::value::unknown_failure) {
+        Some(failure) => Err(crate::template::error::carry(failure)),
+        None => Ok(items),
+    }
 }
 
 fn callable(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {

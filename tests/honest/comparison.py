@@ -1,0 +1,167 @@
+"""What a plan said beside what the apply after it did, host by host and task by task.
+
+Both are the lines of `--output json`. A task is known by its play, its name and the host, and by how many of the same came
+before it there; an item of a loop by its label besides. A prediction is its outcome (unchanged, changed, failed,
+skipped) and its differences. What the plan did not know is counted, and must have a reason; tasks that it did not foresee are
+excused only behind something unknown.
+"""
+import dataclasses
+import json
+import re
+from collections import Counter
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    play: int
+    name: str
+    host: str
+    label: str
+    nth: int
+    place: str = dataclasses.field(compare=False)
+
+    def __str__(self):
+        label = f" (item={self.label})" if self.label else ""
+        return f"{self.host}: `{self.name}`{label} {self.place.rsplit('/', 1)[-1]}"
+
+
+def told(lines):
+    """The results of a run, in order: {Key: result}; and what it said at its end for each host."""
+    results, recap, counts, items = {}, {}, Counter(), {}
+    play, place, name = 0, "", ""
+    for line in lines:
+        event = json.loads(line)
+        kind = event["event"]
+        if kind == "play":
+            play += 1
+        elif kind == "task":
+            place, name = event["place"], event["name"]
+        elif kind == "recap":
+            recap = event["hosts"]
+        elif kind == "item":
+            items.setdefault(event["host"], []).append(event["result"])
+        elif kind == "done":
+            host = event["host"]
+            # Where each host goes its own way, another task may have been told last.
+            where = place if event["task"] == name else ""
+            of_task = items.pop(host, [])
+            for result in [*of_task, event["result"]]:
+                label = result.get("label", "")
+                same = (play, event["task"], host, label)
+                results[Key(*same, counts[same], where)] = result
+                counts[same] += 1
+    return results, recap
+
+
+def outcome(result):
+    """In one word what a result is."""
+    if result["status"] in ("ok", "skipped") and result["changed"]:
+        return "changed"
+    return {"ok": "unchanged"}.get(result["status"], result["status"])
+
+
+def essence(result):
+    word = outcome(result)
+    # Some modules are skipped in a check because they only wait or fetch: that is held to be a promise of no change.
+    return "unchanged" if word == "skipped" and "skip_reason" not in result["result"] else word
+
+
+def describe(result):
+    words = outcome(result)
+    if result["status"] == "failed":
+        words += ": " + str(result["result"].get("msg", ""))[:300]
+    if result.get("unknown"):
+        words += f" (unknown: {result['unknown']})"
+    if result.get("diffs"):
+        words += " " + json.dumps(result["diffs"])
+    return words
+
+
+class Comparison:
+    """Counts, and the sentences about what was not as predicted."""
+
+    def __init__(self):
+        self.compared = self.unknown = self.changed = self.unforeseen = self.behind = 0
+        self.differing, self.reasons = [], Counter()
+
+    def add(self, other):
+        for name in ("compared", "unknown", "changed", "unforeseen", "behind"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.differing += other.differing
+        self.reasons += other.reasons
+
+    def take(self, key, before, after, is_doubted):
+        """What is wrong with the prediction for a task, if anything is."""
+        if before is not None and is_unknown(before):
+            self.unknown += 1
+            self.reasons[reason(before)] += 1
+            return None if before.get("unknown") else f"{key}: unknown without a reason"
+        if before is None or after is None:
+            self.unforeseen += is_doubted
+            said = f"predicted {describe(before)}" if before else "was not foreseen"
+            done = f"applied   {describe(after)}" if after else "did not run"
+            return None if is_doubted else f"{key}\n  {said}\n  {done}"
+        if before.get("unknown") and not is_as_predicted(before, after):
+            self.unknown += 1
+            self.reasons[reason(before)] += 1
+            return None
+        self.compared += 1
+        self.changed += after["changed"]
+        if is_as_predicted(before, after):
+            return None
+        return f"{key}\n  predicted {describe(before)}\n  applied   {describe(after)}"
+
+    def figures(self):
+        return (
+            f"{self.compared} tasks of hosts compared ({self.changed} of them changes), {len(self.differing)} differ; "
+            f"{self.unknown} unknown, each with its reason; {self.unforeseen} that depend on something unknown; {self.behind} behind a difference, not compared"
+        )
+
+
+def compare(plan_lines, apply_lines):
+    """Holds an apply against its plan."""
+    planned, _ = told(plan_lines)
+    applied, _ = told(apply_lines)
+    found = Comparison()
+    doubted, astray = set(), set()
+    for key in [*planned, *(key for key in applied if key not in planned)]:
+        if key.host in astray:
+            found.behind += 1
+            continue
+        wrong = found.take(key, planned.get(key), applied.get(key), key.host in doubted)
+        if wrong:
+            found.differing.append(wrong)
+            astray.add(key.host)
+        if key in planned and is_unknown(planned[key]):
+            doubted.add(key.host)
+    return found
+
+
+def is_as_predicted(before, after):
+    if essence(before) != essence(after):
+        return False
+    # Where it will run is known, and what it changes is not, there is nothing to compare. What fails half-way has done half.
+    return bool(before.get("unknown")) or after["status"] == "failed" or lasting(before.get("diffs", [])) == lasting(after.get("diffs", []))
+
+
+def is_volatile(change):
+    # Looking at a file is an access, and what a plan would have written was not written then.
+    return change.get("attribute") in ("access_time", "modification_time")
+
+
+def lasting(diffs):
+    """Without what only the moment or chance decides: times of access, and the salt of a password."""
+    changes = [
+        (diff["kind"], diff["name"], [{**change, "before": ""} if is_volatile(change) else change for change in diff["changes"]])
+        for diff in diffs
+    ]
+    return re.sub(r"\$apr1\$[./\w$]+", "a salted password", json.dumps(changes))
+
+
+def is_unknown(result):
+    return result["status"] == "unknown" or bool(result.get("unknown")) and not result["changed"]
+
+
+def reason(result):
+    return (result.get("unknown") or "").split(":")[0]
+

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Is what a plan says what an apply then does? On lab nodes: the shipped playbooks on bare nodes, the playbook that says what is
+# unknown, COUNT random playbooks from SEED, and the cases of a directory CASES.
+#
+#   tests/honest/run.sh        COUNT=200 SEED=1 CASES=DIR ONLY=REGEX, KEEP=1 leaves the lab, WORK_HONEST=DIR keeps what was said
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/e2e/library.sh
+. tests/e2e/library.sh
+watch_pid=
+code=0
+honest() { python3 tests/honest/honest.py "$MUSTER" "$INVENTORY" "$@" || code=1; }
+fresh() { "$MUSTER" lab down --name "$LAB_NAME" >/dev/null; "$MUSTER" lab up --name "$LAB_NAME" --nodes "$@" >/dev/null; }
+
+lab_start honest 2
+step "the shipped playbooks on bare nodes"
+honest playbook playbooks/site.yml
+step_done
+fresh 2 --packages acl,sudo,zip
+step "what is not known is called so, and nothing else"
+honest unknowns tests/honest/unknowns.yml
+step_done
+step "${COUNT:=200} random playbooks from seed ${SEED:=1}"
+honest random "$COUNT" "$SEED"
+step_done
+if [ -n "${CASES:-}" ]; then
+    step "the cases of $CASES"
+    # Cases name their nodes themselves.
+    sed -nE 's/^n1 (ansible_host.*)/testhost \1/p; s/^n2 (ansible_host.*)/testhost2 \1/p; s/^n3 (ansible_host.*)/testhost3 \1/p' "$INVENTORY" >"$WORK/cases"
+    python3 tests/honest/honest.py "$MUSTER" "$WORK/cases" cases "$CASES" \
+        "$MUSTER lab down --name $LAB_NAME; $MUSTER lab up --name $LAB_NAME --nodes 3 --python --packages acl,file,gnupg,git,sudo" || code=1
+    step_done
+fi
+exit "$code"
