@@ -143,7 +143,7 @@ impl TaskRun {
             let told = serde_json::json!([{"msg": WRAPPED_CONDITION, "version": "2.23"}]);
             result.result.entry("deprecations").or_insert(told);
         }
-        let may_notify = self.is_plan() && result.is_open();
+        let may_notify = self.is_plan() && !self.mode.only_declares && result.is_open();
         if result.changed || may_notify {
             match self.lookup().texts(Keyword::Notify) {
                 Ok(names) if may_notify => result.may_notify = names,
