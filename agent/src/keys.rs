@@ -54,6 +54,13 @@ impl Keyring {
         Ok(Self { cipher, keys })
     }
 
+    /// Tells it from others without showing it.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        let each = self.keys.iter().flat_map(|key| <[u8; 32]>::from(Sha256::digest(key)));
+        Sha256::digest(each.collect::<Vec<u8>>()).into()
+    }
+
     /// For the seal.
     pub(crate) fn suite(self) -> Suite {
         Suite::new(self.cipher, self.keys)

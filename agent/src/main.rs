@@ -6,6 +6,7 @@ mod attribute;
 mod cli;
 mod clock;
 mod control;
+mod disk;
 mod facts;
 mod fence;
 mod host;

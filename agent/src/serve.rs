@@ -11,7 +11,8 @@
 
 use crate::clock::{Clock, wall_ms};
 use crate::control::events::Events;
-use crate::control::server::{Control, Reload, listen};
+use crate::control::server::{Control, ReadAgain, Reload, listen};
+use crate::disk::Disk;
 use crate::fence::Fencer;
 use crate::keys::{self, Keyring};
 use crate::membership::{Membership, Queues};
@@ -117,7 +118,8 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
     let address_changes = host::watch_addresses()
         .map_err(|source| StartError::System { what: "watch this host's addresses", source })?;
     let (suites, new_suites) = unbounded_channel();
-    let start = boot(&places, &corosync)?;
+    let disk = Disk::new(&places.config, &places.key);
+    let start = boot(&places, &corosync, &disk)?;
     let me = start.me;
     let (fence_agents, new_fence_agents) = tokio::sync::watch::channel(BTreeSet::new());
     tokio::spawn(crate::fence::get_acquainted(new_fence_agents));
@@ -129,7 +131,8 @@ async fn serve(places: Places) -> Result<ExitCode, StartError> {
         .spawn(move || membership.run())
         .map_err(|source| StartError::System { what: "start the membership thread", source })?;
     let events = Arc::new(Events::new());
-    let control = Control::new(events.clone(), inputs.clone(), reloader(me, places), suites);
+    tokio::spawn(disk.clone().watch(inputs.clone()));
+    let control = Control::new(events.clone(), inputs.clone(), reloader(me, places), suites, disk);
     tokio::spawn(control.clone().serve(listener));
     let hands = Hands {
         executor: Executor::new(inputs.clone(), address_changes),
@@ -233,11 +236,12 @@ pub(crate) struct Start {
     pub(crate) recorder: Option<Recorder>,
 }
 
-fn boot(places: &Places, corosync: &Corosync) -> Result<Start, StartError> {
+fn boot(places: &Places, corosync: &Corosync, disk: &Disk) -> Result<Start, StartError> {
     let own = host::own_addresses()
         .map_err(|source| StartError::System { what: "list this host's addresses", source })?;
     let me = find_local(corosync, &own, &host::name()).map_err(StartError::Place)?;
     let keyring = Keyring::read(corosync, &places.key)?;
+    disk.taken(corosync.clone(), keyring.digest());
     let mut boot_id = [0; 16];
     getrandom::fill(&mut boot_id).map_err(|error| StartError::System {
         what: "draw random numbers",
@@ -268,6 +272,10 @@ fn boot(places: &Places, corosync: &Corosync) -> Result<Start, StartError> {
     Ok(Start { me, node, clock, peers: Peers::new(me, corosync, seal), store, recorder })
 }
 
+pub(crate) fn read_corosync_conf(path: &Path) -> Result<Corosync, String> {
+    read_config(path).map_err(|error| error.to_string())
+}
+
 fn read_config(path: &Path) -> Result<Corosync, StartError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| StartError::Unreadable { path: path.to_path_buf(), source })?;
@@ -292,6 +300,7 @@ fn reloader(me: NodeId, places: Places) -> Box<Reload> {
             ));
         }
         let keyring = Keyring::read(&corosync, &places.key).map_err(|error| error.to_string())?;
-        Ok((corosync, keyring.suite()))
+        let key_digest = keyring.digest();
+        Ok(ReadAgain { corosync, suite: keyring.suite(), key_digest })
     })
 }

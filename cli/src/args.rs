@@ -5,7 +5,7 @@ mod vault;
 
 use crate::run::foresight::Foresight;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-pub(crate) use lint::{BlameArgs, DryRunArgs, ExplainArgs, LintArgs};
+pub(crate) use lint::{BlameArgs, DriftArgs, DryRunArgs, ExplainArgs, LintArgs};
 use std::path::PathBuf;
 pub(crate) use vault::{
     VaultAction, VaultArgs, VaultDetailArgs, VaultFileArgs, VaultRekeyArgs, VaultStringArgs,
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     },
     /// Bring back the files that a run changed, where they still are as it left them
     Undo(Box<UndoArgs>),
+    /// What is not as playbooks declare it, and which agents do not run with what is on their disks
+    Drift(Box<DriftArgs>),
     /// Compare what hosts would get, before anything is written: addresses, keys, names, ports, clocks
     Lint(Box<LintArgs>),
     /// Where each line of a file comes from that playbooks put on a host: task, template, variables

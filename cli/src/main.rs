@@ -54,6 +54,7 @@ fn dispatch(command: Command) -> Exit {
         Command::Apply(args) => commands::apply::apply(*args),
         Command::Plan(args) => commands::apply::plan(*args),
         Command::Lint(args) => commands::lint::run(&args),
+        Command::Drift(args) => commands::drift::run(&args),
         Command::Blame(args) => commands::blame::run(&args),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Show { file } => commands::saved::show(&file),

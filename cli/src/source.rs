@@ -148,6 +148,16 @@ impl Span {
         self.file.place(self.start as usize)
     }
 
+    /// `file:line:column`, seen from the current folder.
+    pub(crate) fn seen_from_here(&self) -> String {
+        let path = shown_path(&self.file.path);
+        if self.file.text.is_empty() {
+            return path;
+        }
+        let Place { line, column } = self.place();
+        format!("{path}:{line}:{column}")
+    }
+
     /// Another range of the same text.
     pub(crate) fn with_range(&self, range: Range<usize>) -> Self {
         Self::new(&self.file, range)
@@ -169,6 +179,13 @@ impl PartialEq for Span {
 }
 
 impl Eq for Span {}
+
+/// A path as seen from the current folder, where it lies below it.
+pub(crate) fn shown_path(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let below = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
+    below.unwrap_or(path).display().to_string()
+}
 
 /// `file:line:column`, as compilers write it.
 impl fmt::Display for Span {

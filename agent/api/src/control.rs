@@ -98,6 +98,8 @@ pub enum Request {
     },
     /// Read corosync.conf again.
     Reload,
+    /// Compare what the agent runs with with what is on this node's disk.
+    CompareDisk,
     /// An agent on this node says something of it, or nothing any more: a promotion score, or another attribute that the node
     /// has until it restarts. Answered as soon as this node knows it.
     Attribute {
@@ -134,6 +136,11 @@ pub enum Response {
     Snapshot {
         /// The snapshot.
         snapshot: Snapshot,
+    },
+    /// Answer to `CompareDisk`.
+    Disk {
+        /// A sentence for each file that is not what the agent has read; none where all are.
+        differences: Vec<String>,
     },
     /// One event.
     Event {

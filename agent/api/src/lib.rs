@@ -33,6 +33,7 @@ pub mod control;
 pub mod copies;
 pub mod corosync_conf;
 pub mod diff;
+pub mod drift;
 pub mod duration;
 pub mod explanation;
 pub mod fencing;

@@ -82,7 +82,7 @@ impl Node {
                 let generation = self.replica.config.generation;
                 return self.reply(client, Response::Done { generation, note: None });
             }
-            Request::Events { .. } | Request::Reload => {
+            Request::Events { .. } | Request::Reload | Request::CompareDisk => {
                 let why = "the agent answers this itself, its core cannot".to_string();
                 return self.reply(client, Response::Refused { why });
             }

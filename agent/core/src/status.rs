@@ -10,6 +10,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use muster_api::cluster::NodeEntry;
+use muster_api::drift;
+use muster_api::id::NodeName;
 use muster_api::status::{
     ClusterStatus, FailureStatus, FenceDeviceStatus, LinkStatus, NodeStatus, QuorumStatus, ViewStatus,
 };
@@ -140,6 +142,7 @@ impl Node {
             format!("{name} speaks protocol {speaks}, this node {mine}: it cannot join")
         }));
         alarms.extend(self.differing_configs());
+        alarms.extend(self.drifted());
         alarms.extend(config.fence_devices.iter().filter_map(unusable));
         for alarm in of_policy {
             if !alarms.contains(&alarm) {
@@ -147,6 +150,17 @@ impl Node {
             }
         }
         alarms
+    }
+
+    /// Members whose disk and memory differ.
+    fn drifted(&self) -> Vec<String> {
+        let view = self.membership.view.as_ref();
+        let is_member = |node: &NodeName| {
+            view.is_some_and(|view| view.members.iter().any(|member| self.name_of(member.id) == node))
+        };
+        let attributes = self.replica.history.attributes.iter().filter(|(node, _)| is_member(node));
+        let said = attributes.filter_map(|(node, all)| Some((node, all.get(drift::ATTRIBUTE)?)));
+        said.map(|(node, differences)| drift::sentence(node, differences)).collect()
     }
 
     fn differing_configs(&self) -> Vec<String> {

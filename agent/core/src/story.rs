@@ -19,8 +19,8 @@ use core::time::Duration;
 use muster_api::fencing::{FenceAction, FencingState};
 use muster_api::history::{OpRecord, OpStatus, rc};
 use muster_api::id::{NodeId, NodeName, ResourceId};
-use muster_api::reload;
 use muster_api::status::{Event, Fact, Level};
+use muster_api::{drift, reload};
 
 impl Node {
     pub(crate) fn note(
@@ -247,6 +247,13 @@ impl Node {
     }
 
     fn tell_attribute(&mut self, now: Now, node: &NodeName, name: &str, value: Option<&str>) {
+        if name == drift::ATTRIBUTE {
+            let (level, text) = match value {
+                Some(differences) => (Level::Warning, drift::sentence(node, differences)),
+                None => (Level::Info, format!("{node} runs with what is on its disk again")),
+            };
+            return self.note(now, "config", level, text, Some(node.clone()), None);
+        }
         let (level, text) = match (reload::agent_of(name), value) {
             (Some(agent), Some("")) => {
                 (Level::Debug, format!("{agent} on {node} takes over all parameters while it runs"))

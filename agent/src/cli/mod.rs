@@ -7,6 +7,7 @@ mod answer;
 mod attempt;
 mod check_config;
 mod configuration;
+mod drift;
 mod events;
 mod leave;
 mod metadata;
@@ -88,6 +89,12 @@ enum Command {
     },
     /// Read corosync.conf and the key again.
     Reload,
+    /// Compare corosync.conf and the key on this node's disk with what the running agent has.
+    Drift {
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
     /// Check a corosync.conf.
     CheckConfig {
         /// The file.
@@ -284,6 +291,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Events { follow, since, output } => {
             answer::exit(events::show(socket, since, follow, output))
         }
+        Command::Drift { output } => answer::exit(drift::show(socket, output)),
         Command::CheckConfig { file } => check_config::check(&file),
         Command::Config(ConfigCommand::Show { secrets }) => {
             answer::exit(configuration::show(socket, secrets))

@@ -2,6 +2,7 @@
 
 use super::events::Events;
 use super::wire::{receive_async, send_async};
+use crate::disk::Disk;
 use crate::fence;
 use crate::log;
 use crate::seal::Suite;
@@ -18,7 +19,15 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 /// Reads corosync.conf and the keys again, or says what is wrong with them.
-pub(crate) type Reload = dyn Fn() -> Result<(Corosync, Suite), String> + Send + Sync;
+pub(crate) type Reload = dyn Fn() -> Result<ReadAgain, String> + Send + Sync;
+
+/// What was read again.
+pub(crate) struct ReadAgain {
+    pub(crate) corosync: Corosync,
+    pub(crate) suite: Suite,
+    /// Tells the keys from others.
+    pub(crate) key_digest: [u8; 32],
+}
 
 /// What answers the clients.
 pub(crate) struct Control {
@@ -26,6 +35,7 @@ pub(crate) struct Control {
     inputs: UnboundedSender<Input>,
     reload: Box<Reload>,
     suites: UnboundedSender<Suite>,
+    disk: Arc<Disk>,
     clients: Mutex<Clients>,
 }
 
@@ -57,8 +67,9 @@ impl Control {
         inputs: UnboundedSender<Input>,
         reload: Box<Reload>,
         suites: UnboundedSender<Suite>,
+        disk: Arc<Disk>,
     ) -> Arc<Self> {
-        Arc::new(Self { events, inputs, reload, suites, clients: Mutex::default() })
+        Arc::new(Self { events, inputs, reload, suites, disk, clients: Mutex::default() })
     }
 
     /// Serves until the agent exits.
@@ -95,6 +106,10 @@ impl Control {
             match request {
                 Request::Events { since, follow } => self.tell_events(&mut stream, since, follow).await?,
                 Request::Reload => send_async(&mut stream, &self.reload().await).await?,
+                Request::CompareDisk => {
+                    let differences = self.disk.differences();
+                    send_async(&mut stream, &Response::Disk { differences }).await?;
+                }
                 request => {
                     let response = self.ask_core(request).await;
                     send_async(&mut stream, &fence::complete(response)).await?;
@@ -106,15 +121,17 @@ impl Control {
 
     /// Reads corosync.conf and the keys again; the keys are taken where the core takes the file.
     pub(crate) async fn reload(&self) -> Response {
-        let (corosync, suite) = match (self.reload)() {
+        let ReadAgain { corosync, suite, key_digest } = match (self.reload)() {
             Ok(read) => read,
             Err(why) => return Response::Refused { why },
         };
+        let read = corosync.clone();
         let mut response = self.ask(|client| Input::Reconfigured { client: Some(client), corosync }).await;
         if let Response::Done { note: Some(note), .. } = &mut response {
             note.push_str("; the key was read again");
             // The thread that takes it is gone only where the agent exits.
             let _ = self.suites.send(suite);
+            self.disk.taken(read, key_digest);
         }
         response
     }

@@ -6,25 +6,19 @@ use super::{
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
-/// How playbooks are walked without changing anything.
+/// Which hosts are walked through playbooks without changing anything, and how they are reached.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct DryRunArgs {
-    /// Ask no host: what is rendered on the controller counts
-    #[arg(long)]
-    pub(crate) fresh: bool,
-    /// With `--fresh`: facts of the hosts, a mapping in YAML or JSON
-    #[arg(long, value_name = "FILE", requires = "fresh")]
-    pub(crate) facts: Option<PathBuf>,
+pub(crate) struct WalkArgs {
     #[command(flatten)]
-    hosts: HostArgs,
+    pub(crate) hosts: HostArgs,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    pub(crate) connection: ConnectionArgs,
     #[command(flatten)]
-    r#become: BecomeArgs,
+    pub(crate) r#become: BecomeArgs,
     #[command(flatten)]
-    vars: VarArgs,
+    pub(crate) vars: VarArgs,
     #[command(flatten)]
-    vault: VaultKeyArgs,
+    pub(crate) vault: VaultKeyArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     /// Only tasks with these tags
@@ -35,7 +29,7 @@ pub(crate) struct DryRunArgs {
     skip_tags: Vec<String>,
 }
 
-impl DryRunArgs {
+impl WalkArgs {
     /// The options of a dry run of these playbooks.
     pub(crate) fn of(&self, playbooks: &[PathBuf]) -> PlaybookArgs {
         PlaybookArgs {
@@ -53,6 +47,29 @@ impl DryRunArgs {
             ..PlaybookArgs::default()
         }
     }
+}
+
+/// How playbooks are walked for what they would make of hosts.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DryRunArgs {
+    /// Ask no host: what is rendered on the controller counts
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// With `--fresh`: facts of the hosts, a mapping in YAML or JSON
+    #[arg(long, value_name = "FILE", requires = "fresh")]
+    pub(crate) facts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) walk: WalkArgs,
+}
+
+/// Options of `muster drift`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DriftArgs {
+    /// What hosts should be like; without it only the agents are asked whether they run with what is on their disks
+    #[arg(value_name = "PLAYBOOK")]
+    pub(crate) playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) walk: WalkArgs,
 }
 
 /// Options of `muster lint`.

@@ -42,7 +42,7 @@ fn go(args: &BlameArgs) -> Result<Exit> {
         return Err(noted.exits_with(Exit::HostUnreachable).hint(next).into());
     }
     let print = Print { args, secrets: walked.store.secrets() };
-    let text = match args.dry_run.output.output {
+    let text = match args.dry_run.walk.output.output {
         Output::Json => format!("{}\n", print.json(&tasks)),
         Output::Text => tasks.iter().map(|task| print.task(task)).collect::<Vec<_>>().join("\n"),
     };
@@ -107,7 +107,7 @@ impl Print<'_> {
             format!(" = {value}")
         });
         let mut text = format!("{indent}{}{of_host}{value}: {}\n", origin.name, origin.place());
-        if self.args.dry_run.output.verbose > 0 {
+        if self.args.dry_run.walk.output.verbose > 0 {
             for lost in origin.definitions.iter().skip(1) {
                 text += &format!("{indent}  over {}\n", lost.shown());
             }

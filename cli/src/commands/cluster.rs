@@ -3,7 +3,7 @@
 
 use super::basis::{Basis, tell, tell_warnings};
 use super::walk::{folder_of, name_of_run, network};
-use crate::args::{AskArgs, ClusterArgs, HostArgs};
+use crate::args::{AskArgs, BecomeArgs, ClusterArgs, ConnectionArgs, HostArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::inventory::Tolerance;
@@ -21,12 +21,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The exit code of a shell that does not find a program.
-const NO_PROGRAM: u32 = 127;
+pub(super) const NO_PROGRAM: u32 = 127;
 /// The exit code of the agent's program where no agent runs.
-const NOT_RUNNING: u32 = 3;
+pub(super) const NOT_RUNNING: u32 = 3;
 
 /// The group whose hosts are the cluster.
-const GROUP: &str = "cluster";
+pub(super) const GROUP: &str = "cluster";
 
 /// Runs `muster COMMAND` by `musterd COMMAND` on a node.
 pub(crate) fn run(command: &str, mut args: ClusterArgs) -> Exit {
@@ -177,8 +177,9 @@ fn line(command: &str, rest: &[String]) -> String {
     format!("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; exec musterd {}", words.join(" "))
 }
 
-struct Asker<'a> {
-    args: &'a AskArgs,
+/// Asks the agents of hosts.
+pub(super) struct Asker<'a> {
+    becomes: bool,
     basis: &'a Basis,
     hosts: Hosts,
     way: crate::run::way::WayDefaults,
@@ -186,10 +187,45 @@ struct Asker<'a> {
 }
 
 impl<'a> Asker<'a> {
-    fn new(args: &'a AskArgs, basis: &'a Basis) -> Result<Self> {
+    fn new(args: &AskArgs, basis: &'a Basis) -> Result<Self> {
+        Self::reaching(&args.connection(), &args.r#become, basis)
+    }
+
+    /// The same with all options of a run.
+    ///
+    /// # Errors
+    ///
+    /// Settings that mean nothing, passwords that cannot be read.
+    pub(super) fn reaching(
+        connection: &ConnectionArgs,
+        r#become: &BecomeArgs,
+        basis: &'a Basis,
+    ) -> Result<Self> {
         let hosts = Hosts::new(Agents::default(), Arc::new(Contents::default()), name_of_run("status", &[]));
-        let (way, identity) = (basis.way(&args.connection())?, basis.identity(&args.r#become)?);
-        Ok(Self { args, basis, hosts, way, identity })
+        let (way, identity) = (basis.way(connection)?, basis.identity(r#become)?);
+        Ok(Self { becomes: r#become.r#become, basis, hosts, way, identity })
+    }
+
+    /// What a command of the agent prints on a host, and its exit code.
+    ///
+    /// # Errors
+    ///
+    /// Why the host cannot be asked.
+    pub(super) async fn output(
+        &self,
+        host: &str,
+        command: &str,
+        rest: &[String],
+    ) -> std::result::Result<(Vec<u8>, String, Option<u32>), String> {
+        let (mut text, mut errors) = (Vec::new(), Vec::new());
+        let line = line(command, rest);
+        let code = self.pieces(host, &line, |piece| match piece {
+            Piece::Out(bytes) => text.extend(bytes),
+            Piece::Err(bytes) => errors.extend(bytes),
+            Piece::Exit(_) => {}
+        });
+        let code = code.await?;
+        Ok((text, String::from_utf8_lossy(&errors).trim().to_owned(), code))
     }
 
     /// Output and exit code are passed on.
@@ -262,7 +298,7 @@ impl<'a> Asker<'a> {
         let login = way.login();
         let is_root =
             login == "root" || (login.is_empty() && std::env::var("USER").is_ok_and(|user| user == "root"));
-        if is_root && !self.args.r#become.r#become {
+        if is_root && !self.becomes {
             return Ok(Identity::Login);
         }
         Ok(Identity::Become(Become {

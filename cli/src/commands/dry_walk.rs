@@ -35,7 +35,7 @@ pub(super) fn dry_walk(
     command: &str,
     across: Across,
 ) -> Result<Walked> {
-    let dry_run = args.of(playbooks);
+    let dry_run = args.walk.of(playbooks);
     let walk = Walk::read(&dry_run)?;
     let store = walk.basis.store.clone();
     if let Some(file) = &args.facts {
@@ -62,7 +62,7 @@ pub(super) fn dry_walk(
         lock(&noting).note(event, |text| secrets.mask(text).into_owned());
     };
     let log = log(&walk.basis.settings)?;
-    let screen = Screen::watched(Kind::Silent, &args.output, told, store.clone(), log, Box::new(watch));
+    let screen = Screen::watched(Kind::Silent, &args.walk.output, told, store.clone(), log, Box::new(watch));
     let end = walk.lead(command, options, mode, events);
     screen.finish();
     let exit = end?.exit;

@@ -28,7 +28,7 @@ fn go(args: &LintArgs) -> Result<Exit> {
     let mut found = std::mem::take(&mut *lock(&found));
     found.findings.retain(|finding| !args.allow_finding.iter().any(|code| code == finding.code));
     let notes = &walked.notes;
-    let text = match args.dry_run.output.output {
+    let text = match args.dry_run.walk.output.output {
         Output::Json => as_json(&found, notes),
         Output::Text => as_text(&found, notes),
     };

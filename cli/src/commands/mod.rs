@@ -7,6 +7,7 @@ pub(crate) mod blame;
 pub(crate) mod cluster;
 mod compatibility;
 pub(crate) mod doc;
+pub(crate) mod drift;
 mod dry_walk;
 pub(crate) mod exchange;
 pub(crate) mod explain;

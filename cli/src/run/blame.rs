@@ -7,7 +7,7 @@ use super::task_run::Request;
 use super::template_error::sentence;
 use crate::lint::LINE_MODULES;
 use crate::playbook::FileKind;
-use crate::source::Span;
+use crate::source::{Span, shown_path};
 use crate::template::{Blamed, BlamedLine, FileOptions, Read, Site, TemplateFile};
 use crate::vars::{Scope, VariableOrigin};
 use crate::yaml::Node;
@@ -58,6 +58,10 @@ impl Inquiry {
             return;
         }
         let is_part = LINE_MODULES.contains(&request.spec.name);
+        if is_part && request.args.get("state").and_then(Json::as_str) == Some("absent") {
+            // It takes lines away and brings none.
+            return;
+        }
         let blamed = blamed(room, request);
         let task = BlamedTask {
             module: request.spec.name,
@@ -128,13 +132,6 @@ fn place(site: &Site, node: Option<&Node>) -> String {
         (Some(file), _) => format!("{}:{}", shown_path(file), site.line),
         (None, _) => format!("line {}", site.line),
     }
-}
-
-/// From here, where it is below here.
-fn shown_path(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let below = here.as_ref().and_then(|here| path.strip_prefix(here).ok());
-    below.unwrap_or(path).display().to_string()
 }
 
 /// The variables of a line with those that they are made of, each behind the one that needs it.

@@ -71,7 +71,7 @@ impl Definition {
     pub(crate) fn shown(&self) -> String {
         let level = format!("{}, level {}", self.level.description(), self.level.number());
         match &self.place {
-            Some(place) => format!("{place} ({level})"),
+            Some(place) => format!("{} ({level})", place.seen_from_here()),
             None => level,
         }
     }

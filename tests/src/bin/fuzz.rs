@@ -376,6 +376,7 @@ fn frames() -> Vec<Vec<u8>> {
         Request::Snapshot,
         Request::Leave,
         Request::Reload,
+        Request::CompareDisk,
         Request::Cleanup { resource: None },
         Request::WaitIdle { timeout_ms: 5 },
         Request::Events { since: 7, follow: true },

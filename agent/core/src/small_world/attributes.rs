@@ -111,3 +111,26 @@ fn what_was_said_before_the_others_came_is_told_to_them() {
     assert_eq!(world.members(1), [1, 2]);
     assert_eq!(world.said(1, 2).as_deref(), Some("10"), "{}", world.story());
 }
+
+#[test]
+fn every_member_is_told_which_node_runs_with_something_else_than_its_disk_has() {
+    let mut world = World::two_nodes();
+    let drift = |value: Option<&str>| Request::Attribute {
+        name: muster_api::drift::ATTRIBUTE.to_string(),
+        value: value.map(String::from),
+    };
+    let alarms = |world: &mut World, at: u32| match world.ask(at, Request::Status) {
+        Some(Response::Status { status }) => status.alarms,
+        _ => Default::default(),
+    };
+    world.ask(2, drift(Some("the key is another one")));
+    world.run(100);
+    let expected = "n2: the key is another one: `musterd reload` there, or put the file back".to_string();
+    for at in [1, 2] {
+        assert!(alarms(&mut world, at).contains(&expected), "{at}: {}", world.story());
+    }
+    world.ask(2, drift(None));
+    world.run(100);
+    assert!(!alarms(&mut world, 1).contains(&expected));
+    assert!(world.story().contains("n2 runs with what is on its disk again"), "{}", world.story());
+}
