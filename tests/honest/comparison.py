@@ -101,6 +101,10 @@ class Comparison:
             said = f"predicted {describe(before)}" if before else "was not foreseen"
             done = f"applied   {describe(after)}" if after else "did not run"
             return None if is_doubted else f"{key}\n  {said}\n  {done}"
+        if "ansible_check_mode" in str(before["result"].get("false_condition", "")):
+            # The playbook itself leaves it out of plans.
+            self.unforeseen += 1
+            return None
         if before.get("unknown") and not is_as_predicted(before, after):
             self.unknown += 1
             self.reasons[reason(before)] += 1
@@ -123,17 +127,22 @@ def compare(plan_lines, apply_lines):
     planned, _ = told(plan_lines)
     applied, _ = told(apply_lines)
     found = Comparison()
-    doubted, astray = set(), set()
+    doubted, astray, installing = set(), set(), set()
     for key in [*planned, *(key for key in applied if key not in planned)]:
         if key.host in astray:
             found.behind += 1
             continue
-        wrong = found.take(key, planned.get(key), applied.get(key), key.host in doubted)
+        before, after = planned.get(key), applied.get(key)
+        if before and after and key.host in installing:
+            before, after = without_packaged(before), without_packaged(after)
+        wrong = found.take(key, before, after, key.host in doubted)
         if wrong:
             found.differing.append(wrong)
             astray.add(key.host)
         if key in planned and is_unknown(planned[key]):
             doubted.add(key.host)
+        if any(diff["kind"] == "package" for diff in planned.get(key, {}).get("diffs", [])):
+            installing.add(key.host)
     return found
 
 
@@ -142,6 +151,16 @@ def is_as_predicted(before, after):
         return False
     # Where it will run is known, and what it changes is not, there is nothing to compare. What fails half-way has done half.
     return bool(before.get("unknown")) or after["status"] == "failed" or lasting(before.get("diffs", [])) == lasting(after.get("diffs", []))
+
+
+def without_packaged(result):
+    """What files come to. What they were is not known where a package of the same plan may bring them."""
+
+    def comes_to(diff):
+        after = [{"after": change["after"]} for change in diff["changes"] if change["change"] == "content"]
+        return {**diff, "changes": after} if diff["kind"] == "file" else diff
+
+    return {**result, "diffs": [diff for diff in map(comes_to, result.get("diffs", [])) if diff["changes"]]}
 
 
 def is_volatile(change):

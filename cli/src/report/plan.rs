@@ -193,7 +193,8 @@ impl Totals {
             Status::Failed if !result.ignored => self.failed += 1,
             Status::Unreachable if !result.ignored => self.unreachable += 1,
             _ if result.changed => self.change += 1,
-            _ if result.unknown.is_some() || result.status == Status::Unknown => self.unknown += 1,
+            _ if result.is_open() => self.unknown += 1,
+            _ if result.status == Status::Unknown => {}
             Status::Skipped => {}
             _ => self.unchanged += 1,
         }
