@@ -194,8 +194,7 @@ impl Totals {
             Status::Unreachable if !result.ignored => self.unreachable += 1,
             _ if result.changed => self.change += 1,
             _ if result.is_open() => self.unknown += 1,
-            _ if result.status == Status::Unknown => {}
-            Status::Skipped => {}
+            Status::Skipped | Status::Unknown => {}
             _ => self.unchanged += 1,
         }
     }
