@@ -30,6 +30,9 @@ pub enum ToWorker {
         run: String,
         /// The whole session only predicts; the worker then refuses every write below the modules.
         check: bool,
+        /// The session only predicts one step of a run that changes the host otherwise: what it says holds for nobody else.
+        #[serde(default)]
+        is_alone: bool,
         /// Other runs may work on the host at the same time, as on the controller itself, where one run starts another.
         #[serde(default)]
         shares: bool,

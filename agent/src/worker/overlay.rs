@@ -27,6 +27,7 @@ pub(crate) struct Overlay {
     perhaps: BTreeMap<PathBuf, String>,
     /// Why what the step that runs has looked at is not known.
     missed: RefCell<Option<String>>,
+    is_of_one_step: bool,
 }
 
 /// What an earlier step would have done to a package.
@@ -73,6 +74,16 @@ pub(crate) struct Located {
 const LINKS_MAX: usize = 40;
 
 impl Overlay {
+    /// One that no later step will see: a run that changes the host otherwise finds there what is there.
+    pub(super) fn of_one_step() -> Self {
+        Self { is_of_one_step: true, ..Self::default() }
+    }
+
+    /// Whether no later step will see it.
+    pub(super) const fn is_of_one_step(&self) -> bool {
+        self.is_of_one_step
+    }
+
     /// Follows links in the path, and the last one too where `follow` says so.
     pub(crate) fn locate(&self, path: &Path, follow: bool) -> io::Result<Located> {
         let mut rest: VecDeque<OsString> = components(path);

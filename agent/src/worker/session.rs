@@ -20,7 +20,7 @@ pub(super) fn serve() -> io::Result<()> {
     step::umask();
     step::report_faults();
     let Inbox { messages, contents } = wire::listen(controller_went_away);
-    let Ok(ToWorker::Hello { protocol, run, check, shares, number }) = messages.recv() else {
+    let Ok(ToWorker::Hello { protocol, run, check, is_alone, shares, number }) = messages.recv() else {
         return refuse("the first message must be a hello");
     };
     if protocol != PROTOCOL {
@@ -40,7 +40,8 @@ pub(super) fn serve() -> io::Result<()> {
     let is_away = Away::noted().is_some();
     wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all(), is_away })?;
     let keeper = Keeper::of(number.as_deref());
-    take_steps(&messages, &Line { contents }, &Memory { note, keeper }, check)
+    let overlay = if is_alone { Overlay::of_one_step() } else { Overlay::default() };
+    take_steps(&messages, &Line { contents }, &Memory { note, keeper }, check, overlay)
 }
 
 /// What outlives a run on the host.
@@ -49,9 +50,14 @@ struct Memory {
     keeper: Keeper,
 }
 
-fn take_steps(messages: &Receiver<ToWorker>, line: &Line, memory: &Memory, check: bool) -> io::Result<()> {
+fn take_steps(
+    messages: &Receiver<ToWorker>,
+    line: &Line,
+    memory: &Memory,
+    check: bool,
+    mut overlay: Overlay,
+) -> io::Result<()> {
     let Memory { note, keeper } = memory;
-    let mut overlay = Overlay::default();
     let mut ahead = VecDeque::new();
     loop {
         let message = match next(messages, &mut ahead) {
@@ -76,7 +82,7 @@ fn take_steps(messages: &Receiver<ToWorker>, line: &Line, memory: &Memory, check
                 // the next task finds the host as it is.
                 let outcome = match check {
                     true => step::run(&step, &mut overlay, line, note, keeper),
-                    false => step::run(&step, &mut Overlay::default(), line, note, keeper),
+                    false => step::run(&step, &mut Overlay::of_one_step(), line, note, keeper),
                 };
                 answer(outcome)?;
             }

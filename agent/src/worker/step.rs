@@ -26,7 +26,7 @@ pub(super) fn run(
     note: &Note,
     keeper: &Keeper,
 ) -> Outcome {
-    if step.background && step.check {
+    if step.background && step.check && !overlay.is_of_one_step() {
         let own = Step { background: false, ..step.clone() };
         let predicted = run(&own, overlay, controller, note, keeper);
         return background::predict(step, predicted, overlay, umask());

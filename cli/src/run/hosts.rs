@@ -52,6 +52,8 @@ struct Link {
 struct Worker {
     identity: Identity,
     check: bool,
+    /// It predicts one step of a run that changes the host otherwise.
+    is_alone: bool,
 }
 
 /// The agent's binary on a host.
@@ -117,6 +119,11 @@ pub(crate) struct Seat {
 }
 
 impl Errand<'_> {
+    fn worker(&self) -> Worker {
+        let is_alone = self.check && !self.predicts_on;
+        Worker { identity: self.identity.clone(), check: self.check, is_alone }
+    }
+
     /// Who does it.
     pub(crate) fn seat(&self) -> Seat {
         let (way, identity) = (self.way.clone(), self.identity.clone());
@@ -186,7 +193,7 @@ impl Hosts {
         outlook: impl AsyncFnOnce(usize) -> Vec<Step>,
     ) -> Result<Outcome, StepFailure> {
         let link = self.link(errand.host, errand.way);
-        let worker = Worker { identity: errand.identity.clone(), check: errand.check };
+        let worker = errand.worker();
         if let Some(user) = leaving_user(step) {
             link.leave(user).await;
         }
@@ -201,7 +208,7 @@ impl Hosts {
             lock(&link.idle).push((worker, session));
             return Ok(outcome);
         }
-        let is_alone = errand.check && !errand.predicts_on;
+        let is_alone = worker.is_alone;
         session.start(step).await?;
         // On this machine there is no way to save.
         let before = self.unrest.stamp(place).filter(|_| !is_alone && *errand.way != Way::Local);
@@ -286,7 +293,7 @@ impl Hosts {
     /// Tells a worker which handlers are due from now on. Where it is gone the note stays, and a handler runs once too often.
     pub(crate) async fn now_due(&self, seat: &Seat, due: Due) {
         let link = self.link(&seat.host, &seat.way);
-        let worker = Worker { identity: seat.identity.clone(), check: seat.check };
+        let worker = Worker { identity: seat.identity.clone(), check: seat.check, is_alone: false };
         let Some(mut session) = link.idle(&worker) else { return };
         if session.now_due(due).await.is_ok() {
             lock(&link.idle).push((worker, session));
@@ -296,7 +303,7 @@ impl Hosts {
     /// Makes sure that a worker is up, and says where the agent's binary is.
     pub(crate) async fn agent(&self, errand: &Errand<'_>) -> Result<PushedAgent, StepFailure> {
         let link = self.link(errand.host, errand.way);
-        let worker = Worker { identity: errand.identity.clone(), check: errand.check };
+        let worker = errand.worker();
         let session = self.session(errand.host, &link, errand.way, &worker).await?;
         lock(&link.idle).push((worker, session));
         self.note_agent(errand.host, &link);
@@ -393,6 +400,7 @@ impl Hosts {
         let greeting = Greeting {
             run: self.run.clone(),
             check: worker.check,
+            is_alone: worker.is_alone,
             shares: *way == Way::Local,
             number: self.number.clone(),
         };

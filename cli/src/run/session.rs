@@ -33,6 +33,8 @@ pub(crate) struct Greeting {
     /// Who runs what from where.
     pub(crate) run: String,
     pub(crate) check: bool,
+    /// It predicts one step of a run that changes the host otherwise.
+    pub(crate) is_alone: bool,
     /// Other runs may work there at the same time.
     pub(crate) shares: bool,
     /// The run's number, where it is recorded.
@@ -60,8 +62,8 @@ impl Session {
             is_away: false,
             is_unheard: false,
         };
-        let Greeting { run, check, shares, number } = greeting;
-        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run, check, shares, number };
+        let Greeting { run, check, is_alone, shares, number } = greeting;
+        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run, check, is_alone, shares, number };
         session.send(&hello).await?;
         Ok(session)
     }

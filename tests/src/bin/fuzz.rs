@@ -386,7 +386,14 @@ fn frames() -> Vec<Vec<u8>> {
     ];
     let requests = requests.iter().map(|request| serde_json::to_vec(request).expect("a request is JSON"));
     let workers = [
-        ToWorker::Hello { protocol: PROTOCOL, run: "a run".into(), check: true, shares: false, number: None },
+        ToWorker::Hello {
+            protocol: PROTOCOL,
+            run: "a run".into(),
+            check: true,
+            is_alone: false,
+            shares: false,
+            number: None,
+        },
         ToWorker::NoContent { sha256: "00".into(), why: "it is gone".into() },
         ToWorker::Goodbye,
     ];
