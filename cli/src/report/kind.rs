@@ -23,8 +23,8 @@ impl Kind {
             "archive" | "assemble" | "blockinfile" | "copy" | "fetch" | "file" | "find" | "get_url"
             | "git" | "htpasswd" | "ini_file" | "lineinfile" | "openssh_keypair" | "openssl_csr"
             | "openssl_dhparam" | "openssl_pkcs12" | "openssl_privatekey" | "openssl_publickey"
-            | "replace" | "slurp" | "stat" | "subversion" | "tempfile" | "template" | "unarchive"
-            | "x509_certificate" => Self::Files,
+            | "replace" | "slurp" | "stat" | "subversion" | "undo" | "tempfile" | "template"
+            | "unarchive" | "x509_certificate" => Self::Files,
             "apt" | "apt_key" | "apt_repository" | "deb822_repository" | "debconf" | "dnf"
             | "dpkg_selections" | "package" | "package_facts" | "pip" | "rpm_key" | "yum"
             | "yum_repository" => Self::Packages,

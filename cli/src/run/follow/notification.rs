@@ -34,10 +34,6 @@ impl Follow<'_> {
     /// Marks the handlers that are notified on the host if a task turns out to change something.
     pub(super) fn may_notify(&self, one: &Finished) {
         let Some(why) = &one.result.unknown else { return };
-        // Where no host is asked that is so of every handler, and says nothing.
-        if self.conductor.room.mode.only_declares {
-            return;
-        }
         let mut run = lock(&self.conductor.run);
         for name in &one.result.may_notify {
             run.may_notify(&one.host, name, why);
