@@ -23,11 +23,7 @@ pub(super) async fn probe_task(
     let mut machine = TaskRun::new(task.clone(), scope, Arc::new(mode));
     let mut reply = None;
     loop {
-        let (returned, demand) = compute(move || {
-            let demand = machine.next(reply.take());
-            (machine, demand)
-        })
-        .await;
+        let (returned, demand) = advanced(machine, reply.take()).await;
         machine = returned;
         reply = Some(match demand {
             Demand::Done(result) => return *result,
@@ -37,6 +33,14 @@ pub(super) async fn probe_task(
             }
         });
     }
+}
+
+async fn advanced(mut machine: TaskRun, reply: Option<Reply>) -> (TaskRun, Demand) {
+    compute(move || {
+        let demand = machine.next(reply);
+        (machine, demand)
+    })
+    .await
 }
 
 /// Does a task on a host. Items of its loop are told as they are done.
@@ -52,11 +56,7 @@ pub(crate) async fn do_task(
     let mut reply = None;
     let mut told = 0;
     loop {
-        let (returned, demand) = compute(move || {
-            let demand = machine.next(reply.take());
-            (machine, demand)
-        })
-        .await;
+        let (returned, demand) = advanced(machine, reply.take()).await;
         machine = returned;
         let items = match &demand {
             Demand::Done(result) => &result.items,
