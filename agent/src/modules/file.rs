@@ -34,7 +34,7 @@ impl File {
             return Ok(target.peek());
         }
         let mut check = match target.state {
-            "absent" => target.absent(),
+            "absent" => target.absent()?,
             "directory" => target.directory()?,
             "file" => target.file()?,
             "touch" => target.touch()?,
@@ -116,11 +116,15 @@ impl<'a> Target<'a> {
         Check::unchanged().with("path", self.path.to_string_lossy()).with("appears_binary", is_binary)
     }
 
-    fn absent(&self) -> Check {
-        let Some(stat) = &self.stat else { return Check::unchanged().with("state", "absent") };
+    fn absent(&self) -> Result<Check, Failure> {
+        let Some(stat) = &self.stat else { return Ok(Check::unchanged().with("state", "absent")) };
+        // Else half of it would be gone before the mount is in the way.
+        if let Some(mount) = super::mount::mounted_below(&self.path, self.view) {
+            return Err(self.refusal(&format!("cannot be removed: `{mount}` is mounted; unmount it first")));
+        }
         let check =
             self.presence(stat.kind.word(), "absent", vec![Operation::Remove { path: self.path.clone() }]);
-        check.with("state", "absent")
+        Ok(check.with("state", "absent"))
     }
 
     /// What goes away with a directory, for who wants to see differences.

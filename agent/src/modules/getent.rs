@@ -2,6 +2,7 @@
 
 use super::{Args, Check, Failure, Module};
 use crate::worker::View;
+use crate::worker::accounts::{Group, User};
 use serde_json::{Map, Value};
 
 pub(super) struct Getent;
@@ -17,8 +18,9 @@ impl Module for Getent {
             .ask("getent", &words)
             .map_err(|error| Failure::missing(format!("cannot run `getent`: {error}")))?;
         let separator = separator(args, database);
-        let (entries, msg) = match asked.rc {
-            0 => (entries(&asked.out(), separator), None),
+        let (rc, text) = foreseen(database, key, asked.rc, asked.out(), view);
+        let (entries, msg) = match rc {
+            0 => (entries(&text, separator), None),
             1 => return Err(Failure::new("Missing arguments, or database unknown.")),
             2 => {
                 let msg = "One or more supplied key could not be found in the database.";
@@ -37,6 +39,32 @@ impl Module for Getent {
             None => check,
         })
     }
+}
+
+/// What the name service would say once earlier steps of the plan are done: they may add and remove users and groups.
+fn foreseen(database: &str, key: Option<&str>, rc: i32, said: String, view: &View<'_>) -> (i32, String) {
+    let user = |user: &User| {
+        let User { name, uid, gid, comment, home, shell } = user;
+        format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}")
+    };
+    let group = |group: &Group| format!("{}:x:{}:{}", group.name, group.gid, group.members.join(","));
+    let overlay = view.overlay();
+    let predicted: Vec<(&String, Option<String>)> = match database {
+        "passwd" => overlay.users().iter().map(|(name, there)| (name, there.as_ref().map(user))).collect(),
+        "group" => overlay.groups().iter().map(|(name, there)| (name, there.as_ref().map(group))).collect(),
+        _ => Vec::new(),
+    };
+    if predicted.is_empty() || !matches!(rc, 0 | 2) {
+        return (rc, said);
+    }
+    let is_known =
+        |line: &&str| predicted.iter().any(|(name, _)| line.split(':').next() == Some(name.as_str()));
+    let mut lines: Vec<String> = said.lines().filter(|line| !is_known(line)).map(str::to_owned).collect();
+    let is_asked =
+        |line: &String| key.is_none_or(|key| line.split(':').step_by(2).take(2).any(|field| field == key));
+    lines.extend(predicted.into_iter().filter_map(|(_, line)| line).filter(is_asked));
+    let rc = if lines.is_empty() && key.is_some() { 2 } else { 0 };
+    (rc, lines.join("\n"))
 }
 
 /// What stands between fields: the task's word, or what the database is known to have; `None` is blanks.
@@ -79,6 +107,18 @@ mod tests {
         assert_eq!(outcome.facts["getent_passwd"]["root"][1], "0");
         let entries = super::entries("1.2.3.4 a\n1.2.3.4 b\n::1 c\n", None);
         assert_eq!(serde_json::Value::from(entries), json!({"1.2.3.4": [["a"], ["b"]], "::1": ["c"]}));
+    }
+
+    #[test]
+    fn accounts_of_earlier_steps_are_found() {
+        let view_of = |step: serde_json::Value| {
+            let trial = Trial::new("getent");
+            trial.foresee_group("muster-new", 59_124);
+            trial.plan(step)
+        };
+        let outcome = view_of(json!({"database": "group", "key": "muster-new"}));
+        assert_eq!(outcome.facts["getent_group"]["muster-new"][1], "59124");
+        assert!(view_of(json!({"database": "group", "key": "muster-none"})).failed);
     }
 
     #[test]

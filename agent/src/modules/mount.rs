@@ -48,6 +48,12 @@ fn is_mounted(path: &str, view: &View<'_>) -> bool {
     predicted.unwrap_or_else(|| mounted(view).iter().any(|mount| mount.target == path))
 }
 
+/// Something that is mounted at a path or below it.
+pub(super) fn mounted_below(path: &Path, view: &View<'_>) -> Option<String> {
+    let targets = mounted(view).into_iter().map(|mount| mount.target);
+    targets.into_iter().find(|target| Path::new(target).starts_with(path) && is_mounted(target, view))
+}
+
 const KIND: &str = "mount";
 
 struct Task<'a> {

@@ -129,6 +129,14 @@ impl Trial {
         self.run(args, true, &mut self.overlay.borrow_mut())
     }
 
+    /// As if an earlier step of the plan made this group.
+    pub(crate) fn foresee_group(&self, name: &str, gid: u32) {
+        let group = super::accounts::Group { name: name.to_owned(), gid, members: Vec::new() };
+        let command = super::process::Command::new("groupadd", &[name]);
+        let made = super::Operation::Run { command, brings: vec![super::Prediction::Group(group)] };
+        self.overlay.borrow_mut().predict(&made, 0o022).expect("predicted");
+    }
+
     pub(crate) fn apply(&self, args: Value) -> Outcome {
         self.run(args, false, &mut Overlay::default())
     }
