@@ -24,6 +24,13 @@ impl Key {
         read(may_make).map(Self)
     }
 
+    /// A key for tests.
+    #[cfg(test)]
+    pub(crate) fn of_test(byte: u8) -> Self {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &[byte; KEY_LEN]).expect("it has the length of one");
+        Self(LessSafeKey::new(key))
+    }
+
     /// Seals `plain` as a thing of the kind that `mark` names.
     ///
     /// # Errors

@@ -106,7 +106,7 @@ def small_file_systems(name, on):
     for path in SMALL:
         if on:
             node(name, f"mkdir -p {path} && mount -t tmpfs -o size=24m,mode=755 small /mnt && cp -a {path}/. /mnt/ && "
-                       f"mount --move /mnt {path}")
+                       f"mount --bind /mnt {path} && umount -l /mnt")
         else:
             node(name, f"mkdir -p /run/kept && mount --bind / /run/kept && cp -a {path}/. /run/kept{path}/ && "
                        f"umount /run/kept && umount -l {path}")
@@ -128,7 +128,8 @@ def break_off(kind, run, name):
     elif kind == "full-disk":
         node(name, "for d in /etc /var/lib/muster; do cat /dev/zero > $d/filler; done 2>/dev/null; true")
     elif kind == "read-only":
-        node(name, "; ".join(f"mount -o remount,ro {path}" for path in SMALL))
+        # One in which somebody is writing at that moment stays as it is.
+        node(name, "; ".join(f"mount -o remount,ro {path} 2>/dev/null" for path in SMALL) + "; true")
     elif kind == "crash":
         muster("lab", "crash", "--name", LAB, name)
 

@@ -114,9 +114,6 @@ fn refuse(args: &PlaybookArgs) -> Result<()> {
     let wrong = |why: &str, next: &str| {
         Diagnostics::from(Diagnostic::error(why).exits_with(Exit::WrongUse).hint(next))
     };
-    if args.resume.is_some() {
-        return Err(wrong("only `muster apply` goes on with a run", "leave out `--resume`"));
-    }
     if args.output.output == Output::Json && listing::is_asked(args) {
         return Err(wrong("lists have no JSON form yet", "leave out `--output json`"));
     }

@@ -47,7 +47,11 @@ impl Walk {
     ///
     /// Every mistake in settings, inventory, variables and playbooks.
     pub(super) fn read(args: &PlaybookArgs) -> Result<Self> {
-        let playbook_dir = folder_of(&args.playbooks[0]);
+        let (Some(first), None) = (args.playbooks.first(), &args.resume) else {
+            let mistake = Diagnostic::error("only `muster apply` goes on with a run");
+            return Err(mistake.exits_with(Exit::WrongUse).hint("leave out `--resume`").into());
+        };
+        let playbook_dir = folder_of(first);
         let basis = Basis::read(
             &args.hosts,
             &args.vault,

@@ -58,19 +58,30 @@ pub(crate) struct KeptResult {
 impl Record {
     /// Of a task that is done.
     pub(crate) fn of(host: &str, task: &Task, result: &TaskResult) -> Self {
-        let (place, name) = key(task);
+        let TaskKey { place, name } = TaskKey::of(task);
         Self { host: host.to_owned(), place, name, outcome: Kept::of(task, result) }
     }
 
     /// Whether this is the record of that task.
-    pub(crate) fn is_of(&self, task: &Task) -> bool {
-        (&self.place, &self.name) == (&key(task).0, &key(task).1)
+    pub(super) fn is_of(&self, task: &TaskKey) -> bool {
+        (&self.place, &self.name) == (&task.place, &task.name)
     }
 }
 
-fn key(task: &Task) -> (String, String) {
-    let name = task.name().map(|name| name.key_text().into_owned());
-    (task.span().to_string(), name.unwrap_or_else(|| task.module.written().to_owned()))
+/// What a task is known by.
+#[derive(Debug)]
+pub(super) struct TaskKey {
+    pub(super) place: String,
+    /// As it is written.
+    pub(super) name: String,
+}
+
+impl TaskKey {
+    pub(super) fn of(task: &Task) -> Self {
+        let name = task.name().map(|name| name.key_text().into_owned());
+        let name = name.unwrap_or_else(|| task.module.written().to_owned());
+        Self { place: task.span().to_string(), name }
+    }
 }
 
 impl Kept {
