@@ -26,7 +26,8 @@ impl Module for Undo {
         }
         if !plan.refused.is_empty() {
             return Err(Failure::new(format!(
-                "not as run {run} left it, so nothing is undone here: {}",
+                "not as run {run} left it, so nothing is undone here: {}; make it as it was left, or leave this host out \
+                 with `--limit`",
                 plan.refused.join(", ")
             )));
         }

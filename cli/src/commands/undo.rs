@@ -10,6 +10,7 @@ use crate::args::{Command, Output, PlaybookArgs, UndoArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::journal::{self, Run, Seat};
+use crate::report::text::MADE_HERE;
 use crate::report::{Event, Kind, Watch};
 use crate::run::result::{Status, TaskResult};
 use crate::run::room::lock;
@@ -43,8 +44,10 @@ fn undo(given: &UndoArgs) -> Result<Exit> {
     }
     args.hosts.limit.clone_from(&given.hosts.limit);
     (args.output, args.check, args.diff) = (given.output.clone(), given.check, given.diff);
-    let text =
-        SourceFile::new(format!("(undo of {})", run.number), playbook(&run.number, &seats, given.check));
+    let text = SourceFile::new(
+        format!("{MADE_HERE}/undo of {}", run.number),
+        playbook(&run.number, &seats, given.check),
+    );
     let walk = Walk::of_text(&args, &folder, &text)?;
     missing_hosts(&walk, &run, &seats)?;
     know_its_secrets(&run, &walk);

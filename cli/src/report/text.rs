@@ -24,6 +24,9 @@ pub(crate) struct Text {
     shown: HashSet<(String, String)>,
 }
 
+/// Where playbooks are that no user wrote.
+pub(crate) const MADE_HERE: &str = "(made by muster)";
+
 /// As wide as Ansible writes where there is no terminal.
 const WIDTH: usize = 79;
 
@@ -140,7 +143,10 @@ impl Text {
 
     /// Why and where a task failed, for the first host on which it did so.
     fn origin(&mut self, result: &TaskResult) -> String {
-        let Some(span) = result.origin.as_ref().filter(|_| result.is_failed() && !result.no_log) else {
+        let Some(span) = result.origin.as_ref().filter(|span| {
+            // A playbook that the program itself made has no place that a user could look at.
+            result.is_failed() && !result.no_log && !span.file().path().starts_with(MADE_HERE)
+        }) else {
             return String::new();
         };
         let message = reason(result).into_iter().next().unwrap_or_default();
