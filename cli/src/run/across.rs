@@ -204,7 +204,12 @@ fn contradictions(room: &Room) -> Option<String> {
 /// The end of a run, for who collects.
 pub(crate) fn conclude(room: &Room) {
     if let Across::Collects { into } = &room.options.across {
-        let findings = found(room, Extent::Whole);
+        let mut findings = found(room, Extent::Whole);
+        // Of a host that was left out on the way it is not known what later tasks would have brought.
+        let lost = lock(&room.lost);
+        let is_lost = |host: &String| lost.failed.contains(host) || lost.unreachable.contains(host);
+        let of_a_part: Vec<&str> = found(room, Extent::SoFar).iter().map(|finding| finding.code).collect();
+        findings.retain(|finding| of_a_part.contains(&finding.code) || !finding.hosts.iter().any(is_lost));
         let drafts = lock(&room.drafts);
         *lock(into) = Collected { findings, hosts: drafts.names().len(), files: drafts.file_count() };
     }
