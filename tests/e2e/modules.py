@@ -32,6 +32,8 @@ WATCHED = "/boot /etc /home /opt /root /srv /usr /var/lib /var/spool /var/www"
 WRITTEN = (
     "find $(ls -d " + WATCHED + " 2>/dev/null) -xdev -cnewer /run/muster-case -type f "
     r"! -path '/root/.ansible*' ! -path '*/.cache/*' ! -name 'secondary-timestamps' ! -path '/var/lib/systemd/*' "
+    # `ask` is a run of its own, of which the host keeps that a command ran.
+    r"! -path '/var/lib/muster/undo/*' "
     r"! -path '/var/lib/postgresql/*/pg_stat*' ! -path '/var/lib/postgresql/*' ! -path '/var/lib/NetworkManager/timestamps*'"
 )
 

@@ -118,6 +118,10 @@ def main(muster, inventory, kind, *rest):
     honesty = Honesty(os.path.abspath(muster), os.path.abspath(inventory))
     begun = time.monotonic()
     count = getattr(honesty, kind)(*rest)
+    if kind != "unknowns" and honesty.total.changed == 0:
+        # What fails alike before it begins agrees in everything.
+        print("nothing was changed by any of them: there was nothing to compare")
+        honesty.failing += 1
     print(f"\n{count} {kind} playbooks: {honesty.total.figures()}")
     print(f"{honesty.failing} playbooks differ, {honesty.silent} are silent the second time; {time.monotonic() - begun:.0f} s")
     for reason, times in honesty.total.reasons.most_common(12):

@@ -12,7 +12,7 @@ code=0
 honest() { python3 tests/honest/honest.py "$MUSTER" "$INVENTORY" "$@" || code=1; }
 fresh() { "$MUSTER" lab down --name "$LAB_NAME" >/dev/null; "$MUSTER" lab up --name "$LAB_NAME" --nodes "$@" >/dev/null; }
 
-lab_start honest 2
+lab_start "${LAB:-honest}" 2
 step "the shipped playbooks on bare nodes"
 honest playbook playbooks/site.yml
 step_done
@@ -25,8 +25,9 @@ honest random "$COUNT" "$SEED"
 step_done
 if [ -n "${CASES:-}" ]; then
     step "the cases of $CASES"
-    # Cases name their nodes themselves.
-    sed -nE 's/^n1 (ansible_host.*)/testhost \1/p; s/^n2 (ansible_host.*)/testhost2 \1/p; s/^n3 (ansible_host.*)/testhost3 \1/p' "$INVENTORY" >"$WORK/cases"
+    # Cases name their nodes themselves, and have groups of their own.
+    login=$(sed -nE 's/^(ansible_(user|ssh_private_key_file))=(.*)/\1=\3/p; s/^(ansible_ssh_common_args)=(.*)/\1="\2"/p' "$INVENTORY" | tr '\n' ' ')
+    sed -nE "s|^n1 (ansible_host=[^ ]*).*|testhost \\1 $login|p; s|^n([23]) (ansible_host=[^ ]*).*|testhost\\1 \\2 $login|p" "$INVENTORY" >"$WORK/cases"
     python3 tests/honest/honest.py "$MUSTER" "$WORK/cases" cases "$CASES" \
         "$MUSTER lab down --name $LAB_NAME; $MUSTER lab up --name $LAB_NAME --nodes 3 --python --packages acl,file,gnupg,git,sudo" || code=1
     step_done
