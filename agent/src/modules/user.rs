@@ -117,9 +117,25 @@ fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Result<Check, Fai
     if args.flag("remove") && view.exists(Path::new(&user.home)) {
         brings.push(Prediction::Also(Box::new(Operation::Remove { path: user.home.clone().into() })));
     }
+    if takes_its_group(user, view) {
+        brings.push(Prediction::NoGroup(user.name.clone()));
+    }
     let operations = vec![Operation::Run { command: command.argument(&user.name), brings }];
     let change = Change::Presence { before: "present".into(), after: "absent".into() };
     Ok(Check::change(diff(&user.name, vec![change]), operations))
+}
+
+/// Whether userdel(8) removes the group that has the user's name, too: nobody else is in it, and login.defs(5) says so.
+fn takes_its_group(user: &Account, view: &View<'_>) -> bool {
+    let settings = view.read(Path::new("/etc/login.defs")).unwrap_or_default();
+    let settings = String::from_utf8_lossy(&settings);
+    let mut words = settings.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let is_usual = words.any(|words| words == ["USERGROUPS_ENAB", "yes"]);
+    let is_others = |group: &Group| {
+        group.members.iter().any(|member| *member != user.name)
+            || view.users().iter().any(|other| other.gid == group.gid && other.name != user.name)
+    };
+    is_usual && view.group(&user.name).is_some_and(|group| !is_others(&group))
 }
 
 fn diff(name: &str, changes: Vec<Change>) -> Diff {

@@ -172,31 +172,39 @@ impl View<'_> {
 
     pub(crate) fn user(&self, name: &str) -> Option<User> {
         let known = self.users().into_iter().find(|user| user.name == name);
-        known.or_else(|| {
-            (!self.overlay.users().contains_key(name)).then(|| accounts::ask_user(name)).flatten()
-        })
+        known.or_else(|| self.real_user(name))
     }
 
     pub(crate) fn group(&self, name: &str) -> Option<Group> {
         let known = self.groups().into_iter().find(|group| group.name == name);
-        known.or_else(|| {
-            (!self.overlay.groups().contains_key(name)).then(|| accounts::ask_group(name)).flatten()
-        })
+        known.or_else(|| self.real_group(name))
+    }
+
+    /// A user of another source than the file, by name or number, of whom no earlier step of a plan would have made another.
+    fn real_user(&self, key: &str) -> Option<User> {
+        let is_predicted = |name: &str| self.overlay.users().contains_key(name);
+        let asked = (!is_predicted(key)).then(|| accounts::ask_user(key)).flatten();
+        asked.filter(|user| !is_predicted(&user.name))
+    }
+
+    /// The same for a group.
+    fn real_group(&self, key: &str) -> Option<Group> {
+        let is_predicted = |name: &str| self.overlay.groups().contains_key(name);
+        let asked = (!is_predicted(key)).then(|| accounts::ask_group(key)).flatten();
+        asked.filter(|group| !is_predicted(&group.name))
     }
 
     /// The name of a user, or the number where it has none.
     pub(crate) fn user_name(&self, uid: u32) -> String {
         let found = self.users().into_iter().find(|user| user.uid == uid);
-        found
-            .or_else(|| accounts::ask_user(&uid.to_string()))
-            .map_or_else(|| uid.to_string(), |user| user.name)
+        found.or_else(|| self.real_user(&uid.to_string())).map_or_else(|| uid.to_string(), |user| user.name)
     }
 
     /// The name of a group, or the number where it has none.
     pub(crate) fn group_name(&self, gid: u32) -> String {
         let found = self.groups().into_iter().find(|group| group.gid == gid);
         found
-            .or_else(|| accounts::ask_group(&gid.to_string()))
+            .or_else(|| self.real_group(&gid.to_string()))
             .map_or_else(|| gid.to_string(), |group| group.name)
     }
 

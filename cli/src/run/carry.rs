@@ -48,7 +48,12 @@ pub(crate) async fn carry_out(outlook: &Outlook<'_>, request: Request) -> Reply 
     match request.spec.runs_on {
         RunsOn::Controller => Reply::Done(Box::new(by_controller(room, request).await)),
         RunsOn::Host => match on_host(outlook, request).await {
-            Ok(result) => Reply::Done(Box::new(result)),
+            Ok(result) => {
+                if room.mode.check {
+                    room.expect_users(outlook.host, &result.diffs);
+                }
+                Reply::Done(Box::new(result))
+            }
             Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::not_run(why))),
             Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
         },
@@ -141,6 +146,13 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
         Ok(prepared) => prepared,
         Err(result) => return Ok(*result),
     };
+    if let Identity::Become(account) = &identity
+        && request.check
+        && room.is_user_coming(&target, &account.user)
+    {
+        let why = format!("it is done as `{}`, an account that an earlier task would make", account.user);
+        return Ok(TaskResult::unknown(&why));
+    }
     let trip = Trip {
         room,
         host,

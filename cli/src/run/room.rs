@@ -19,7 +19,9 @@ use crate::vars::Store;
 use indexmap::IndexMap;
 use muster_api::cluster::ClusterConfig;
 use muster_api::control::Snapshot;
+use muster_api::diff::{Change, Diff};
 use muster_api::id::NodeName;
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -43,6 +45,8 @@ pub(crate) struct Room {
     pub(crate) lost: Mutex<Lost>,
     /// The mistakes that end the run.
     pub(crate) broken_off: Mutex<Option<Diagnostics>>,
+    /// In a plan: accounts that tasks would make, by host.
+    coming_users: Mutex<BTreeSet<(String, String)>>,
     /// What the tasks so far would make of the hosts, to be compared.
     pub(crate) drafts: Mutex<Drafts>,
     /// What was found in them and told already: codes and titles.
@@ -173,6 +177,7 @@ impl Room {
             custom_stats: Mutex::default(),
             lost: Mutex::default(),
             broken_off: Mutex::default(),
+            coming_users: Mutex::default(),
             drafts: Mutex::default(),
             told_findings: Mutex::default(),
             additions: Mutex::default(),
@@ -187,6 +192,18 @@ impl Room {
     /// Mistakes in what the run itself is made of end it: no rescue mends a file of tasks that cannot be read.
     pub(crate) fn break_off(&self, mistakes: Diagnostics) {
         *lock(&self.broken_off) = Some(mistakes);
+    }
+
+    /// Remembers the accounts that a task of a plan would make on a host.
+    pub(crate) fn expect_users(&self, host: &str, diffs: &[Diff]) {
+        let comes = |change: &Change| matches!(change, Change::Presence { after, .. } if after == "present");
+        let users = diffs.iter().filter(|diff| diff.kind == "user" && diff.changes.iter().any(comes));
+        lock(&self.coming_users).extend(users.map(|diff| (host.to_owned(), diff.name.clone())));
+    }
+
+    /// Whether a task of this plan would make the account.
+    pub(crate) fn is_user_coming(&self, host: &str, user: &str) -> bool {
+        lock(&self.coming_users).contains(&(host.to_owned(), user.to_owned()))
     }
 
     /// A number for the next step.
