@@ -4,11 +4,14 @@
 
 use super::operation::{Attributes, Put};
 use super::process::Command;
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, open};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, flock, open,
+};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Why a file was not put in place. The old file is whole, and no temporary file is left.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +125,9 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whoever makes a temporary file holds it within this time.
+const HELD_WITHIN: Duration = Duration::from_millis(500);
+
 /// A file that goes away again unless it is put in place.
 struct Temporary {
     path: PathBuf,
@@ -136,9 +142,13 @@ impl Temporary {
         let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         // A name may have 255 bytes.
         let start: String = name.chars().take(40).collect();
-        let path = path.with_file_name(format!(".{start}.muster-{random}"));
+        let start = format!(".{start}.muster-");
+        remove_left_behind(path, &start);
+        let path = path.with_file_name(start + &random);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(open(&path, flags, Mode::from_raw_mode(0o600))?);
+        // Held while it is at work on. Where there are no locks, its age alone protects it.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         Ok(Self { path, file })
     }
 
@@ -184,6 +194,32 @@ impl Drop for Temporary {
     }
 }
 
+/// Removes what a worker that was killed has left of an earlier try at the same file.
+fn remove_left_behind(path: &Path, start: &str) {
+    let entries = path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+    for entry in entries.into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(start));
+        let is_ours = random
+            .is_some_and(|random| random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if is_ours && is_left_behind(&entry.path()).unwrap_or(false) {
+            // Somebody else may have been faster.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether nobody is at work on a temporary file of this user any more.
+fn is_left_behind(path: &Path) -> io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    let is_own = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
+    // One that is younger may have been made and not be held yet.
+    let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age > HELD_WITHIN);
+    Ok(is_own && is_old && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+}
+
 /// Copies access control lists, the SELinux label and users' own attributes.
 fn copy_extended(from: &Path, to: &Path) -> io::Result<()> {
     let mut names = vec![0; 64 * 1024];
@@ -223,6 +259,26 @@ mod tests {
     fn names(folder: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(folder).expect("there");
         entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn what_a_killed_worker_left_goes_with_the_next_try_and_what_is_at_work_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("f");
+        let old = std::time::SystemTime::now() - Duration::from_secs(60);
+        let make = |name: &str| {
+            let file = File::create(folder.path().join(name)).expect("made");
+            file.set_modified(old).expect("set");
+            file
+        };
+        let held = make(".f.muster-0123456789abcdef");
+        flock(&held, FlockOperation::LockExclusive).expect("held");
+        make(".f.muster-fedcba9876543210");
+        make(".f.muster-of-the-user");
+        put(&a_put(&path, "new")).expect("put");
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, [".f.muster-0123456789abcdef", ".f.muster-of-the-user", "f"]);
     }
 
     #[test]
