@@ -58,7 +58,9 @@ def told(muster, inventory, case, *options):
 def essence(result):
     """What a prediction and an application have in common."""
     # Some modules are skipped in a check because they only wait or fetch: that promises no change, and is held to it.
-    return result["status"] == "failed", result["changed"], bool(result.get("unknown")), result.get("diffs", [])
+    # That it changes something can be known where it is not known what.
+    is_unknown = bool(result.get("unknown")) and not result["changed"]
+    return result["status"] == "failed", result["changed"], is_unknown, result.get("diffs", [])
 
 
 def describe(result):
