@@ -2,18 +2,19 @@
 
 use super::facts;
 use crate::worker::View;
+use crate::worker::mounts::unescaped;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
 pub(super) fn mounts(view: &View<'_>) -> Map<String, Value> {
-    let text = view.text("/proc/self/mounts");
+    let text = view.mounts();
     let mounts: Vec<Value> = text.lines().filter_map(|line| mount(line, view)).collect();
     facts! { "mounts": mounts }
 }
 
 /// A line of /proc/self/mounts that is a device or a network share.
 fn mount(line: &str, view: &View<'_>) -> Option<Value> {
-    let words: Vec<String> = line.split_whitespace().map(unescape).collect();
+    let words: Vec<String> = line.split_whitespace().map(unescaped).collect();
     let [device, place, kind, options, dump, pass] = words.first_chunk::<6>()?;
     if !device.starts_with('/') && !device.contains(":/") && !device.starts_with("\\") {
         return None;
@@ -44,11 +45,6 @@ fn mount(line: &str, view: &View<'_>) -> Option<Value> {
         }
     }
     Some(told)
-}
-
-/// The kernel writes blanks in names as `\040`.
-fn unescape(word: &str) -> String {
-    word.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 fn uuid(device: &str, view: &View<'_>) -> String {
@@ -127,11 +123,10 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{size, unescape};
+    use super::size;
 
     #[test]
-    fn sizes_and_names_are_told_as_a_person_reads_them() {
+    fn sizes_are_told_as_a_person_reads_them() {
         assert_eq!((size(20 << 30).as_str(), size(1536).as_str()), ("20.00 GB", "1.50 KB"));
-        assert_eq!(unescape("/mnt/a\\040b"), "/mnt/a b");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::placing::{self, Before};
 use super::{Args, Check, Failure, Module};
+use crate::worker::mounts::unescaped;
 use crate::worker::process::Command;
 use crate::worker::{Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
@@ -257,11 +258,6 @@ fn is_same_mount(known: &str, wanted: &str, is_swap: bool) -> bool {
     known.split_whitespace().count() >= 4 && field(known, at) == field(wanted, at)
 }
 
-/// `\040` is a blank, in fstab and in /proc/self/mounts.
-pub(super) fn unescaped(field: &str) -> String {
-    field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
-}
-
 /// What is mounted.
 pub(super) struct Mounted {
     pub(super) source: String,
@@ -273,7 +269,7 @@ pub(super) fn mounted(view: &View<'_>) -> Vec<Mounted> {
         let mut fields = line.split_whitespace();
         Some(Mounted { source: unescaped(fields.next()?), target: unescaped(fields.next()?) })
     };
-    view.text("/proc/self/mounts").lines().filter_map(parse).collect()
+    view.mounts().lines().filter_map(parse).collect()
 }
 
 #[cfg(test)]

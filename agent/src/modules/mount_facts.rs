@@ -1,8 +1,8 @@
 //! `mount_facts`: what is mounted, as the fact `mount_points`, with the lines of fstab beside the kernel's list.
 
-use super::mount::unescaped;
 use super::{Args, Check, Failure, Module, glob};
 use crate::worker::View;
+use crate::worker::mounts::unescaped;
 use rustix::fs::statvfs;
 use serde_json::{Map, Value, json};
 use std::sync::mpsc::RecvTimeoutError;
@@ -48,7 +48,7 @@ fn entries(args: &Args<'_>, view: &View<'_>) -> Result<Vec<Value>, Failure> {
     let mut entries = Vec::new();
     let is_binary = |source: &String| source == "mount" || Some(source.as_str()) == binary;
     for source in sources.iter().filter(|source| !is_binary(source)) {
-        entries.extend(view.text(source).lines().filter_map(|line| entry(line, source)));
+        entries.extend(lines_of(source, view).lines().filter_map(|line| entry(line, source)));
     }
     // Hosts without such files are asked through the program.
     let lacks_files = sources.iter().any(|source| DYNAMIC.contains(&source.as_str()))
@@ -59,6 +59,12 @@ fn entries(args: &Args<'_>, view: &View<'_>) -> Result<Vec<Value>, Failure> {
         entries.extend(asked.out().lines().filter_map(|line| spoken(line, binary)));
     }
     Ok(entries)
+}
+
+/// What a source says; /etc/mtab is the kernel's list as well, where it leads to /proc.
+fn lines_of(source: &str, view: &View<'_>) -> String {
+    let is_of_kernel = std::fs::canonicalize(source).is_ok_and(|path| path.starts_with("/proc"));
+    if is_of_kernel { view.mounts() } else { view.text(source) }
 }
 
 /// A line of mount(8): `DEVICE on PLACE type TYPE (OPTIONS)`.

@@ -2,6 +2,7 @@
 
 use super::away::Away;
 use super::before::Keeper;
+use super::confinement;
 use super::due::Note;
 use super::lock;
 use super::overlay::Overlay;
@@ -35,6 +36,9 @@ pub(super) fn serve() -> io::Result<()> {
         Ok(lock) => lock,
         Err(error) => return refuse(&error.to_string()),
     };
+    if check {
+        confinement::confine();
+    }
     let note = Note::of_this_user();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let is_away = Away::noted().is_some();

@@ -3,6 +3,7 @@
 use super::accounts::{self, Group, User};
 use super::before::Keeper;
 use super::file::Stat;
+use super::mounts;
 use super::overlay::{Located, Overlay};
 use super::process::{Command, Ran};
 use muster_api::step::{ContentRef, Step};
@@ -62,6 +63,11 @@ impl View<'_> {
         self.read(Path::new(path))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
+    }
+
+    /// What is mounted, in the format of /proc/self/mounts, which a check session sees otherwise than the host is.
+    pub(crate) fn mounts(&self) -> String {
+        mounts::table()
     }
 
     pub(crate) fn list(&self, path: &Path) -> io::Result<BTreeSet<OsString>> {
