@@ -66,7 +66,7 @@ honest: prerequisites build ## what plans say beside what applies do, task by ta
 faults: prerequisites build ## every fault that a kernel can give, one after the other, on NODES=2..8 lab nodes (root)
 	$(SUDO) env NODES=$(NODES) tests/e2e/faults.sh
 
-breaks: prerequisites build ## the shipped playbook broken off at POINTS=20 random points in each of eight ways (root): SEED=…, KINDS="crash worker …"
+breaks: prerequisites build ## the shipped playbook broken off at POINTS=20 random points in each of eight ways (root): SEED=…, KINDS="reboot worker …"
 	$(SUDO) env POINTS=$(or $(POINTS),20) SEED=$(or $(SEED),1) tests/e2e/breaks.sh $(KINDS)
 
 whatif: prerequisites build ## what `muster simulate` predicts beside what happens, fault by fault on lab nodes (root)

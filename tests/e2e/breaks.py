@@ -2,7 +2,8 @@
 """Breaks the shipped playbook off at random points, in every way that there is, and looks at what is left.
 
 Before each point the files that the playbook writes are set to what they were before it, and the services run those. Then the
-playbook is applied, and broken off after a random share of the time that a whole run takes. What must hold:
+playbook is applied, and broken off once it has told a random one of the events that a whole run tells, and a random part of the time
+until the next. What must hold:
 
   - no file is half-written: each is as it was before, or as it is after a whole run;
   - the next run comes to its end, and does what handlers were still due: each service runs what its files say;
@@ -16,6 +17,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 MUSTER, LAB, INVENTORY, *KINDS = sys.argv[1:]
@@ -90,15 +92,13 @@ def reset():
 
 def finish(kind, name):
     """What a person would do before the next run: nothing but get the node to answer again."""
-    if kind in ("sshd",):
+    if kind == "sshd":
         node(name, "systemctl reset-failed ssh ssh.socket 2>/dev/null; systemctl restart ssh", check=False)
     if kind == "full-disk":
         node(name, "rm -f /etc/filler /var/lib/muster/filler", check=False)
     if kind == "read-only":
         for path in SMALL:
             node(name, f"mount -o remount,rw {path}", check=False)
-    if kind == "crash":
-        muster("lab", "power", "on", "--name", LAB, name)
     until(f"{name} answers", 60, lambda: answers(name))
 
 
@@ -112,43 +112,86 @@ def small_file_systems(name, on):
                        f"umount /run/kept && umount -l {path}")
 
 
-def break_off(kind, run, name):
-    if kind == "ctrl-c":
-        run.send_signal(signal.SIGINT)
-    elif kind == "ctrl-c-twice":
-        run.send_signal(signal.SIGINT)
-        time.sleep(0.05)
-        run.send_signal(signal.SIGINT)
-    elif kind == "controller":
-        run.kill()
-    elif kind == "sshd":
-        node(name, "pkill -9 sshd; true")
-    elif kind == "worker":
-        node(name, "pkill -9 -f '[m]usterd.* worker'; true")
-    elif kind == "full-disk":
-        node(name, "for d in /etc /var/lib/muster; do cat /dev/zero > $d/filler; done 2>/dev/null; true")
-    elif kind == "read-only":
-        # One in which somebody is writing at that moment stays as it is.
-        node(name, "; ".join(f"mount -o remount,ro {path} 2>/dev/null" for path in SMALL) + "; true")
-    elif kind == "crash":
-        muster("lab", "crash", "--name", LAB, name)
+ON_THE_NODE = {
+    "sshd": "pkill -9 sshd",
+    "worker": "pkill -9 -f '[m]usterd.* worker'",
+    "full-disk": "for d in /etc /var/lib/muster; do cat /dev/zero > $d/filler; done 2>/dev/null",
+    # One in which somebody is writing at that moment stays as it is.
+    "read-only": "; ".join(f"mount -o remount,ro {path} 2>/dev/null" for path in SMALL),
+}
 
 
-def point(kind, share, whole, name, after):
+class Run:
+    """A run of the playbook, and what it has told."""
+
+    def __init__(self):
+        self.begun, self.lines, self.told = time.monotonic(), [], threading.Condition()
+        command = [MUSTER, "apply", "--output", "json", *PLAYBOOK]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.reader = threading.Thread(target=self.listen)
+        self.reader.start()
+
+    def listen(self):
+        for line in self.process.stdout:
+            with self.told:
+                self.lines.append((time.monotonic(), line))
+                self.told.notify()
+        with self.told:
+            self.told.notify()
+
+    def until(self, event):
+        """Waits for this event, or the end."""
+        with self.told:
+            self.told.wait_for(lambda: len(self.lines) > event or self.process.poll() is not None, timeout=120)
+
+    def end(self):
+        self.process.wait(timeout=120)
+        self.reader.join()
+
+
+class Breaker:
+    """What breaks a run off: it stands ready, so that it comes at the moment that was drawn."""
+
+    def __init__(self, kind, name):
+        self.kind, self.name, self.waiting = kind, name, None
+        if kind in ON_THE_NODE:
+            command = [MUSTER, "lab", "exec", "--name", LAB, name, "--", "sh", "-c", f"echo ready; read go; {ON_THE_NODE[kind]}; true"]
+            self.waiting = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self.waiting.stdout.readline()
+
+    def strike(self, run):
+        if self.waiting:
+            self.waiting.communicate("go\n")
+        elif self.kind == "controller":
+            run.process.kill()
+        elif self.kind == "reboot":
+            # Without a word to anybody, as by its reset button.
+            muster("lab", "power", "cycle", "--name", LAB, self.name)
+        else:
+            run.process.send_signal(signal.SIGINT)
+            if self.kind == "ctrl-c-twice":
+                time.sleep(0.05)
+                run.process.send_signal(signal.SIGINT)
+
+
+def point(kind, event, delay, name, after):
     """One run that is broken off, and the next; what did not hold."""
     wrong = []
     reset()
     before = {one: hashes(one) for one in NODES}
-    run = subprocess.Popen([MUSTER, "apply", *PLAYBOOK], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    time.sleep(share * whole)
-    was_running = run.poll() is None
-    break_off(kind, run, name)
+    breaker = Breaker(kind, name)
+    run = Run()
+    run.until(event)
+    time.sleep(delay)
+    was_running = run.process.poll() is None
+    breaker.strike(run)
     try:
-        said, _ = run.communicate(timeout=120)
+        run.end()
     except subprocess.TimeoutExpired:
-        run.kill()
-        said, _ = run.communicate()
+        run.process.kill()
+        run.reader.join()
         wrong.append("the run did not end within two minutes")
+    said = "".join(line for _, line in run.lines)
     finish(kind, name)
     for one in NODES:
         now = hashes(one)
@@ -169,33 +212,36 @@ def point(kind, share, whole, name, after):
 
 
 def main():
-    kinds = KINDS or ["ctrl-c", "ctrl-c-twice", "controller", "sshd", "worker", "full-disk", "read-only", "crash"]
+    kinds = KINDS or ["ctrl-c", "ctrl-c-twice", "controller", "sshd", "worker", "full-disk", "read-only", "reboot"]
     first = muster("apply", *PLAYBOOK)
     if first.returncode != 0:
         raise SystemExit(f"the playbook does not come to its end: {first.stdout}{first.stderr}")
     after = {name: hashes(name) for name in NODES}
     reset()
-    begun = time.monotonic()
-    muster("apply", *PLAYBOOK)
-    whole = time.monotonic() - begun
-    print(f"a whole run that changes {len(FILES)} files a node takes {whole:.2f} s; {POINTS} points for each kind, seed {SEED}")
+    model = Run()
+    model.end()
+    times = [at for at, _ in model.lines]
+    whole = times[-1] - model.begun
+    print(f"a whole run that changes {len(FILES)} files a node takes {whole:.2f} s and tells {len(times)} events; "
+          f"{POINTS} points for each kind, seed {SEED}")
     failed = 0
     for kind in kinds:
         dice = random.Random(f"{SEED} {kind}")
         in_time, bad = 0, 0
         for number in range(POINTS):
-            share, name = dice.uniform(0.05, 0.95), dice.choice(NODES)
+            event, name = dice.randrange(len(times) - 1), dice.choice(NODES)
+            delay = dice.random() * (times[event + 1] - times[event])
             if kind in ("full-disk", "read-only"):
                 small_file_systems(name, True)
-            was_running, wrong, said = point(kind, share, whole, name, after)
+            was_running, wrong, said = point(kind, event, delay, name, after)
             if kind in ("full-disk", "read-only"):
                 small_file_systems(name, False)
             in_time += was_running
             bad += bool(wrong)
             for sentence in wrong:
-                print(f"  WRONG {kind}, point {number} at {share:.2f} on {name}: {sentence}")
+                print(f"  WRONG {kind}, point {number} after event {event} and {delay:.3f} s on {name}: {sentence}")
             if wrong:
-                print("    " + "\n    ".join(said.splitlines()[-15:]))
+                print("    " + "\n    ".join(line[:300] for line in said.splitlines()[-15:]))
             sys.stdout.flush()
         failed += bad
         print(f"{kind:<14} {POINTS} points, {in_time} while it ran, {bad} wrong")

@@ -100,6 +100,10 @@ kill -9 "$run"
 wait "$run" 2>/dev/null || true
 expect "one node is in standby" test "$(in_standby | wc -w)" = 1
 expect "its status says why" sh -c "'$MUSTER' lab exec --name '$LAB_NAME' '$(in_standby)' musterd status | grep -q 'down for a rolling change'"
+# Its agent is not there when the next run begins, and comes while it waits.
+away=$(in_standby)
+node "$away" systemctl stop musterd
+(sleep 3; node "$away" systemctl start musterd) &
 watched roll --tags block -e setting=third
 for name in $NODE_NAMES; do expect "$name has the setting" node "$name" grep -qx third /etc/muster-e2e-setting; done
 step_done

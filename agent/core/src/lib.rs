@@ -27,6 +27,7 @@ pub mod recording;
 mod recovery;
 mod replica;
 mod request;
+pub mod rolling;
 pub mod schedule;
 pub mod shutdown_lock;
 mod status;

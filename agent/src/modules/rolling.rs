@@ -1,7 +1,5 @@
 //! The steps of a rolling change on a node of the cluster: how it stands, whether the others can do without it and its resources
-//! moved away, and that it is back. What is decided is in `gate`; this asks the agent that runs on the host, and waits.
-
-mod gate;
+//! moved away, and that it is back. What is decided is in the core; this asks the agent that runs on the host, and waits.
 
 use super::{Args, Check, Failure, Module, cluster};
 use crate::control::client::{Client, ClientError};
@@ -11,6 +9,7 @@ use muster_api::id::NodeName;
 use muster_api::module::{Rolling, Stage, Survey, WentDown};
 use muster_api::outcome::Outcome;
 use muster_api::status::ClusterStatus;
+use muster_core::rolling::{self, Before};
 use muster_core::schedule::{Absence, Rehearsal};
 use serde_json::json;
 use std::path::Path;
@@ -51,7 +50,7 @@ fn arguments(args: &Args<'_>) -> Result<Rolling, Failure> {
 
 fn survey() -> Result<Survey, Failure> {
     match cluster_now() {
-        Ok(status) => Ok(gate::survey(&status)),
+        Ok(status) => Ok(rolling::survey(&status)),
         Err(ClientError::NotRunning { .. }) => Ok(Survey { node: None, is_member: false, active: 0 }),
         Err(error) => Err(told(error)),
     }
@@ -66,36 +65,37 @@ struct Change {
 impl Change {
     /// Lets this node go down.
     fn down(&self, view: &View<'_>) -> Result<WentDown, Failure> {
-        view.progress("waits for the cluster to be at rest");
-        let status = self.once(gate::unrest, "the cluster is not at rest")?;
-        let node = status.node.clone();
-        if Away::noted().is_some() {
-            // A run that broke off has taken it down already.
-            return Ok(self.went_down(node, &status, &status));
+        // A run that broke off has taken it down already, and perhaps stopped its agent as well.
+        if let Some(Before { node, .. }) = Away::noted() {
+            return Ok(WentDown { node, moved: Vec::new(), took_ms: 0 });
         }
+        view.progress("waits for the cluster to be at rest");
+        let status = self.once(rolling::unrest, "the cluster is not at rest")?;
+        let node = status.node.clone();
         if status.members().contains(&node) {
             let mut gone = self.rolling.away.clone();
             gone.push(node.clone());
             let absence = Absence::of(&Rehearsal::of_live(&cluster::snapshot().map_err(told)?), &gone);
-            if let Some(why) = gate::refusal(&node, self.rolling.drains, &absence, &status) {
+            if let Some(why) = rolling::refusal(&node, self.rolling.drains, &absence, &status) {
                 return Err(Failure::new(why));
             }
         }
-        let puts_in_standby = self.rolling.drains && !gate::is_in_standby(&status, &node);
-        let note = gate::before(&status, puts_in_standby);
-        note.note().map_err(|error| Failure::new(format!("the change cannot be noted: {error}")))?;
+        let puts_in_standby = self.rolling.drains && !rolling::is_in_standby(&status, &node);
+        let note = rolling::before(&status, puts_in_standby);
+        Away::note(&note).map_err(|error| Failure::new(format!("the change cannot be noted: {error}")))?;
         if puts_in_standby {
             view.progress("moves its resources away");
             self.drain(&node).map_err(|failure| undo(&node, failure))?;
         }
-        let after = cluster_now().map_err(told)?;
-        Ok(self.went_down(node, &status, &after))
+        let moved = rolling::moved(&node, &status, &cluster_now().map_err(told)?);
+        let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(WentDown { node, moved, took_ms })
     }
 
     fn drain(&self, node: &NodeName) -> Result<(), Failure> {
         order(&Request::Standby { node: node.clone(), on: true })?;
         self.settle()?;
-        let left = gate::active_on(&cluster_now().map_err(told)?, node);
+        let left = rolling::active_on(&cluster_now().map_err(told)?, node);
         match left.is_empty() {
             true => Ok(()),
             false => Err(Failure::new(format!("{} still runs on {node} in standby", left.join(", ")))),
@@ -107,7 +107,7 @@ impl Change {
         let Some(before) = Away::noted() else { return Ok(()) };
         view.progress("waits for the node to be back");
         let status = self.once(
-            |status| gate::not_back(status, &before.members, &self.rolling.away),
+            |status| rolling::not_back(status, &before.members, &self.rolling.away),
             "the node is not back",
         )?;
         if before.is_in_standby {
@@ -115,7 +115,7 @@ impl Change {
         }
         view.progress("waits for what ran to run again");
         self.settle()?;
-        self.once(|status| gate::not_running(status, &before.ran), "not all runs that ran before")?;
+        self.once(|status| rolling::not_running(status, &before.ran), "not all runs that ran before")?;
         Away::forget().map_err(|error| Failure::new(format!("the note of the change stays: {error}")))
     }
 
@@ -149,11 +149,6 @@ impl Change {
             }
             thread::sleep(PAUSE);
         }
-    }
-
-    fn went_down(&self, node: NodeName, before: &ClusterStatus, after: &ClusterStatus) -> WentDown {
-        let moved = gate::moved(&node, before, after);
-        WentDown { node, moved, took_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX) }
     }
 }
 

@@ -4,34 +4,25 @@
 use super::atomic;
 use super::due::folder_of_this_user;
 use super::operation::{Attributes, Put};
-use muster_api::id::{NodeName, ResourceId};
-use serde::{Deserialize, Serialize};
+use muster_core::rolling::Before;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What is noted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Away {
-    /// It was put in standby for the change, and not by a person before.
-    pub(crate) is_in_standby: bool,
-    /// The members before.
-    pub(crate) members: Vec<NodeName>,
-    /// The primitives that ran before.
-    pub(crate) ran: Vec<ResourceId>,
-}
+/// The note.
+pub(crate) struct Away;
 
 impl Away {
     /// What is noted on this host. What cannot be read counts as nothing, so that a damaged note stops no run.
-    pub(crate) fn noted() -> Option<Self> {
+    pub(crate) fn noted() -> Option<Before> {
         serde_json::from_slice(&std::fs::read(file()?).ok()?).ok()
     }
 
     /// Notes it.
-    pub(crate) fn note(&self) -> io::Result<()> {
+    pub(crate) fn note(before: &Before) -> io::Result<()> {
         let path = file().ok_or_else(|| io::Error::other("the user of the worker has no folder"))?;
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
-        let content = serde_json::to_vec(self)?.into();
+        let content = serde_json::to_vec(before)?.into();
         let put = Put { path, content, attributes, validate: None, may_write_in_place: false };
         atomic::put(&put).map_err(io::Error::other)
     }

@@ -6,7 +6,9 @@ use super::basis::tell;
 use super::history;
 use super::recorded::{Recording, command_of, unusable};
 use super::walk::{Walk, folder_of};
-use crate::args::{Command, Output, PlaybookArgs, UndoArgs};
+use crate::args::{
+    BecomeArgs, Command, ConnectionArgs, HostArgs, Output, PlaybookArgs, UndoArgs, VarArgs, VaultKeyArgs,
+};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::journal::{self, Run, Seat};
@@ -78,27 +80,11 @@ fn way_of(run: &Run, most: usize) -> Result<(PlaybookArgs, PathBuf)> {
     match command_of(run, &commission)? {
         Command::Apply(args) => {
             let folder = args.playbooks.first().map(|playbook| folder_of(playbook)).unwrap_or_default();
-            let plain = PlaybookArgs {
-                hosts: args.hosts,
-                connection: args.connection,
-                r#become: args.r#become,
-                vars: args.vars,
-                vault: args.vault,
-                ..PlaybookArgs::default()
-            };
-            Ok((plain, folder))
+            Ok((plain(args.hosts, args.connection, args.r#become, args.vars, args.vault), folder))
         }
         Command::Run(args) => {
             let folder = args.playbook_dir.clone().unwrap_or_else(|| folder_of(Path::new("x")));
-            let plain = PlaybookArgs {
-                hosts: args.hosts,
-                connection: args.connection,
-                r#become: args.r#become,
-                vars: args.vars,
-                vault: args.vault,
-                ..PlaybookArgs::default()
-            };
-            Ok((plain, folder))
+            Ok((plain(args.hosts, args.connection, args.r#become, args.vars, args.vault), folder))
         }
         Command::Undo(args) if most > 0 => {
             let (mut plain, folder) = way_of(&history::find(&args.run)?, most - 1)?;
@@ -109,6 +95,16 @@ fn way_of(run: &Run, most: usize) -> Result<(PlaybookArgs, PathBuf)> {
         }
         _ => Err(unusable(run, "its command is none that changes hosts")),
     }
+}
+
+fn plain(
+    hosts: HostArgs,
+    connection: ConnectionArgs,
+    r#become: BecomeArgs,
+    vars: VarArgs,
+    vault: VaultKeyArgs,
+) -> PlaybookArgs {
+    PlaybookArgs { hosts, connection, r#become, vars, vault, ..PlaybookArgs::default() }
 }
 
 fn absolute(source: &str) -> String {

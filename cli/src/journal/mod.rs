@@ -23,11 +23,24 @@ pub(crate) fn folder() -> Option<PathBuf> {
     of("MUSTER_RUNS").or_else(|| Some(state()?.join("muster/runs")))
 }
 
-/// The number of a run that begins now. Numbers sort by time.
-fn number() -> String {
-    let mut random = [0; 2];
-    // Two runs in the same second that get the same number find that out when they make their folders.
+/// The number of a run that begins at a moment. Numbers sort by time, also those of one second: the letters after it begin with
+/// its 4096th part.
+fn number(moment: jiff::Timestamp) -> String {
+    let mut random = [0];
+    // Two runs in the same moment that get the same number find that out when they make their folders.
     let _ = getrandom::fill(&mut random);
-    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    format!("{now}-{:02x}{:02x}", random[0], random[1])
+    let part = i64::from(moment.subsec_nanosecond()) * 4096 / 1_000_000_000;
+    format!("{}-{part:03x}{:02x}", moment.strftime("%Y%m%d-%H%M%S"), random[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn numbers_of_one_second_sort_by_time() {
+        let at = |text: &str| number(text.parse().expect("a moment"));
+        let (one, other) = (at("2026-11-22T06:50:56.010Z"), at("2026-11-22T06:50:56.011Z"));
+        assert!(one.starts_with("20261122-065056-028") && one < other, "{one} {other}");
+    }
 }

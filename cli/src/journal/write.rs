@@ -221,7 +221,7 @@ impl Entry {
 /// A folder with a number that no other run has.
 fn own_folder(all: &Path) -> io::Result<(String, PathBuf)> {
     for _ in 0..100 {
-        let number = number();
+        let number = number(jiff::Timestamp::now());
         let folder = all.join(&number);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Ok(()) => return Ok((number, folder)),

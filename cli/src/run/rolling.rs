@@ -143,9 +143,10 @@ impl Conductor {
             Ok(candidates) => candidates,
             Err((host, why)) => return self.refuse(&host, name, &why),
         };
-        // A host that is in no cluster, or is out of it already, costs nothing.
-        let (members, others): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|one| one.survey.is_member);
+        // A host that is in no cluster, or is out of it already, costs nothing; but whom a change took down it brings back.
+        let (members, others): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .partition(|one| one.survey.is_member || self.room.hosts.is_away(&one.host));
         free.extend(others.into_iter().map(|one| one.host));
         let most = change.terms.most_of(members.len());
         let mut waiting = Vec::new();

@@ -1,14 +1,32 @@
 //! Whether a node may go down for a rolling change, and whether it is back: decided from what the cluster says of itself.
 
-use crate::worker::Away;
+use crate::schedule::Absence;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 use muster_api::fencing::{FencingRecord, FencingState};
 use muster_api::id::{NodeName, ResourceId};
 use muster_api::module::Survey;
 use muster_api::status::{ClusterStatus, Fact, ResourceState, ResourceStatus};
-use muster_core::schedule::Absence;
+use serde::{Deserialize, Serialize};
+
+/// What was before a node went down for a rolling change, and is to be again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// The node.
+    pub node: NodeName,
+    /// It was put in standby for the change, and not by a person before.
+    pub is_in_standby: bool,
+    /// The members.
+    pub members: Vec<NodeName>,
+    /// The primitives that ran.
+    pub ran: Vec<ResourceId>,
+}
 
 /// How the node that answers stands.
-pub(super) fn survey(status: &ClusterStatus) -> Survey {
+pub fn survey(status: &ClusterStatus) -> Survey {
     Survey {
         node: Some(status.node.clone()),
         is_member: status.members().contains(&status.node),
@@ -17,7 +35,7 @@ pub(super) fn survey(status: &ClusterStatus) -> Survey {
 }
 
 /// Why nobody may go down now: something is under way, or a node is on its way out. Empty where all is at rest.
-pub(super) fn unrest(status: &ClusterStatus) -> Vec<String> {
+pub fn unrest(status: &ClusterStatus) -> Vec<String> {
     let mut reasons = not_primary(status);
     for node in &status.nodes {
         match node.fact {
@@ -46,12 +64,7 @@ fn not_primary(status: &ClusterStatus) -> Vec<String> {
 }
 
 /// Why a node may not go down, where it may not.
-pub(super) fn refusal(
-    node: &NodeName,
-    drains: bool,
-    absence: &Absence,
-    status: &ClusterStatus,
-) -> Option<String> {
+pub fn refusal(node: &NodeName, drains: bool, absence: &Absence, status: &ClusterStatus) -> Option<String> {
     if !absence.is_quorate {
         let votes = &status.quorum;
         let here = status.members();
@@ -74,24 +87,29 @@ pub(super) fn refusal(
 }
 
 /// Whether somebody has put it in standby.
-pub(super) fn is_in_standby(status: &ClusterStatus, node: &NodeName) -> bool {
+pub fn is_in_standby(status: &ClusterStatus, node: &NodeName) -> bool {
     status.nodes.iter().any(|one| one.name == *node && one.standby)
 }
 
 /// What is to be there again afterwards.
-pub(super) fn before(status: &ClusterStatus, is_in_standby: bool) -> Away {
+pub fn before(status: &ClusterStatus, is_in_standby: bool) -> Before {
     let ran = primitives(status).filter(|resource| !resource.nodes.is_empty());
-    Away { is_in_standby, members: status.members().to_vec(), ran: ran.map(|one| one.id.clone()).collect() }
+    Before {
+        node: status.node.clone(),
+        is_in_standby,
+        members: status.members().to_vec(),
+        ran: ran.map(|one| one.id.clone()).collect(),
+    }
 }
 
 /// The resources under the cluster's management that are active on a node.
-pub(super) fn active_on(status: &ClusterStatus, node: &NodeName) -> Vec<String> {
+pub fn active_on(status: &ClusterStatus, node: &NodeName) -> Vec<String> {
     let active = primitives(status).filter(|one| one.is_managed && one.nodes.contains(node));
     active.map(|one| one.id.to_string()).collect()
 }
 
 /// Where that is now which left the node.
-pub(super) fn moved(
+pub fn moved(
     node: &NodeName,
     before: &ClusterStatus,
     after: &ClusterStatus,
@@ -105,10 +123,10 @@ pub(super) fn moved(
 }
 
 /// Who is missing still. `away` are down for the same change.
-pub(super) fn not_back(status: &ClusterStatus, members: &[NodeName], away: &[NodeName]) -> Vec<String> {
+pub fn not_back(status: &ClusterStatus, members: &[NodeName], away: &[NodeName]) -> Vec<String> {
     let mut reasons = not_primary(status);
     let here = status.members();
-    let needed = members.iter().chain(std::iter::once(&status.node)).filter(|node| !away.contains(node));
+    let needed = members.iter().chain(core::iter::once(&status.node)).filter(|node| !away.contains(node));
     let mut missing: Vec<String> =
         needed.filter(|node| !here.contains(node)).map(ToString::to_string).collect();
     missing.dedup();
@@ -119,7 +137,7 @@ pub(super) fn not_back(status: &ClusterStatus, members: &[NodeName], away: &[Nod
 }
 
 /// What ran before and does not run.
-pub(super) fn not_running(status: &ClusterStatus, ran: &[ResourceId]) -> Vec<String> {
+pub fn not_running(status: &ClusterStatus, ran: &[ResourceId]) -> Vec<String> {
     let mut reasons = not_primary(status);
     for id in ran {
         // One that was removed meanwhile is missed by nobody.
@@ -139,8 +157,8 @@ fn primitives(status: &ClusterStatus) -> impl Iterator<Item = &ResourceStatus> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Stopped;
     use muster_api::status::{NodeStatus, QuorumStatus, ViewStatus};
-    use muster_core::schedule::Stopped;
 
     fn names(names: &[&str]) -> Vec<NodeName> {
         names.iter().map(|name| NodeName::from(*name)).collect()
