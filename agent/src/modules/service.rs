@@ -170,10 +170,14 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Only what systemd has loaded can tell: a unit that comes with a package of the same plan cannot yet.
     fn cannot_reload(&self) -> bool {
-        let can = self.unit.status.get("CanReload").and_then(Value::as_str);
+        let told = |key: &str| self.unit.status.get(key).and_then(Value::as_str);
         let is_new = self.view.overlay().unit(&self.owner.key(&self.unit.name)) != UnitStart::default();
-        self.unit.is_active && can == Some("no") && !is_new
+        self.unit.is_active
+            && told("LoadState") == Some("loaded")
+            && told("CanReload") == Some("no")
+            && !is_new
     }
 
     fn restart(&mut self, start: UnitStart) {
