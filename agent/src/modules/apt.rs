@@ -312,7 +312,7 @@ impl Request {
         Check::change(diff, vec![Operation::Run { command: self.command(&["clean"]), brings: Vec::new() }])
     }
 
-    /// Asks apt what would happen, without letting it write anything.
+    /// Asks apt what would happen. It reads its cache where that is as new as the lists, and keeps a new one where it may write.
     fn simulate(
         &self,
         words: &[String],
@@ -322,8 +322,7 @@ impl Request {
     ) -> Result<Check, Failure> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let command = self.command(&words);
-        let mut simulation =
-            Command::new("apt-get", &["-s", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]);
+        let mut simulation = Command::new("apt-get", &["-s"]);
         simulation.arguments.extend(command.arguments.iter().cloned());
         let ran = simulation.run().map_err(|error| Failure::new(format!("cannot run `apt-get`: {error}")))?;
         if !ran.is_fine() {
@@ -447,7 +446,7 @@ fn outdated(
         // What is newest is known after fetching: apt finds out itself.
         return Ok(named.to_vec());
     }
-    let mut arguments = vec!["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy"];
+    let mut arguments = vec!["policy"];
     arguments.extend(named.iter().map(|name| bare(name)));
     let asked = view
         .ask("apt-cache", &arguments)
@@ -525,8 +524,7 @@ fn changes_to_check(changes: Vec<Changed>, command: Command) -> Check {
 }
 
 fn known_names(view: &View<'_>) -> Vec<String> {
-    let asked =
-        view.ask("apt-cache", &["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "pkgnames"]);
+    let asked = view.ask("apt-cache", &["pkgnames"]);
     asked.map(|ran| ran.out().lines().map(str::to_owned).collect()).unwrap_or_default()
 }
 
@@ -538,10 +536,7 @@ fn refused(complaint: &str, view: &View<'_>) -> Failure {
             .with("stderr", complaint);
     };
     if let Some((package, version)) = name.split_once('=') {
-        let asked = view.ask(
-            "apt-cache",
-            &["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy", package],
-        );
+        let asked = view.ask("apt-cache", &["policy", package]);
         let candidate = asked.ok().and_then(|ran| parse_policy(&ran.out()).pop());
         let newest = candidate.map_or_else(String::new, |(_, newest)| format!("; the newest is {newest}"));
         return Failure::new(format!("package `{package}` has no version `{version}`{newest}"))

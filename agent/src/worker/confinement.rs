@@ -9,14 +9,17 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 use std::io;
 use std::path::Path;
 
-/// Where locks, caches, logs and temporary files of the programs are that are asked: nothing there is a state of the host. And the
-/// rules of ufw, which tells nothing, even with `--dry-run`, where it may not write them.
-const FREE: [&str; 13] = [
+/// Where locks, logs and temporary files of the programs are that are asked, and the caches without which they tell nothing: nothing
+/// there is a state of the host. And the rules of ufw, which tells nothing, even with `--dry-run`, where it may not write them.
+const FREE: [&str; 16] = [
     "/dev",
     "/etc/ufw",
     "/run",
     "/tmp",
-    "/var/cache",
+    "/var/cache/debconf",
+    "/var/cache/dnf",
+    "/var/cache/libdnf5",
+    "/var/cache/yum",
     "/var/lib/dnf",
     "/var/lib/rpm",
     "/var/lib/selinux",
