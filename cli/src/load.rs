@@ -2,6 +2,7 @@
 
 use crate::error::{Diagnostic, Diagnostics, Result};
 use crate::exit::Exit;
+use crate::local_files::{LocalFiles, Unread};
 use crate::source::{SourceFile, Span};
 use crate::vars::HashBehaviour;
 use crate::vault::{self, Keyring};
@@ -16,6 +17,7 @@ const MOST_BYTES: usize = 1 << 30;
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     keyring: Keyring,
+    files: Arc<LocalFiles>,
     duplicate_keys: DuplicateKeys,
     hash_behaviour: HashBehaviour,
     warnings: Mutex<Diagnostics>,
@@ -75,6 +77,11 @@ impl Reader {
         &self.keyring
     }
 
+    /// Where it reads.
+    pub(crate) fn files(&self) -> &Arc<LocalFiles> {
+        &self.files
+    }
+
     /// Keeps a warning for later.
     pub(crate) fn warn(&self, warning: Diagnostic) {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
@@ -98,7 +105,7 @@ impl Reader {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
-        let bytes = std::fs::read(path).map_err(|cause| unreadable(path, &cause))?;
+        let bytes = self.files.read(path).map_err(|cause| unread(path, &cause))?;
         if bytes.len() > MOST_BYTES {
             return Err(Diagnostic::error(format!("`{}` is too big to be read", path.display())));
         }
@@ -186,10 +193,13 @@ fn mapping_of(node: &Node) -> Result<Mapping> {
     }
 }
 
-fn unreadable(path: &Path, cause: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(format!("could not read `{}`", path.display()))
-        .cause(cause)
-        .exits_with(Exit::Unexpected)
+fn unread(path: &Path, why: &Unread) -> Diagnostic {
+    let mistake = Diagnostic::error(format!("could not read `{}`", path.display()));
+    let mistake = match why {
+        Unread::Failed(cause) => mistake.cause(cause),
+        Unread::Unknown(why) => mistake.note(format!("what it holds is not known: {why}")),
+    };
+    mistake.exits_with(Exit::Unexpected)
 }
 
 fn not_utf8(path: &Path, bad: &std::string::FromUtf8Error) -> Diagnostic {

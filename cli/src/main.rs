@@ -11,6 +11,7 @@ mod journal;
 mod lab;
 mod lint;
 mod load;
+mod local_files;
 mod playbook;
 mod prompt;
 mod report;

@@ -3,7 +3,7 @@
 Both are the lines of `--output json`. A task is known by its play, its name and the host, and by how many of the same came
 before it there; an item of a loop by its label besides. A prediction is its outcome (unchanged, changed, failed,
 skipped) and its differences. What the plan did not know is counted, and must have a reason; tasks that it did not foresee are
-excused only behind something unknown.
+excused only behind something unknown, on the host itself or on one that has failed by it and ended the run.
 """
 import dataclasses
 import json
@@ -128,6 +128,8 @@ def compare(plan_lines, apply_lines):
     applied, _ = told(apply_lines)
     found = Comparison()
     doubted, astray, installing = set(), set(), set()
+    last = {key.host: key for key in applied}
+    is_over = False
     for key in [*planned, *(key for key in applied if key not in planned)]:
         if key.host in astray:
             found.behind += 1
@@ -135,12 +137,15 @@ def compare(plan_lines, apply_lines):
         before, after = planned.get(key), applied.get(key)
         if before and after and key.host in installing:
             before, after = without_packaged(before), without_packaged(after)
-        wrong = found.take(key, before, after, key.host in doubted)
+        wrong = found.take(key, before, after, key.host in doubted or is_over and after is None)
         if wrong:
             found.differing.append(wrong)
             astray.add(key.host)
         if key in planned and is_unknown(planned[key]):
             doubted.add(key.host)
+        if key.host in doubted and after and after["status"] in ("failed", "unreachable") and last[key.host] == key:
+            # What was not known has failed there. Where it was the last host of its play, the run ends for all others.
+            is_over = True
         if any(diff["kind"] == "package" for diff in planned.get(key, {}).get("diffs", [])):
             installing.add(key.host)
     return found
@@ -178,7 +183,8 @@ def lasting(diffs):
 
 
 def is_unknown(result):
-    return result["status"] == "unknown" or bool(result.get("unknown")) and not result["changed"]
+    is_judged = result["changed"] or result["status"] == "failed"
+    return result["status"] == "unknown" or bool(result.get("unknown")) and not is_judged
 
 
 def reason(result):

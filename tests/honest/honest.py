@@ -108,6 +108,9 @@ class Honesty:
             for key, result in planned.items()
             if key.name.endswith("(unknown)") != (is_unknown(result) and not result.get("keeps_still"))
         ]
+        written = re.findall(r"^ +- \{?name: ([^,\n]+)", pathlib.Path(file).read_text(), flags=re.MULTILINE)
+        reached = {key.name for key in planned}
+        wrong += [f"`{name}` was not reached" for name in written if name not in reached and not name.endswith("never")]
         found = Comparison()
         found.differing, found.unknown = wrong, sum(map(is_unknown, planned.values()))
         self.take(file, found, False, 0.0, folder)

@@ -3,6 +3,7 @@
 //! A frame is `[length u32, big endian][kind u8][payload]`; the length counts kind and payload. Kind 1 is a JSON
 //! message. Kind 2 is a content: 32 bytes of SHA-256, then the bytes. An unknown kind is an error of the session.
 
+use crate::foreseen::Foreseen;
 use crate::outcome::Outcome;
 use crate::step::{Due, Step};
 use alloc::string::String;
@@ -111,6 +112,12 @@ pub enum FromWorker {
         id: u64,
         /// As it would be if the step were run; `None` where it has something to do, or that is not known.
         outcome: Option<Outcome>,
+    },
+    /// What the step that is done next would have left of the files: told in a check session on the controller's own machine
+    /// (`Hello` with `shares`), where the controller reads too.
+    Foreseen {
+        /// In the order in which it would have been done.
+        files: Vec<Foreseen>,
     },
     /// A step is done.
     Done {

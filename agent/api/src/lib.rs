@@ -37,6 +37,7 @@ pub mod drift;
 pub mod duration;
 pub mod explanation;
 pub mod fencing;
+pub mod foreseen;
 pub mod frame;
 pub mod history;
 pub mod id;

@@ -1,8 +1,8 @@
 //! `async_status`: what a job in the background has come to.
 
 use super::{Args, Check, Failure, Module};
-use crate::worker::background::folder;
-use crate::worker::{Hands, View};
+use crate::worker::background::{DIFFS, UNKNOWN, folder};
+use crate::worker::{Hands, Operation, View};
 use muster_api::outcome::Outcome;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
@@ -19,7 +19,10 @@ impl Module for AsyncStatus {
         let read = view.read(&path);
         let read = read.map_err(|_| job(Failure::new("could not find job")))?;
         if args.text("mode") == Some("cleanup") {
-            return Ok(Check::unchanged().with("ansible_job_id", id).with("erased", path.to_string_lossy()));
+            let mut check =
+                Check::unchanged().with("ansible_job_id", id).with("erased", path.to_string_lossy());
+            check.operations.push(Operation::Remove { path });
+            return Ok(check);
         }
         let record: Map<String, Value> = serde_json::from_slice(&read)
             .map_err(|error| job(Failure::new(format!("Could not parse job output: {error}"))))?;
@@ -28,9 +31,7 @@ impl Module for AsyncStatus {
 
     fn apply(&self, args: &Args<'_>, check: Check, hands: &mut Hands<'_>) -> Result<Outcome, Failure> {
         if args.text("mode") == Some("cleanup") {
-            let path = file(args.needed("jid")?, &hands.view());
-            std::fs::remove_file(&path)
-                .map_err(|error| Failure::new(format!("cannot remove `{}`: {error}", path.display())))?;
+            hands.carry_out(&check.operations)?;
         }
         Ok(check.outcome)
     }
@@ -49,6 +50,9 @@ fn told(mut record: Map<String, Value>, path: &std::path::Path) -> Check {
     let mut take = |name: &str| record.remove(name).is_some_and(|value| value == true);
     (check.outcome.changed, check.outcome.failed) = (take("changed"), take("failed"));
     check.outcome.skipped = take("skipped");
+    check.outcome.diffs =
+        record.remove(DIFFS).and_then(|diffs| serde_json::from_value(diffs).ok()).unwrap_or_default();
+    check.outcome.unknown = record.remove(UNKNOWN).and_then(|why| why.as_str().map(str::to_owned));
     if let Some(Value::Object(facts)) = record.remove("ansible_facts") {
         check.outcome.facts = facts;
     }

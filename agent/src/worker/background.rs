@@ -33,7 +33,14 @@ const RUN: &str = "MUSTER_RUN";
 /// dry run finds it in the overlay.
 pub(super) fn predict(step: &Step, predicted: Outcome, overlay: &mut Overlay, umask: u32) -> Outcome {
     let made = number().and_then(|id| {
-        let path = folder_of(step).join(&id);
+        let folder = folder_of(step);
+        let path = folder.join(&id);
+        let missing: Vec<&Path> = folder.ancestors().take_while(|above| !overlay.is_there(above)).collect();
+        for path in missing.into_iter().rev().map(Path::to_owned) {
+            let attributes = Attributes { mode: Some(0o700), ..Attributes::default() };
+            overlay.predict(&Operation::MakeDirectory { path: path.clone() }, umask)?;
+            overlay.predict(&Operation::Set { path, attributes }, umask)?;
+        }
         let (changed, unknown) = (predicted.changed, predicted.unknown.clone());
         let content = record(&id, predicted).to_string().into_bytes().into();
         let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
@@ -132,6 +139,10 @@ fn do_job(path: &Path) -> io::Result<()> {
     write(path, &record(&id, outcome))
 }
 
+/// Where a record has what a plan and a screen want to know besides.
+pub(crate) const DIFFS: &str = "_muster_diffs";
+pub(crate) const UNKNOWN: &str = "_muster_unknown";
+
 /// The outcome as `async_status` reads it back.
 fn record(id: &str, outcome: Outcome) -> Value {
     let mut record: Map<String, Value> = outcome.result;
@@ -146,6 +157,12 @@ fn record(id: &str, outcome: Outcome) -> Value {
     record.extend(told.map(|(name, value)| (name.to_owned(), value)));
     if !outcome.facts.is_empty() {
         record.insert("ansible_facts".into(), outcome.facts.into());
+    }
+    if !outcome.diffs.is_empty() {
+        record.insert(DIFFS.to_owned(), serde_json::json!(outcome.diffs));
+    }
+    if let Some(why) = outcome.unknown {
+        record.insert(UNKNOWN.to_owned(), why.into());
     }
     if !outcome.warnings.is_empty() {
         record.insert("warnings".into(), outcome.warnings.into());
@@ -177,6 +194,26 @@ mod tests {
         assert_eq!(folder(None, home()), Path::new("/root/.ansible_async"));
         assert_eq!(folder(Some("~/jobs"), home()), Path::new("/root/jobs"));
         assert_eq!(folder(Some("/var/jobs"), home()), Path::new("/var/jobs"));
+    }
+
+    #[test]
+    fn a_predicted_job_leaves_its_folder_and_what_it_would_come_to() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let jobs = folder.path().canonicalize().expect("it exists").join("a/jobs");
+        let step = json!({
+            "id": 1, "module": "command", "args": {}, "check": true, "diff": false, "no_log": false, "background": true,
+            "environment": {"ANSIBLE_ASYNC_DIR": jobs},
+        });
+        let step: Step = serde_json::from_value(step).expect("a step");
+        let mut overlay = Overlay::default();
+        let unknown = Some("`make` is not run".to_owned());
+        let started = predict(&step, Outcome { unknown, ..Outcome::default() }, &mut overlay, 0o022);
+        let stat = overlay.locate(&jobs, true).expect("walks").stat.expect("the folder is there");
+        assert_eq!((stat.is_directory(), stat.mode), (true, 0o700));
+        let path = jobs.join(started.result["ansible_job_id"].as_str().expect("a number"));
+        let record: Value = serde_json::from_slice(&overlay.read(&path).expect("there")).expect("JSON");
+        assert_eq!((&record["finished"], &record[UNKNOWN]), (&json!(true), &json!("`make` is not run")));
+        assert!(!jobs.exists(), "nothing was written");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction};
+use base64::Engine;
+use muster_api::foreseen::Foreseen;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -27,7 +29,18 @@ pub(crate) struct Overlay {
     perhaps: BTreeMap<PathBuf, String>,
     /// Why what the step that runs has looked at is not known.
     missed: RefCell<Option<String>>,
+    /// What was done to the files since it was asked last, where somebody asks.
+    news: Option<Vec<News>>,
     is_of_one_step: bool,
+}
+
+/// What a step would have done to the files.
+#[derive(Debug)]
+enum News {
+    Removed(PathBuf),
+    Put(PathBuf),
+    Perhaps { path: PathBuf, why: String },
+    Doubt(String),
 }
 
 /// What an earlier step would have done to a package.
@@ -73,10 +86,18 @@ pub(crate) struct Located {
 /// Links that are followed in one path before it counts as a loop, as in the kernel.
 const LINKS_MAX: usize = 40;
 
+/// The content of a file that is longer is not told to the controller: no variable is made of that much.
+const TOLD_MAX: usize = 16 * 1024 * 1024;
+
 impl Overlay {
     /// One that no later step will see: a run that changes the host otherwise finds there what is there.
     pub(super) fn of_one_step() -> Self {
         Self { is_of_one_step: true, ..Self::default() }
+    }
+
+    /// One of which a controller on the same machine hears what would become of the files.
+    pub(super) fn that_is_told() -> Self {
+        Self { news: Some(Vec::new()), ..Self::default() }
     }
 
     /// Whether no later step will see it.
@@ -251,10 +272,16 @@ impl Overlay {
             Some(stat) if stat.is_file() => self.put(&located.path, stat, Content::Later(why.into())),
             Some(_) => Ok(()),
             None => {
+                self.note(News::Perhaps { path: located.path.clone(), why: why.to_owned() });
                 self.perhaps.insert(located.path, why.to_owned());
                 Ok(())
             }
         }
+    }
+
+    /// Whether something is at a path by now.
+    pub(super) fn is_there(&self, path: &Path) -> bool {
+        self.locate(path, true).is_ok_and(|located| located.stat.is_some())
     }
 
     /// Whether an earlier step would have changed anything at a path or below it.
@@ -269,7 +296,53 @@ impl Overlay {
 
     /// Remembers that a step was not run whose result is not known.
     pub(super) fn doubt(&mut self, reason: String) {
+        self.note(News::Doubt(reason.clone()));
         self.uncertain.push(reason);
+    }
+
+    /// What was done to the files since the last call, for a controller that reads them too.
+    pub(super) fn take_news(&mut self) -> Vec<Foreseen> {
+        let news = self.news.as_mut().map(std::mem::take).unwrap_or_default();
+        news.into_iter().filter_map(|news| self.told(news)).collect()
+    }
+
+    fn note(&mut self, news: News) {
+        if let Some(all) = &mut self.news {
+            all.push(news);
+        }
+    }
+
+    fn told(&self, news: News) -> Option<Foreseen> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        Some(match news {
+            News::Removed(path) => Foreseen::Absent { path: text(&path) },
+            News::Perhaps { path, why } => Foreseen::Perhaps { path: text(&path), why },
+            News::Doubt(why) => Foreseen::Doubt { why },
+            News::Put(path) => {
+                // One that is gone by now has news of its own.
+                let Entry::There { stat, content } = self.files.get(&path)? else { return None };
+                let path = text(&path);
+                match (content, &stat.target) {
+                    (_, Some(target)) => Foreseen::Link { path, target: text(target) },
+                    (Content::Own(bytes), _) if bytes.len() > TOLD_MAX => Foreseen::Later {
+                        path,
+                        why: "what would be written there is too long to be looked at".into(),
+                    },
+                    (Content::Own(bytes), _) => {
+                        Foreseen::File { path, content: base64::prelude::BASE64_STANDARD.encode(bytes) }
+                    }
+                    (Content::Real(real), _) => Foreseen::SameAs { path, real: text(real) },
+                    (Content::Later(why), _) => Foreseen::Later { path, why: why.to_string() },
+                    (Content::Fresh | Content::None, _) if stat.is_directory() => {
+                        Foreseen::Folder { path, is_fresh: matches!(content, Content::Fresh) }
+                    }
+                    (Content::None, _) if stat.kind == Kind::File => {
+                        Foreseen::File { path, content: String::new() }
+                    }
+                    _ => return None,
+                }
+            }
+        })
     }
 
     /// Remembers what an operation would have done.
@@ -294,6 +367,7 @@ impl Overlay {
             Operation::Remove { path } => {
                 let path = self.locate(path, false)?.path;
                 self.files.retain(|below, _| !below.starts_with(&path));
+                self.note(News::Removed(path.clone()));
                 self.files.insert(path, Entry::Absent);
                 Ok(())
             }
@@ -384,6 +458,7 @@ impl Overlay {
 
     fn put(&mut self, path: &Path, stat: Stat, content: Content) -> io::Result<()> {
         let path = self.locate(path, false)?.path;
+        self.note(News::Put(path.clone()));
         self.files.insert(path, Entry::There { stat, content });
         Ok(())
     }
@@ -397,6 +472,7 @@ impl Overlay {
         }
         self.make_parents(&located.path, umask)?;
         let stat = Stat::new(Kind::Directory, 0o777 & !umask);
+        self.note(News::Put(located.path.clone()));
         self.files.insert(located.path, Entry::There { stat, content: Content::Fresh });
         Ok(())
     }
@@ -490,6 +566,27 @@ mod tests {
         assert_eq!(overlay.locate(&root.join("l"), true).expect("there").path, root.join("a/b"));
         assert_eq!(overlay.list(&root).expect("there").len(), 2);
         assert!(std::fs::read_dir(&root).expect("there").next().is_none(), "nothing was written");
+    }
+
+    #[test]
+    fn a_controller_on_the_same_machine_hears_of_each_file_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it exists");
+        std::fs::write(root.join("old"), "x").expect("written");
+        let at = |name: &str| root.join(name).to_string_lossy().into_owned();
+        let mut overlay = Overlay::that_is_told();
+        overlay.predict(&Operation::MakeDirectory { path: root.join("d") }, 0).expect("predicted");
+        overlay.predict(&put(&root.join("d/f"), b"text"), 0).expect("predicted");
+        overlay.predict(&Operation::Remove { path: root.join("old") }, 0).expect("predicted");
+        overlay.doubt("`make` is not run".to_owned());
+        let told = [
+            Foreseen::Folder { path: at("d"), is_fresh: true },
+            Foreseen::File { path: at("d/f"), content: "dGV4dA==".to_owned() },
+            Foreseen::Absent { path: at("old") },
+            Foreseen::Doubt { why: "`make` is not run".to_owned() },
+        ];
+        assert_eq!(overlay.take_news(), told);
+        assert!(overlay.take_news().is_empty());
     }
 
     #[test]

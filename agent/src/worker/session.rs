@@ -44,7 +44,11 @@ pub(super) fn serve() -> io::Result<()> {
     let is_away = Away::noted().is_some();
     wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all(), is_away })?;
     let keeper = Keeper::of(number.as_deref());
-    let overlay = if is_alone { Overlay::of_one_step() } else { Overlay::default() };
+    let overlay = match (is_alone, check && shares) {
+        (true, _) => Overlay::of_one_step(),
+        (false, true) => Overlay::that_is_told(),
+        (false, false) => Overlay::default(),
+    };
     take_steps(&messages, &Line { contents }, &Memory { note, keeper }, check, overlay)
 }
 
@@ -88,6 +92,10 @@ fn take_steps(
                     true => step::run(&step, &mut overlay, line, note, keeper),
                     false => step::run(&step, &mut Overlay::of_one_step(), line, note, keeper),
                 };
+                let files = overlay.take_news();
+                if !files.is_empty() {
+                    wire::say(&FromWorker::Foreseen { files })?;
+                }
                 answer(outcome)?;
             }
             ToWorker::Goodbye => return Ok(()),

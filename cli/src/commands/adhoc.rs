@@ -81,6 +81,7 @@ fn go(args: &AdHocArgs) -> Result<Exit> {
     let contents = Arc::new(Contents::default());
     let links =
         Hosts::new(Agents::find(), contents.clone(), name_of_run("run", &[PathBuf::from(&args.module_name)]))
+            .over(basis.store.files())
             .numbered(journal.as_ref().map(|journal| journal.number.clone()));
     let room = Arc::new(Room::new(Parts {
         engine,

@@ -59,7 +59,10 @@ impl Basis {
             given => given.to_vec(),
         };
         let store = Arc::new(
-            Store::new(extra).with_hash_behaviour(hash_behaviour).with_fact_cache(settings.fact_cache()?),
+            Store::new(extra)
+                .with_hash_behaviour(hash_behaviour)
+                .with_fact_cache(settings.fact_cache()?)
+                .with_files(reader.files().clone()),
         );
         let inventory = inventory::load(&sources, &reader, &store.extra(), tolerance(&settings, usual));
         let mut inventory = mistakes.collect(inventory).unwrap_or_default();

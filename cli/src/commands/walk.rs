@@ -102,6 +102,7 @@ impl Walk {
     /// A mistake that shows only on the way.
     pub(super) fn lead(self, command: &str, options: Options, mode: Mode, events: Events) -> Result<End> {
         let contents = Arc::new(Contents::default());
+        let files = self.basis.store.files().clone();
         let paths: Vec<PathBuf> = self.playbooks.iter().map(|playbook| playbook.path.clone()).collect();
         let room = Arc::new(Room::new(Parts {
             engine: self.engine,
@@ -109,6 +110,7 @@ impl Walk {
             inventory: self.basis.inventory,
             loader: Arc::new(self.loader),
             hosts: Hosts::new(Agents::find(), contents.clone(), name_of_run(command, &paths))
+                .over(&files)
                 .numbered(options.journal.as_ref().map(|journal| journal.number.clone()))
                 .telling(&events),
             contents,

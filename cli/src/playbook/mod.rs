@@ -32,7 +32,7 @@ pub(crate) use load::{EarlyNames, Loader};
 pub(crate) use module::is_known as is_module;
 pub(crate) use role::RoleCall;
 pub(crate) use rolling::Terms as RollingTerms;
-pub(crate) use search::{Found, Kind as FileKind, find_file};
+pub(crate) use search::{Found, Kind as FileKind, find_file, places_of};
 
 use crate::source::Span;
 use crate::yaml::{Mapping, Node};

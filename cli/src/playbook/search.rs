@@ -39,10 +39,15 @@ pub(crate) enum Found {
     Nowhere(Vec<PathBuf>),
 }
 
-/// The file or folder of that name, as a task in `scope` names it.
-pub(crate) fn find_file(scope: &Scope, kind: Kind, name: &str) -> Found {
+/// The places where a file or folder of that name may be, as a task in `scope` names it, in the order of looking.
+pub(crate) fn places_of(scope: &Scope, kind: Kind, name: &str) -> Vec<PathBuf> {
     let name = expand_home(name);
-    let candidates = if name.is_absolute() { vec![name] } else { candidates(scope, kind, &name) };
+    if name.is_absolute() { vec![name] } else { candidates(scope, kind, &name) }
+}
+
+/// The file or folder of that name.
+pub(crate) fn find_file(scope: &Scope, kind: Kind, name: &str) -> Found {
+    let candidates = places_of(scope, kind, name);
     match candidates.iter().find(|candidate| candidate.exists()) {
         Some(found) => Found::At(found.clone()),
         None => Found::Nowhere(candidates),

@@ -6,6 +6,7 @@ use super::room::{Room, lock};
 use super::task_run::Request;
 use super::template_error::sentence;
 use crate::lint::LINE_MODULES;
+use crate::local_files::NoFile;
 use crate::playbook::FileKind;
 use crate::source::{Span, shown_path};
 use crate::template::{Blamed, BlamedLine, FileOptions, Read, Site, TemplateFile};
@@ -82,7 +83,7 @@ fn blamed(room: &Arc<Room>, request: &Request) -> Result<(Scope, Blamed, Option<
     let argument = match request.spec.name {
         "template" => {
             let (scope, blamed) = files::blame(request, reader).map_err(|failure| match failure {
-                RenderFailure::File(why) => why,
+                RenderFailure::File(NoFile::Refused(why) | NoFile::Unknown(why)) => why,
                 RenderFailure::Template(err) => sentence(&err),
             })?;
             return Ok((scope, blamed, None));
@@ -93,7 +94,10 @@ fn blamed(room: &Arc<Room>, request: &Request) -> Result<(Scope, Blamed, Option<
     };
     if args.get(argument).is_none_or(Json::is_null) {
         let name = args.get("src").and_then(Json::as_str).unwrap_or_default();
-        let path = find_file(&request.task, FileKind::Files, name)?;
+        let found = find_file(&request.task, FileKind::Files, name, reader.files());
+        let path = found.map_err(|missing| match missing {
+            NoFile::Refused(why) | NoFile::Unknown(why) => why,
+        })?;
         let text = reader.text(&path).map_err(|problem| problem.to_string())?;
         return Ok((request.scope.clone(), Blamed::verbatim(text.text(), &path), None));
     }

@@ -11,12 +11,13 @@ use super::hosts::{Errand, Seat, StepFailure};
 use super::identity::Identity;
 use super::keywords::{IdentityError, Lookup, identity};
 use super::outlook::Outlook;
-use super::result::TaskResult;
+use super::result::{Effect, TaskResult};
 use super::room::{DeclaredCluster, Room, compute, lock};
 use super::task_run::{NOT_ASKED, Reply, Request};
 use super::template_error::sentence;
 use super::way::{Way, WayError, way};
 use crate::inventory::LOCALHOST;
+use crate::local_files::NoFile;
 use crate::playbook::Task;
 use crate::report::Event;
 use crate::vars::{Scope, ScopeInputs};
@@ -224,6 +225,10 @@ fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared
     Ok(Prepared { way, identity, work, background })
 }
 
+fn no_file(why: NoFile) -> Box<TaskResult> {
+    Box::new(TaskResult::without_file(why))
+}
+
 fn failed(why: impl Into<String>) -> Box<TaskResult> {
     Box::new(TaskResult::failed(why))
 }
@@ -263,24 +268,22 @@ fn one(part: Part) -> Work {
 fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
     let reader = room.loader.reader();
     match request.spec.name {
-        "copy" => files::copy_parts(request, &room.contents, reader).map(Work::Parts).map_err(failed),
+        "copy" => files::copy_parts(request, &room.contents, reader).map(Work::Parts).map_err(no_file),
         "template" => match files::render(request, &room.contents, reader) {
             Ok(part) => Ok(Work::Parts(vec![part])),
-            Err(files::RenderFailure::File(why)) => Err(failed(why)),
+            Err(files::RenderFailure::File(why)) => Err(no_file(why)),
             Err(files::RenderFailure::Template(err)) => Err(match err.unknown_reason() {
                 Some(reason) if request.check => Box::new(TaskResult::unknown(reason)),
                 _ => failed(sentence(&err)),
             }),
         },
-        "assemble" => files::assemble_part(request, &room.contents, reader).map(one).map_err(failed),
-        "unarchive" => files::unarchive_part(request, &room.contents, reader).map(one).map_err(failed),
-        "script" => {
-            files::script_part(request, &room.contents).map(|part| Work::Parts(vec![part])).map_err(failed)
-        }
+        "assemble" => files::assemble_part(request, &room.contents, reader).map(one).map_err(no_file),
+        "unarchive" => files::unarchive_part(request, &room.contents, reader).map(one).map_err(no_file),
+        "script" => files::script_part(request, &room.contents, reader).map(one).map_err(no_file),
         "cluster" => cluster_part(request, room.options.kept.is_some())
             .map(|part| Work::Parts(vec![part]))
             .map_err(failed),
-        "own_module" => files::own_module_part(request, &room.contents).map(one).map_err(failed),
+        "own_module" => files::own_module_part(request, &room.contents).map(one).map_err(no_file),
         "fetch" => Ok(Work::Fetch),
         "wait_for_connection" => Ok(Work::WaitForConnection),
         "reboot" => Ok(Work::Reboot),
@@ -325,7 +328,10 @@ impl Trip<'_> {
         if self.request.spec.name == "setup" {
             whole.facts = as_variables(std::mem::take(&mut whole.facts));
         }
-        Ok(TaskResult::of(whole))
+        let doubt = self.room.doubt_of(self.target).filter(|_| self.request.spec.name == "setup");
+        let mut result = TaskResult::of(whole);
+        result.effects.extend(doubt.map(Effect::DoubtFacts));
+        Ok(result)
     }
 
     async fn fetch(&self) -> Result<TaskResult, StepFailure> {
@@ -343,7 +349,7 @@ impl Trip<'_> {
             bytes.map_err(|cause| StepFailure::Failed(format!("the host's answer is no base64: {cause}")))?;
         let dest = files::destination(self.request, self.host, &source).map_err(StepFailure::Failed)?;
         let check = self.request.check;
-        let path = dest.clone();
+        let (path, held) = (dest.clone(), encoded.to_owned());
         let written = tokio::task::spawn_blocking(move || files::write_fetched(&path, &bytes, check)).await;
         let written = written.map_err(std::io::Error::other).and_then(|written| written);
         Ok(match written {
@@ -353,6 +359,9 @@ impl Trip<'_> {
                 let mut result = TaskResult::skipped("check mode");
                 let msg = format!("check mode not (yet) supported for this module: {would}");
                 result.result.insert("msg".into(), msg.into());
+                if fetched.changed {
+                    self.room.store.files().expect_file(&dest, held);
+                }
                 // Ansible says nothing more; that a file would come here is not to be hidden.
                 result.unknown = fetched.changed.then(|| would.to_owned());
                 result
@@ -416,6 +425,9 @@ impl Trip<'_> {
         let outcome = self.room.hosts.run(&errand, &step, progress, outlook).await?;
         if let Some(due) = step.notifies.filter(|_| outcome.changed && !outcome.failed) {
             self.outlook.conductor.due.noted(self.host, &errand.seat(), &due.handlers);
+        }
+        if let Some(why) = outcome.unknown.as_ref().filter(|_| self.room.mode.foresight.is_some()) {
+            self.room.doubt(self.target, why);
         }
         Ok(match request.timeout.filter(|timeout| outcome.failed && began.elapsed() >= *timeout) {
             Some(timeout) => timed_out(outcome, timeout),

@@ -14,8 +14,10 @@ use super::play_run::{Batch, End, HostState, PlayRun};
 use super::result::{Effect, Status, TaskResult};
 use super::rolling::Rolling;
 use super::room::{Room, compute, joined, lock};
+use super::task_run::doubted_vars;
 use super::template_error::sentence;
 use crate::journal::Taken;
+use crate::local_files::NoFile;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Play, Task};
 use crate::report::Event;
@@ -38,7 +40,7 @@ pub(crate) struct Conductor {
     pub(super) strategy: Strategy,
     pub(super) fatality: Fatality,
     /// Includes that were read, so that hosts on their own share them too.
-    pub(super) included: Mutex<Vec<(Wanted, Result<Included, String>)>>,
+    pub(super) included: Mutex<Vec<(Wanted, Result<Included, NoFile>)>>,
     /// The handlers that hosts have noted.
     pub(super) due: DueHandlers,
     /// The turns of tasks with `throttle`, so that hosts on their own share them too.
@@ -369,7 +371,8 @@ impl Conductor {
         room.events.tell(Event::Started { host: host.clone(), task: name.to_owned() });
         let doubt = handler.and_then(|handler| lock(&self.run).doubt_of(&host, handler));
         let before = self.done_before(&host, task);
-        let mut result = match before.or_else(|| doubt.map(|why| TaskResult::notified_perhaps(&why))) {
+        let perhaps = || doubt.map(|why| self.notified_perhaps(&host, task, &why));
+        let mut result = match before.or_else(perhaps) {
             Some(result) => result,
             None => self.result_on_host(&host, task, name).await,
         };
@@ -397,6 +400,16 @@ impl Conductor {
             result.facts = Arc::default();
         }
         Finished { host, result }
+    }
+
+    /// What a handler comes to of which it is not known whether it is notified: what it would set and notify is not known either.
+    fn notified_perhaps(&self, host: &str, task: &Arc<Task>, why: &str) -> TaskResult {
+        let result = TaskResult::notified_perhaps(why);
+        let effects = doubted_vars(task, result.unknown.as_deref().unwrap_or_default());
+        let scope = self.scope(host, task).ok();
+        let lookup = scope.as_ref().map(|scope| Lookup { task, scope });
+        let may_notify = lookup.and_then(|lookup| lookup.texts(Keyword::Notify).ok()).unwrap_or_default();
+        TaskResult { effects, may_notify, ..result }
     }
 
     /// What the task came to in the run that this one goes on with.

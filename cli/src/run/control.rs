@@ -10,6 +10,7 @@ use super::task_run::Request;
 use super::template_error::sentence;
 use crate::inventory::split_port;
 use crate::load::Reader;
+use crate::local_files::{LocalFiles, NoFile, Unread};
 use crate::playbook::{FileKind, Task};
 use crate::source::Span;
 use crate::template::{
@@ -78,10 +79,12 @@ impl Control<'_> {
         };
         match err.unknown_reason() {
             Some(reason) if self.is_check => TaskResult::unknown(reason),
-            None if err.root().is_undefined() && request.scope.doubt().is_some() => {
-                TaskResult::unknown(&format!("{why}; {}", request.scope.doubt().unwrap_or_default()))
-            }
-            _ => TaskResult { origin: err.root().span().or_else(|| err.span()), ..TaskResult::failed(why) },
+            _ => match request.scope.doubt(err) {
+                Some(doubt) => TaskResult::unknown(&format!("{why}; {doubt}")),
+                None => {
+                    TaskResult { origin: err.root().span().or_else(|| err.span()), ..TaskResult::failed(why) }
+                }
+            },
         }
     }
 
@@ -251,9 +254,9 @@ impl Control<'_> {
                     false => name.key_text().into_owned(),
                 };
                 // `omit` leaves the variable out.
-                match request.scope.render_or_omit(&Data::of(node)) {
-                    Ok(Some(value)) => given.push((name, Ok(value))),
-                    Ok(None) => {}
+                match request.scope.render_to_pass_on(&Data::of(node)) {
+                    Ok(value) => given.push((name, Ok(value))),
+                    Err(err) if err.kind == FailureKind::Omitted => {}
                     Err(err) => given.push((name, Err(err))),
                 }
             }
@@ -266,7 +269,11 @@ impl Control<'_> {
         let mut result = TaskResult::default();
         let files = match files_of_vars(request) {
             Ok(files) => files,
-            Err(why) => {
+            Err(NoFile::Unknown(why)) => {
+                let doubt = Effect::DoubtVars(format!("`include_vars` may set it: {why}"));
+                return Ok(TaskResult { effects: vec![doubt], ..TaskResult::unknown(&why) });
+            }
+            Err(NoFile::Refused(why)) => {
                 let mut failed = TaskResult::failed(why.as_str());
                 failed.result.insert("message".into(), why.into());
                 failed.result.insert("ansible_included_var_files".into(), Json::Array(Vec::new()));
@@ -276,7 +283,8 @@ impl Control<'_> {
         let mut vars = Vars::new();
         let mut facts = Map::new();
         // What is encrypted on disk is not shown on the screen.
-        result.no_log = files.iter().any(|file| is_vaulted(file));
+        let here = request.scope.files();
+        result.no_log = files.iter().any(|file| is_vaulted(file, here));
         for file in &files {
             let mapping = match self.reader.vars(file) {
                 Ok(mapping) => mapping,
@@ -505,8 +513,8 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// Whether a file is encrypted as a whole.
-fn is_vaulted(file: &Path) -> bool {
-    std::fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"$ANSIBLE_VAULT;"))
+fn is_vaulted(file: &Path, files: &LocalFiles) -> bool {
+    files.read(file).is_ok_and(|bytes| bytes.starts_with(b"$ANSIBLE_VAULT;"))
 }
 
 /// Variables, their mappings joined with those that are known under the same names.
@@ -519,23 +527,24 @@ fn over_known(vars: &Vars, scope: &crate::vars::Scope) -> Vars {
 }
 
 /// The files that `include_vars` reads.
-fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
-    let args = &request.args;
+fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, NoFile> {
+    let (args, here) = (&request.args, request.scope.files());
     let extensions: Vec<String> = texts(args, "extensions")
         .into_iter()
         .map(|extension| extension.trim_start_matches('.').to_owned())
         .collect();
     if let Some(name) = text(args, "file") {
         if name.is_empty() {
-            return Err("Could not find file on the Ansible Controller: its name is empty".to_owned());
+            return Err("Could not find file on the Ansible Controller: its name is empty".into());
         }
-        let file = find_file(&request.task, FileKind::Vars, name)?;
+        let file = find_file(&request.task, FileKind::Vars, name, here)?;
+        here.known(&file)?;
         return Ok(vec![file]);
     }
     let name = text(args, "dir").unwrap_or_default();
-    let folder = find_file(&request.task, FileKind::Vars, name)?;
-    if !folder.is_dir() {
-        return Err(format!("`{}` is not a folder", folder.display()));
+    let folder = find_file(&request.task, FileKind::Vars, name, here)?;
+    if !here.is_folder(&folder).map_err(|why| why.of(&folder))? {
+        return Err(format!("`{}` is not a folder", folder.display()).into());
     }
     let depth = args.get("depth").and_then(Json::as_u64).unwrap_or(0);
     let matching = match text(args, "files_matching") {
@@ -546,7 +555,7 @@ fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
     };
     let ignored = texts(args, "ignore_files");
     let mut files = Vec::new();
-    walk(&folder, depth, 1, &mut files).map_err(|cause| format!("{}: {cause}", folder.display()))?;
+    walk(&folder, here, depth, 1, &mut files).map_err(|why| why.of(&folder))?;
     let mut wanted = Vec::new();
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -568,22 +577,28 @@ fn files_of_vars(request: &Request) -> Result<Vec<PathBuf>, String> {
                 "`{}` does not have a valid extension: {}; leave it out with `ignore_unknown_extensions`",
                 file.display(),
                 extensions.join(", ")
-            ));
+            )
+            .into());
         }
+        here.known(&file)?;
         wanted.push(file);
     }
     Ok(wanted)
 }
 
-fn walk(folder: &Path, depth: u64, level: u64, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    entries.sort();
-    for entry in entries {
-        if entry.is_file() {
+fn walk(
+    folder: &Path,
+    here: &LocalFiles,
+    depth: u64,
+    level: u64,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), Unread> {
+    for name in here.names(folder)? {
+        let entry = folder.join(name);
+        if here.is_file(&entry)? {
             files.push(entry);
-        } else if entry.is_dir() && (depth == 0 || level < depth) {
-            walk(&entry, depth, level + 1, files)?;
+        } else if here.is_folder(&entry)? && (depth == 0 || level < depth) {
+            walk(&entry, here, depth, level + 1, files)?;
         }
     }
     Ok(())

@@ -68,6 +68,8 @@ pub(crate) struct Cursor {
 #[derive(Debug, Clone)]
 struct Frame {
     kind: FrameKind,
+    /// In a plan: why it is not known which task of it fails first, if one does.
+    doubt: Option<Arc<str>>,
     /// With the place of each in the order of the playbook.
     entries: Arc<[(u32, Entry)]>,
     index: usize,
@@ -100,7 +102,7 @@ impl Cursor {
     /// At the start.
     pub(crate) fn new(program: &Arc<Program>) -> Self {
         let entries: Vec<Entry> = program.entries.clone();
-        let root = Frame { kind: FrameKind::Root, entries: numbered(entries), index: 0 };
+        let root = Frame { kind: FrameKind::Root, doubt: None, entries: numbered(entries), index: 0 };
         Self {
             program: program.clone(),
             frames: vec![root],
@@ -159,7 +161,12 @@ impl Cursor {
     pub(crate) fn include(&mut self, blocks: Vec<(u32, Arc<Block>)>) {
         self.forget_handler();
         let entries = blocks.into_iter().map(|(ordinal, block)| (ordinal, Entry::Item(Item::Block(block))));
-        self.frames.push(Frame { kind: FrameKind::Included, entries: entries.collect(), index: 0 });
+        self.frames.push(Frame {
+            kind: FrameKind::Included,
+            doubt: None,
+            entries: entries.collect(),
+            index: 0,
+        });
     }
 
     /// The current task asks that handlers run now.
@@ -192,6 +199,26 @@ impl Cursor {
         }
         self.die();
         Fate::Failed
+    }
+
+    /// In a plan: the current task may fail, for all that is known.
+    pub(crate) fn doubt(&mut self, why: &str) {
+        let is_body =
+            |frame: &&mut Frame| matches!(frame.kind, FrameKind::Block { section: Section::Body, .. });
+        for frame in self.frames.iter_mut().filter(is_body) {
+            frame.doubt.get_or_insert_with(|| why.into());
+        }
+    }
+
+    /// In a plan, after a failure that is rescued: why it is not known whether that was the task that fails.
+    pub(crate) fn doubt_of_rescue(&self) -> Option<&str> {
+        let rescues = |frame: &&Frame| match &frame.kind {
+            FrameKind::Block { block, section, .. } => {
+                *section != Section::Always && !block.rescue.is_empty()
+            }
+            _ => false,
+        };
+        self.frames.iter().rev().find(rescues)?.doubt.as_deref()
     }
 
     /// Whether a block around the innermost one catches what fails in it.
@@ -288,13 +315,14 @@ impl Cursor {
     fn enter(&mut self, block: Arc<Block>) {
         let entries = items(&block.body);
         let kind = FrameKind::Block { block, section: Section::Body, is_failing: false };
-        self.frames.push(Frame { kind, entries, index: 0 });
+        self.frames.push(Frame { kind, doubt: None, entries, index: 0 });
     }
 
     fn flush(&mut self, course: &Course<'_>) {
         let handlers = course.handlers.iter().cloned().map(|task| Entry::Item(Item::Task(task)));
         self.frames.push(Frame {
             kind: FrameKind::Handlers,
+            doubt: None,
             entries: numbered(handlers.collect()),
             index: 0,
         });
@@ -338,7 +366,9 @@ impl Cursor {
         if std::mem::take(&mut self.handler_has_begun) {
             return;
         }
-        let Some(Frame { kind: FrameKind::Handlers, entries, index }) = self.frames.last() else { return };
+        let Some(Frame { kind: FrameKind::Handlers, entries, index, .. }) = self.frames.last() else {
+            return;
+        };
         if let Some((handler, _)) = entries.get(*index) {
             self.notified.remove(&(*handler as usize));
             self.perhaps_notified.remove(&(*handler as usize));
@@ -450,6 +480,30 @@ mod tests {
             false,
         );
         assert_eq!(walk(&mut cursor, &[], &[]), ["a", "b", "z", "c"]);
+    }
+
+    #[test]
+    fn which_task_failed_is_in_doubt_only_in_the_block_where_one_before_it_may_have() {
+        let blocks =
+            [block(&["a"], &["r"], &[]), block(&["b", "c"], &["s"], &[]), block(&["d"], &["t"], &[])];
+        let mut cursor = cursor(blocks.map(Entry::Item).into(), false);
+        let course = Course { handlers: &[], is_selected: &|_| true };
+        let mut doubts = Vec::new();
+        while let Some(position) = cursor.current(&course) {
+            let name = position.task.name().and_then(|name| name.as_str()).unwrap_or("").to_owned();
+            match name.as_str() {
+                "b" => {
+                    cursor.doubt("`make` is not run");
+                    cursor.advance();
+                }
+                "c" | "d" => {
+                    cursor.fail();
+                    doubts.push(cursor.doubt_of_rescue().map(str::to_owned));
+                }
+                _ => cursor.advance(),
+            }
+        }
+        assert_eq!(doubts, [Some("`make` is not run".to_owned()), None]);
     }
 
     #[test]

@@ -12,10 +12,11 @@ use super::result::{Effect, Status, TaskResult};
 use super::room::{Addition, Room, lock};
 use super::task_run::registered_value;
 use crate::inventory::{Tolerance, load as load_inventory};
+use crate::local_files::NoFile;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Role, Task};
 use crate::report::{Event, Stats};
-use crate::template::{Value, from_json};
+use crate::template::{Value, from_json, unknown};
 use crate::vars::{Data, HostVars};
 use std::sync::{Arc, PoisonError};
 
@@ -29,7 +30,7 @@ struct Inclusion {
     hosts: Vec<String>,
     /// Its place among all that is included here.
     ordinal: u32,
-    what: Result<Included, String>,
+    what: Result<Included, NoFile>,
 }
 
 /// Takes over what a task came to on the hosts of a batch.
@@ -93,8 +94,10 @@ impl Follow<'_> {
             let mine = includes.iter().filter(|included| included.hosts.contains(&one.host));
             let Some(why) = mine.filter_map(|included| included.what.as_ref().err()).next() else { continue };
             let ignored = one.result.ignored;
-            one.result = TaskResult { ignored, ..TaskResult::failed(why.clone()) };
-            one.result.result.insert("reason".into(), why.clone().into());
+            one.result = TaskResult { ignored, ..TaskResult::without_file(why.clone()) };
+            if let NoFile::Refused(why) = why {
+                one.result.result.insert("reason".into(), why.clone().into());
+            }
             let (host, task) = (one.host.clone(), String::new());
             self.conductor.room.events.tell(Event::Done { host, task, result: Box::new(one.result.clone()) });
         }
@@ -115,12 +118,17 @@ impl Follow<'_> {
             }
             _ => Self::included_end(&one.host, includes),
         };
+        if let Some(why) = one.result.unknown.as_ref().filter(|_| !self.ignores_errors(&one.host)) {
+            lock(&self.conductor.run).doubt(&one.host, why);
+        }
         lock(&self.conductor.run).finish(&one.host, end);
     }
 
     /// What cannot be included counts as failed for each time it was asked for, even where a rescue takes over.
     fn end_include(&self, one: &Finished, includes: &[Inclusion]) {
-        let is_broken = |included: &&Inclusion| included.hosts.contains(&one.host) && included.what.is_err();
+        let is_broken = |included: &&Inclusion| {
+            included.hosts.contains(&one.host) && matches!(included.what, Err(NoFile::Refused(_)))
+        };
         let count = includes.iter().filter(is_broken).count() as u64;
         if count == 0 || one.result.ignored {
             return self.end(one, includes);
@@ -129,6 +137,13 @@ impl Follow<'_> {
             self.tell_rescue(&one.host, &one.result);
         }
         self.conductor.room.count(&one.host, |stats: &mut Stats| stats.failed += count);
+    }
+
+    fn ignores_errors(&self, host: &str) -> bool {
+        let task = &self.batch.position.task;
+        let scope = self.conductor.scope(host, task).ok();
+        let ignores = scope.map(|scope| Lookup { task, scope: &scope }.truth(Keyword::IgnoreErrors));
+        ignores.is_some_and(|ignores| ignores.ok().flatten().unwrap_or(false))
     }
 
     fn included_end(host: &String, includes: &[Inclusion]) -> End {
@@ -156,7 +171,14 @@ impl Follow<'_> {
         let scope = self.conductor.scope(host, task).ok();
         let name = super::conduct::own_name(task, scope.as_ref());
         let told = serde_json::json!({"name": name, "action": task.module.written()});
+        let doubt = lock(&self.conductor.run).doubt_of_rescue(host);
+        let doubt = doubt.map(|why| format!("a task before it may fail first: {why}"));
         self.conductor.room.store.change(host, |vars: &mut HostVars| {
+            if let Some(why) = &doubt {
+                vars.set("ansible_failed_task", unknown(why));
+                vars.set("ansible_failed_result", unknown(why));
+                return;
+            }
             vars.set("ansible_failed_task", from_json(&told));
             vars.set("ansible_failed_result", registered_value(result));
         });
@@ -274,7 +296,7 @@ impl Follow<'_> {
         numbered.map(bring).collect()
     }
 
-    fn bring_in(&self, wanted: &Wanted, hosts: Vec<String>) -> Result<Included, String> {
+    fn bring_in(&self, wanted: &Wanted, hosts: Vec<String>) -> Result<Included, NoFile> {
         let known = {
             let included = lock(&self.conductor.included);
             included.iter().find(|(known, _)| known.is_same(wanted)).map(|(_, included)| included.clone())
@@ -467,6 +489,10 @@ impl Conductor {
             }
             Effect::DoubtVars(why) => {
                 room.store.change(of_facts, |vars: &mut HostVars| vars.doubt = Some(why.as_str().into()));
+            }
+            Effect::DoubtFacts(why) => {
+                room.store
+                    .change(of_facts, |vars: &mut HostVars| vars.facts_doubt = Some(why.as_str().into()));
             }
             Effect::AddHost { name, groups, vars } => {
                 let groups = std::iter::once("all").chain(groups.iter().map(String::as_str));

@@ -1,7 +1,7 @@
 //! What `plan` does otherwise than a dry run of Ansible's: no task runs because it says so itself (`check_mode: false`), only
 //! what looks and nothing else, and what the user names. A dry run by `apply --check` has none of this.
 
-use crate::run::result::TaskResult;
+use crate::run::result::{Status, TaskResult};
 use crate::template::{Value, from_json};
 use muster_api::module::only_looks;
 use serde_json::{Map, Value as Json};
@@ -40,6 +40,10 @@ pub(crate) fn hint(task: Option<&str>, module: &str) -> String {
     format!("a plan runs it in spite of `check_mode: false` only if it is told `--run-in-check '{name}'`")
 }
 
+/// What stands in a result after `changed_when` and `failed_when` were looked at: they may say what it counts as, whatever the
+/// module says.
+const JUDGED: [&str; 2] = ["changed_when_result", "failed_when_result"];
+
 /// What is known of a result of which the plan does not know everything: nothing that only the run can tell.
 pub(crate) fn known_part(result: &TaskResult) -> indexmap::IndexMap<String, Value> {
     let keeps_still = result.changed || result.keeps_still;
@@ -51,7 +55,10 @@ pub(crate) fn known_part(result: &TaskResult) -> indexmap::IndexMap<String, Valu
         let results = result.items.iter().map(super::task_run::registered_value).collect::<Vec<_>>();
         known.insert("results".to_owned(), Value::from(results));
     }
-    for name in ["invocation", "ansible_facts"] {
+    if result.result.keys().any(|name| JUDGED.contains(&name.as_str())) && result.status != Status::Unknown {
+        known.insert("failed".to_owned(), Value::from(result.is_failed()));
+    }
+    for name in ["invocation", "ansible_facts"].into_iter().chain(JUDGED) {
         known.extend(result.result.get(name).map(|value| (name.to_owned(), from_json(value))));
     }
     known

@@ -11,6 +11,7 @@ use super::session::{Greeting, Session, SessionFailure};
 use super::ssh::{self, Connected, Target};
 use super::unreachable::Unreachable;
 use super::way::Way;
+use crate::local_files::LocalFiles;
 use crate::report::{Event, Events};
 use muster_api::outcome::Outcome;
 use muster_api::step::{Due, Step};
@@ -22,6 +23,8 @@ use tokio::sync::OnceCell;
 pub(crate) struct Hosts {
     agents: Agents,
     contents: Arc<Contents>,
+    /// The files of this machine, of which its workers tell what would become of them.
+    files: Arc<LocalFiles>,
     /// Who runs what from where.
     run: String,
     /// Who hears how workers are started.
@@ -44,8 +47,12 @@ type Links = Vec<(Way, Arc<Link>)>;
 struct Link {
     connection: OnceCell<Result<Arc<Connected>, Unreachable>>,
     idle: Mutex<Vec<(Worker, Session)>>,
+    turns: Mutex<Vec<(Worker, Turn)>>,
     agent: Mutex<Option<PushedAgent>>,
 }
+
+/// Who has it may give a step to the worker.
+type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// Which worker of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +152,24 @@ impl Link {
         Some(idle.swap_remove(index).1)
     }
 
+    /// In a dry run, waits for the one worker that remembers what the steps before would have done: hosts that delegate to the
+    /// same one at once go one by one.
+    async fn turn(&self, worker: &Worker) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        if !worker.check || worker.is_alone {
+            return None;
+        }
+        let turn = {
+            let mut turns = lock(&self.turns);
+            let known = turns.iter().find(|(known, _)| known == worker).map(|(_, turn)| turn.clone());
+            known.unwrap_or_else(|| {
+                let turn = Turn::default();
+                turns.push((worker.clone(), turn.clone()));
+                turn
+            })
+        };
+        Some(turn.lock_owned().await)
+    }
+
     /// Ends the workers that run as a user, and waits until they are gone.
     async fn leave(&self, user: &str) {
         let is_of = |worker: &Worker| matches!(&worker.identity, Identity::Become(to) if to.user == user);
@@ -162,6 +187,7 @@ impl Hosts {
         Self {
             agents,
             contents,
+            files: Arc::default(),
             run,
             events: None,
             number: None,
@@ -171,6 +197,11 @@ impl Hosts {
             left_due: LeftDue::default(),
             away: Mutex::default(),
         }
+    }
+
+    /// In a dry run, who reads these files sees what would become of them.
+    pub(crate) fn over(self, files: &Arc<LocalFiles>) -> Self {
+        Self { files: files.clone(), ..self }
     }
 
     /// Tells how workers are started.
@@ -197,6 +228,7 @@ impl Hosts {
         if let Some(user) = leaving_user(step) {
             link.leave(user).await;
         }
+        let _turn = link.turn(&worker).await;
         let mut session = self.session(errand.host, &link, errand.way, &worker).await?;
         self.note_agent(errand.host, &link);
         let place = place(errand.host, errand.way);
@@ -221,6 +253,7 @@ impl Hosts {
         if !left.is_empty() && !is_alone {
             self.left_due.heard(errand.host, &errand.seat(), left);
         }
+        self.files.expect(session.take_foreseen());
         if session.take_away() && lock(&self.away).insert(errand.host.to_owned()) {
             self.tell_away(errand.host);
         }
@@ -304,6 +337,7 @@ impl Hosts {
     pub(crate) async fn agent(&self, errand: &Errand<'_>) -> Result<PushedAgent, StepFailure> {
         let link = self.link(errand.host, errand.way);
         let worker = errand.worker();
+        let _turn = link.turn(&worker).await;
         let session = self.session(errand.host, &link, errand.way, &worker).await?;
         lock(&link.idle).push((worker, session));
         self.note_agent(errand.host, &link);

@@ -3,6 +3,7 @@
 use super::inventory_vars::plain_node;
 use super::layers::find_file;
 use super::room::Room;
+use crate::local_files::NoFile;
 use crate::playbook::keyword::{Given, Keyword};
 use crate::playbook::{Block, FileKind, Item, Role, RoleCall, Scope as Written, ScopeKind, Task};
 use crate::template::{Value, text_of, to_json};
@@ -86,17 +87,19 @@ impl Wanted {
     /// # Errors
     ///
     /// The mistakes in it, as they would be shown before a run.
-    pub(crate) fn load(&self, room: &Room) -> Result<Included, String> {
+    pub(crate) fn load(&self, room: &Room) -> Result<Included, NoFile> {
         let task = self.task_with_vars();
         match task.module.bare() {
-            "include_role" => self.role(room, &task),
+            "include_role" => self.role(room, &task).map_err(NoFile::Refused),
             _ => self.tasks(room, &task),
         }
     }
 
-    fn tasks(&self, room: &Room, task: &Task) -> Result<Included, String> {
+    fn tasks(&self, room: &Room, task: &Task) -> Result<Included, NoFile> {
         let kind = if task.is_handler { FileKind::Handlers } else { FileKind::Tasks };
-        let path = find_file(task, kind, &self.name)?;
+        let files = room.store.files();
+        let path = find_file(task, kind, &self.name, files)?;
+        files.known(&path)?;
         let body = room.loader.tasks_file(&path, task).map_err(|mistakes| {
             let why = mistakes.render(false);
             // A text that cannot be read would fail every host; a file that is not there fails those that ask for it.

@@ -1,7 +1,8 @@
 //! The variables that a task sees besides those of its host: from its play, its roles, blocks and includes.
 
+use crate::local_files::{LocalFiles, NoFile};
 use crate::playbook::keyword::Keyword;
-use crate::playbook::{self, FileKind, Found, Item, Play, Role, Scope as Written, ScopeKind, Task};
+use crate::playbook::{self, FileKind, Item, Play, Role, Scope as Written, ScopeKind, Task};
 use crate::vars::{Level, RoleInfo, Vars};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -176,13 +177,23 @@ fn search(task: &Task, playbook_dir: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 ///
-/// A sentence with the places that were looked at.
-pub(crate) fn find_file(task: &Task, kind: FileKind, name: &str) -> Result<PathBuf, String> {
-    match playbook::find_file(&task.scope, kind, name) {
-        Found::At(path) => Ok(path),
-        Found::Nowhere(looked) => {
-            let places: Vec<String> = looked.iter().map(|path| path.display().to_string()).collect();
-            Err(format!("there is no `{name}` on the controller: looked for {}", places.join(", ")))
+/// A sentence with the places that were looked at; in a dry run, why it may be there all the same.
+pub(crate) fn find_file(
+    task: &Task,
+    kind: FileKind,
+    name: &str,
+    files: &LocalFiles,
+) -> Result<PathBuf, NoFile> {
+    let places = playbook::places_of(&task.scope, kind, name);
+    for path in &places {
+        if files.exists(path).map_err(|why| why.of(path))? {
+            return Ok(path.clone());
         }
     }
+    let places: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+    let missing = format!("there is no `{name}` on the controller: looked for {}", places.join(", "));
+    Err(match files.doubt() {
+        Some(why) => NoFile::Unknown(format!("{missing}; {why}")),
+        None => NoFile::Refused(missing),
+    })
 }

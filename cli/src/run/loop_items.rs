@@ -2,7 +2,7 @@
 
 use crate::playbook::{Loop, LoopKind, Task};
 use crate::template::{FailureKind, TemplateError, Value, text_of};
-use crate::vars::{Level, Scope, Vars};
+use crate::vars::{Data, Level, Scope, Vars};
 use crate::yaml::Node;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ impl Items {
 }
 
 fn values(repeat: &Loop, scope: &Scope, module: &str) -> Result<Vec<Value>, TemplateError> {
-    let over = scope.render_node(&repeat.over)?;
+    let over = scope.render_to_pass_on(&Data::of(&repeat.over))?;
     let (over, what) = match &repeat.kind {
         LoopKind::Loop => (over, "loop".to_owned()),
         LoopKind::With(lookup) => (look_up(lookup, &over, scope, module)?, format!("with_{lookup}")),
@@ -148,5 +148,5 @@ fn look_up(lookup: &str, over: &Value, scope: &Scope, module: &str) -> Result<Va
     let options = (lookup == "first_found").then(|| format!("subdir='{}'", folder_of(module)));
     let call =
         std::iter::once(format!("'{lookup}'")).chain(names).chain(options).collect::<Vec<_>>().join(", ");
-    scope.expression(&Node::text(&span, format!("query({call})")))
+    scope.expression_to_pass_on(&Node::text(&span, format!("query({call})")))
 }

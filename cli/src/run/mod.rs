@@ -28,7 +28,6 @@ mod include;
 pub(crate) mod interrupt;
 pub(crate) mod inventory_vars;
 pub(crate) mod keywords;
-mod known;
 mod launch;
 mod layers;
 mod loop_items;

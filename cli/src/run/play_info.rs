@@ -59,6 +59,7 @@ pub(crate) fn play_info(room: &Room, play: &Play, hosts: &PlayHosts, batch: &[St
         role_names: names(own),
         dependent_role_names: names(dependent),
         is_ahead: false,
+        is_plan: room.mode.foresight.is_some(),
         keeps_passwords: true,
     }
 }

@@ -244,6 +244,18 @@ impl PlayRun {
         }
     }
 
+    /// In a plan: the current task of a host may fail, for all that is known.
+    pub(crate) fn doubt(&mut self, host: &str, why: &str) {
+        if let Some(run) = self.hosts.get_mut(host) {
+            run.cursor.doubt(why);
+        }
+    }
+
+    /// In a plan, after a failure that is rescued: why it is not known whether that was the task that fails.
+    pub(crate) fn doubt_of_rescue(&self, host: &str) -> Option<String> {
+        self.hosts.get(host)?.cursor.doubt_of_rescue().map(str::to_owned)
+    }
+
     /// Why it is not known whether a handler is notified on a host, where it is not.
     pub(crate) fn doubt_of(&self, host: &str, handler: usize) -> Option<String> {
         self.hosts.get(host)?.cursor.doubt_of(handler)

@@ -1,5 +1,6 @@
 //! What a task came to on a host: what is registered, what is shown, what is counted.
 
+use crate::local_files::NoFile;
 use crate::source::Span;
 use muster_api::diff::Diff;
 use muster_api::outcome::Outcome;
@@ -104,6 +105,8 @@ pub(crate) enum Effect {
     IncludeVars(Arc<crate::vars::Vars>),
     /// `include_vars` of which it is not known what it reads, for this reason.
     DoubtVars(String),
+    /// Facts that were gathered in a plan, after something of which it is not known what it does.
+    DoubtFacts(String),
     /// `add_host`
     AddHost { name: String, groups: Vec<String>, vars: Map<String, Json> },
     /// `set_stats`: figures of the host or of the run, added to what is kept or in its place.
@@ -152,6 +155,14 @@ impl TaskResult {
     /// In a dry run: a task that depends on what is not known.
     pub(crate) fn unknown(reason: &str) -> Self {
         Self { status: Status::Unknown, unknown: Some(reason.to_owned()), ..Self::default() }
+    }
+
+    /// A task whose file on the controller cannot be had.
+    pub(crate) fn without_file(why: NoFile) -> Self {
+        match why {
+            NoFile::Refused(why) => Self::failed(why),
+            NoFile::Unknown(why) => Self::unknown(&why),
+        }
     }
 
     /// In a plan: a handler of which it is not known whether it is notified.

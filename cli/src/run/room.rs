@@ -22,7 +22,7 @@ use muster_api::control::Snapshot;
 use muster_api::diff::{Change, Diff};
 use muster_api::id::NodeName;
 use std::collections::BTreeSet;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -47,6 +47,8 @@ pub(crate) struct Room {
     pub(crate) broken_off: Mutex<Option<Diagnostics>>,
     /// In a plan: accounts that tasks would make, by host.
     coming_users: Mutex<BTreeSet<(String, String)>>,
+    /// In a plan: the first step on each host of which it is not known what it does.
+    doubted: Mutex<HashMap<String, String>>,
     /// What the tasks so far would make of the hosts, to be compared.
     pub(crate) drafts: Mutex<Drafts>,
     /// What was found in them and told already: codes and titles.
@@ -178,6 +180,7 @@ impl Room {
             lost: Mutex::default(),
             broken_off: Mutex::default(),
             coming_users: Mutex::default(),
+            doubted: Mutex::default(),
             drafts: Mutex::default(),
             told_findings: Mutex::default(),
             additions: Mutex::default(),
@@ -204,6 +207,16 @@ impl Room {
     /// Whether a task of this plan would make the account.
     pub(crate) fn is_user_coming(&self, host: &str, user: &str) -> bool {
         lock(&self.coming_users).contains(&(host.to_owned(), user.to_owned()))
+    }
+
+    /// Remembers that it is not known what a step of a plan does on a host.
+    pub(crate) fn doubt(&self, host: &str, why: &str) {
+        lock(&self.doubted).entry(host.to_owned()).or_insert_with(|| why.to_owned());
+    }
+
+    /// In a plan: why what is found on a host may be something else by then.
+    pub(crate) fn doubt_of(&self, host: &str) -> Option<String> {
+        lock(&self.doubted).get(host).cloned()
     }
 
     /// A number for the next step.

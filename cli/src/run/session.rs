@@ -5,6 +5,7 @@ use super::content::Contents;
 use super::launch::Launched;
 use super::process::{Piece, Process};
 use super::unreachable::Unreachable;
+use muster_api::foreseen::Foreseen;
 use muster_api::frame::{self, FromWorker, ToWorker};
 use muster_api::outcome::Outcome;
 use muster_api::step::{Due, Step};
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     left_due: Vec<Due>,
     /// A rolling change that broke off has left the node down.
     is_away: bool,
+    /// What the last step would have left of the files of this machine, until it was taken.
+    foreseen: Vec<Foreseen>,
     /// Something was said that the worker has to hear before it ends.
     is_unheard: bool,
 }
@@ -60,6 +63,7 @@ impl Session {
             ahead: Ahead::new(),
             left_due: Vec::new(),
             is_away: false,
+            foreseen: Vec::new(),
             is_unheard: false,
         };
         let Greeting { run, check, is_alone, shares, number } = greeting;
@@ -124,6 +128,11 @@ impl Session {
         std::mem::take(&mut self.is_away)
     }
 
+    /// What the last step would have left of the files, where the worker is in a dry run on this machine; given once.
+    pub(crate) fn take_foreseen(&mut self) -> Vec<Foreseen> {
+        std::mem::take(&mut self.foreseen)
+    }
+
     /// Tells the worker which handlers of a play are due from now on.
     pub(crate) async fn now_due(&mut self, due: Due) -> Result<(), SessionFailure> {
         self.is_unheard = true;
@@ -160,6 +169,7 @@ impl Session {
     async fn hear(&mut self) -> Result<Option<FromWorker>, SessionFailure> {
         match self.receive().await? {
             FromWorker::Ahead { id, outcome } => self.ahead.hear(id, outcome),
+            FromWorker::Foreseen { files } => self.foreseen.extend(files),
             FromWorker::Hello { protocol: frame::PROTOCOL, due, is_away, .. } => {
                 (self.left_due, self.is_away) = (due, is_away);
             }

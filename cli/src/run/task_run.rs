@@ -8,14 +8,13 @@ use super::arguments::{self, ArgumentsError};
 use super::carry::asks_a_host;
 use super::foresight::{self, Foresight, Looking};
 use super::keywords::{Lookup, first_false, variable};
-use super::known::partly_known;
 use super::loop_items::Items;
 use super::refused::refusal;
 use super::result::{Effect, TaskResult};
 use super::unreachable::Unreachable;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Task, elsewhere};
-use crate::template::{TemplateError, Value, from_json, pairs, text_of};
+use crate::template::{TemplateError, Value, from_json, pairs, partly_known, text_of};
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
 use muster_api::module::{ModuleSpec, RunsOn};
@@ -391,33 +390,22 @@ impl TaskRun {
         let origin = err.root().span().or_else(|| err.span());
         match err.unknown_reason() {
             Some(reason) if self.mode.check => {
-                let effects = if self.is_plan() { self.doubted_vars(reason) } else { Vec::new() };
+                let effects = if self.is_plan() { doubted_vars(&self.task, reason) } else { Vec::new() };
                 TaskResult { origin, effects, ..TaskResult::unknown(reason) }
             }
-            None if err.root().is_undefined() && self.scope.doubt().is_some() => {
-                let (what, why) =
-                    (super::template_error::sentence(err), self.scope.doubt().unwrap_or_default());
-                TaskResult { origin, ..TaskResult::unknown(&format!("{what}; {why}")) }
+            _ => {
+                let what = super::template_error::sentence(err);
+                let result = match self.scope.doubt(err) {
+                    Some(why) => TaskResult::unknown(&format!("{what}; {why}")),
+                    None => TaskResult::failed(what),
+                };
+                TaskResult { origin, ..result }
             }
-            _ => TaskResult { origin, ..TaskResult::failed(super::template_error::sentence(err)) },
         }
     }
 
     fn is_plan(&self) -> bool {
         self.mode.foresight.is_some()
-    }
-
-    /// What sets variables, and of which it is not known whether it does, leaves them behind as little known.
-    fn doubted_vars(&self, reason: &str) -> Vec<Effect> {
-        match self.task.module.bare() {
-            "set_fact" => {}
-            "include_vars" => return vec![Effect::DoubtVars(format!("`include_vars` may set it: {reason}"))],
-            _ => return Vec::new(),
-        }
-        let names = self.task.args.named.keys().map(|name| name.key_text().into_owned());
-        let doubt =
-            |name| Effect::SetFact { name, data: crate::template::unknown(reason).into(), cacheable: false };
-        names.filter(|name| name != "cacheable").map(doubt).collect()
     }
 
     /// The scope in which `until`, `changed_when` and `failed_when` look at the result.
@@ -435,6 +423,19 @@ impl TaskRun {
     fn lookup(&self) -> Lookup<'_> {
         Lookup { task: &self.task, scope: &self.scope }
     }
+}
+
+/// What sets variables, and of which it is not known whether it does, leaves them behind as little known.
+pub(super) fn doubted_vars(task: &Task, reason: &str) -> Vec<Effect> {
+    match task.module.bare() {
+        "set_fact" => {}
+        "include_vars" => return vec![Effect::DoubtVars(format!("`include_vars` may set it: {reason}"))],
+        _ => return Vec::new(),
+    }
+    let names = task.args.named.keys().map(|name| name.key_text().into_owned());
+    let data = crate::template::unknown_if_any(reason);
+    let doubt = |name| Effect::SetFact { name, data: data.clone().into(), cacheable: false };
+    names.filter(|name| name != "cacheable").map(doubt).collect()
 }
 
 /// `ansible_delegated_vars`: how the host is reached that the task is delegated to, and for whom it is done.

@@ -228,6 +228,12 @@ impl TemplateError {
         err
     }
 
+    /// What is read cannot be known in a dry run.
+    pub(crate) fn unknown(reason: &str) -> Self {
+        let kind = FailureKind::Unknown { reason: reason.to_owned() };
+        Self::new(kind, format!("the value is not known yet: {reason}"))
+    }
+
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

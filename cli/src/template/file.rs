@@ -13,6 +13,7 @@ use super::cache::Cache;
 use super::dialect::{self, Marks};
 use super::engine::{Engine, Output, Renderer, environment};
 use super::error::{FailureKind, SyntaxProblem, TemplateError, carry};
+use crate::local_files::Unread;
 use crate::suggest::nearest;
 use crate::vars::Scope;
 
@@ -322,7 +323,12 @@ fn load(
     }
     let found = search.iter().flat_map(|dir| [dir.join(name), dir.join("templates").join(name)]);
     for path in found {
-        let Ok(text) = std::fs::read_to_string(&path) else { continue };
+        let text = match super::trace::with_files(|files| files.read(&path)) {
+            Ok(bytes) => String::from_utf8(bytes).ok(),
+            Err(Unread::Unknown(why)) => return Err(carry(TemplateError::unknown(&why))),
+            Err(Unread::Failed(_)) => None,
+        };
+        let Some(text) = text else { continue };
         let prepared = dialect::prepare_marked(&text, 0, syntax.clone(), marks(&path))
             .map_err(|problem| carry(TemplateError::syntax(&text.as_str().into(), problem).in_file(&path)))?;
         return Ok(Some(cache.put(name, prepared, Some(path.into())).printed.clone()));

@@ -5,7 +5,8 @@ use minijinja::{Environment, Error, State, Value};
 
 use super::dialect::hooks;
 use super::error::carry;
-use super::value::{check, mutable, unknown_failure};
+use super::partly_known::whole_or_with;
+use super::value::{check, mutable, part_of_unknown, unknown_failure};
 use super::{blame, order, percent, python, trace};
 use crate::vars::Data;
 
@@ -21,6 +22,7 @@ pub(crate) fn install(env: &mut Environment<'static>) {
         known(get(state, of, key, start, end)?)
     });
     env.add_filter(hooks::GET_PEEK, get);
+    env.add_filter(hooks::HAS, |value: Value, key: &str| whole_or_with(value, Some(key)));
     env.add_filter(hooks::SLICE, slice);
     env.add_filter(hooks::CALL, call);
     env.add_filter(hooks::PERCENT, |left: Value, right: Value| percent::percent(&left, &right));
@@ -80,8 +82,11 @@ fn found(
 
 fn get(state: &State<'_, '_>, of: Value, key: Value, start: usize, end: usize) -> Result<Value, Error> {
     let of = check(of)?;
-    if of.is_undefined() || unknown_failure(&of).is_some() {
+    if of.is_undefined() {
         return Ok(of);
+    }
+    if let Some(part) = part_of_unknown(&of) {
+        return Ok(part);
     }
     if key.is_undefined() {
         return Ok(key);
@@ -150,5 +155,8 @@ fn call(
     if of.is_undefined() {
         return Ok(of);
     }
-    of.call_method(state, &name, &args.into_values())
+    if name == "get" {
+        return of.call_method(state, &name, &args.into_values());
+    }
+    whole_or_with(of, None)?.call_method(state, &name, &args.into_values())
 }

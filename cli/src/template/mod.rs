@@ -7,7 +7,8 @@
 //!
 //! As in ansible-core 2.19, an undefined value may be passed on: attributes, items, methods and filters of it are
 //! undefined too, and `default`, `is defined` and `mandatory` decide. Any other use fails and names it. A value that
-//! a dry run does not know ([`unknown`]) fails wherever it is used, with its reason, except in `is defined`.
+//! a dry run does not know ([`unknown`]) fails wherever it is used, with its reason; `is defined` fails where it is
+//! not known whether there is one ([`unknown_if_any`]).
 //!
 //! Limits: a function that does not exist fails even before `default`; `varargs` and `kwargs` of macros do not exist
 //! in minijinja; a list is changed in place (`append`) only if the template itself made it with `{% set x = [] %}`.
@@ -27,6 +28,7 @@ mod hooks;
 mod lookups;
 mod methods;
 mod order;
+mod partly_known;
 mod percent;
 mod python;
 mod tests;
@@ -42,10 +44,14 @@ pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables, nee
 pub(crate) use filters::names as filter_names;
 pub(crate) use filters::time::timestamp;
 pub(crate) use lookups::{names as lookup_names, refused as refused_lookups};
+pub(crate) use partly_known::partly_known;
 pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use tests::names as test_names;
 pub(crate) use trace::reading;
-pub(crate) use value::{complete, from_json, is_untrusted, omit, pairs, to_json, unknown, untrusted};
+pub(crate) use value::{
+    complete, complete_or_partly_known, from_json, is_untrusted, omit, pairs, to_json, unknown,
+    unknown_if_any, untrusted,
+};
 
 /// A value of the template language.
 pub(crate) use minijinja::Value;

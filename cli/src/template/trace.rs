@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use super::error::TemplateError;
+use super::error::{TemplateError, carry};
+use crate::local_files::LocalFiles;
 use crate::vars::Scope;
 
 /// An access that found nothing.
@@ -121,6 +122,24 @@ pub(crate) fn current<R>(act: impl FnOnce(&mut Frame) -> R) -> Option<R> {
 /// The variables that the innermost evaluation sees.
 pub(crate) fn scope() -> Option<Scope> {
     current(|frame| frame.scope.clone())
+}
+
+/// The files of this machine, as the innermost evaluation sees them.
+pub(crate) fn with_files<R>(look: impl FnOnce(&LocalFiles) -> R) -> R {
+    match scope() {
+        Some(scope) => look(scope.files()),
+        None => look(&LocalFiles::default()),
+    }
+}
+
+/// Refuses to draw lots in a plan: what is drawn then is another thing.
+pub(crate) fn draw(what: &str) -> Result<(), minijinja::Error> {
+    match scope() {
+        Some(scope) if scope.play().is_plan => {
+            Err(carry(TemplateError::unknown(&format!("{what} draws lots when the plan is applied"))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Remembers why the variable or entry `key`, which is being read, is undefined.

@@ -114,11 +114,12 @@ fn a_result_that_is_not_known_fails_with_its_reason_wherever_it_is_used() {
         "{{ all }}",
         "{{ from }}",
         "{{ made.stdout.split() }}",
+        "{{ made.rc is defined }}",
     ] {
         let err = scope.render_str(template).unwrap_err();
         assert_eq!(err.unknown_reason(), Some("`make` was not run"), "{template}");
     }
-    assert_eq!(shown(&scope, "{{ made is defined and made.rc is defined }}"), "True");
+    assert_eq!(shown(&scope, "{{ made is defined }}"), "True");
 }
 
 #[test]
@@ -130,4 +131,43 @@ fn omit_leaves_out_entries_and_items_and_fails_alone() {
     let data = crate::vars::Data::of(&yaml("{a: '{{ zz | default(omit) }}', b: '{{ 1 + 1 }}'}"));
     assert_eq!(super::examples::show(scope("{}").render(&data)), "{'b': 2}");
     assert!(shown(&scope("{}"), "{{ omit }}").contains("`omit` stands where a value is needed"));
+}
+
+#[test]
+fn of_a_result_that_is_not_wholly_known_only_what_is_known_can_be_used() {
+    let mut known = indexmap::IndexMap::new();
+    known.insert("changed".to_owned(), super::Value::from(true));
+    let mut vars = Vars::new();
+    vars.set_plain("said", super::partly_known(known, "`make` is not run"));
+    vars.set_plain("perhaps", super::unknown_if_any("it may be set"));
+    let scope = scope("{}").with(Level::PlayVars, vars);
+    for (template, value) in [
+        ("{{ said.changed }}", "True"),
+        ("{{ said is changed }}", "True"),
+        ("{{ 'changed' in said }}", "True"),
+        ("{{ said.get('changed') }}", "True"),
+        ("{{ [said] | map(attribute='changed') | list }}", "[True]"),
+    ] {
+        assert_eq!(shown(&scope, template), value, "{template}");
+    }
+    for template in [
+        "{{ said.rc }}",
+        "{{ said.rc is defined }}",
+        "{{ said.rc is not defined }}",
+        "{{ 'rc' in said }}",
+        "{{ 'rc' not in said }}",
+        "{{ said | to_json }}",
+        "{{ [said] | to_json }}",
+        "{{ said | dict2items }}",
+        "{{ said.keys() | list }}",
+        "x {{ said }}",
+        "{{ perhaps is defined }}",
+        "{{ perhaps is undefined }}",
+    ] {
+        assert!(
+            shown(&scope, template).contains("is not known yet"),
+            "{template}: {}",
+            shown(&scope, template)
+        );
+    }
 }

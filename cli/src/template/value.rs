@@ -7,6 +7,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, Value};
 
 use super::error::{FailureKind, TemplateError, carry};
+use super::partly_known::PartlyKnown;
 
 /// The value of `omit`: the argument or list item that has it is left out.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(crate) fn is_omit(value: &Value) -> bool {
 pub(crate) struct Unknown {
     /// Why, as a sentence without a full stop.
     pub(crate) reason: String,
+    /// Whether it may turn out not to be defined at all.
+    may_be_missing: bool,
     /// What was read in vain, where the value is of a variable that needs it.
     cause: Option<TemplateError>,
 }
@@ -56,8 +59,7 @@ pub(crate) struct Unknown {
 impl Unknown {
     /// The failure of who needs it.
     fn failure(&self) -> TemplateError {
-        let kind = FailureKind::Unknown { reason: self.reason.clone() };
-        let mut failure = TemplateError::new(kind, format!("the value is not known yet: {}", self.reason));
+        let mut failure = TemplateError::unknown(&self.reason);
         failure.cause.clone_from(&self.cause);
         failure
     }
@@ -79,12 +81,29 @@ impl Object for Unknown {
 
 /// A value that is not known, and why.
 pub(crate) fn unknown(reason: &str) -> Value {
-    Value::from_object(Unknown { reason: reason.to_owned(), cause: None })
+    Value::from_object(Unknown { reason: reason.to_owned(), may_be_missing: false, cause: None })
+}
+
+/// A value of which it is not even known whether there is one, and why.
+pub(crate) fn unknown_if_any(reason: &str) -> Value {
+    Value::from_object(Unknown { reason: reason.to_owned(), may_be_missing: true, cause: None })
+}
+
+/// A part of a value that is not known: nobody knows whether it has that part.
+pub(crate) fn part_of_unknown(value: &Value) -> Option<Value> {
+    let whole = value.downcast_object_ref::<Unknown>()?;
+    let (reason, cause) = (whole.reason.clone(), whole.cause.clone());
+    Some(Value::from_object(Unknown { reason, may_be_missing: true, cause }))
+}
+
+/// What fails where it is asked whether a value is defined, if that is not known.
+pub(crate) fn missing_perhaps(value: &Value) -> Option<TemplateError> {
+    value.downcast_object_ref::<Unknown>().filter(|unknown| unknown.may_be_missing).map(Unknown::failure)
 }
 
 /// The value of a variable that needs what is not known.
 pub(crate) fn unknown_because(reason: &str, cause: TemplateError) -> Value {
-    Value::from_object(Unknown { reason: reason.to_owned(), cause: Some(cause) })
+    Value::from_object(Unknown { reason: reason.to_owned(), may_be_missing: false, cause: Some(cause) })
 }
 
 /// What fails where a value is needed, if it is not known.
@@ -119,31 +138,44 @@ pub(crate) fn check(value: Value) -> Result<Value, Error> {
 ///
 /// Fails with what is undefined or unknown in it. `omit` itself fails; inside a list or mapping it leaves.
 pub(crate) fn complete(value: &Value) -> Result<Value, Error> {
+    completed(value, PartlyKnown::refused)
+}
+
+/// The same for who passes it on: a result of which only a part is known stays one.
+pub(crate) fn complete_or_partly_known(value: &Value) -> Result<Value, Error> {
+    completed(value, |_| Ok(()))
+}
+
+/// `accept` says whether a result may pass of which only a part is known.
+fn completed(value: &Value, accept: fn(&PartlyKnown) -> Result<(), Error>) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(minijinja::ErrorKind::UndefinedError)),
         ValueKind::Invalid => check(value.clone()),
-        ValueKind::Seq | ValueKind::Iterable => complete_list(value),
-        ValueKind::Map => complete_map(value),
+        ValueKind::Seq | ValueKind::Iterable => completed_list(value, accept),
+        ValueKind::Map => match value.downcast_object_ref::<PartlyKnown>() {
+            Some(partly) => accept(partly).map(|()| value.clone()),
+            None => completed_map(value, accept),
+        },
         ValueKind::Plain => complete_object(value),
         _ => Ok(value.clone()),
     }
 }
 
-fn complete_list(value: &Value) -> Result<Value, Error> {
+fn completed_list(value: &Value, accept: fn(&PartlyKnown) -> Result<(), Error>) -> Result<Value, Error> {
     let mut list = Vec::with_capacity(value.len().unwrap_or_default());
     for item in items(value)? {
         if !is_omit(&item) {
-            list.push(complete(&item)?);
+            list.push(completed(&item, accept)?);
         }
     }
     Ok(Value::from(list))
 }
 
-fn complete_map(value: &Value) -> Result<Value, Error> {
+fn completed_map(value: &Value, accept: fn(&PartlyKnown) -> Result<(), Error>) -> Result<Value, Error> {
     let mut entries = Vec::with_capacity(value.len().unwrap_or_default());
     for (key, item) in pairs(value) {
         if !is_omit(&item) {
-            entries.push((check(key)?, complete(&item)?));
+            entries.push((check(key)?, completed(&item, accept)?));
         }
     }
     Ok(Value::from_pairs(entries))

@@ -58,6 +58,8 @@ pub(crate) struct PlayInfo {
     pub(crate) place: String,
     /// Its tasks are only looked at before their turn: what has effects outside of the variables is refused.
     pub(crate) is_ahead: bool,
+    /// Whether this is a plan, which cannot know what is drawn by lot when it is applied.
+    pub(crate) is_plan: bool,
     /// Their turn is next: a password that is kept from then on may be made already.
     pub(crate) keeps_passwords: bool,
 }

@@ -11,9 +11,10 @@ use minijinja::value::{Enumerator, Object, ValueKind};
 use super::lazy;
 use super::magic::{self, PlayInfo, RoleInfo};
 use super::{Data, HashBehaviour, HostVars, Level, Secrets, Store, Var, Vars};
+use crate::local_files::LocalFiles;
 use crate::template::{
-    Blamed, Engine, FailureKind, TemplateError, TemplateFile, complete, from_error, is_template_whole,
-    note_read, read_failed, reading, templating,
+    Blamed, Engine, FailureKind, TemplateError, TemplateFile, complete, complete_or_partly_known, from_error,
+    is_template_whole, note_read, read_failed, reading, templating,
 };
 use crate::yaml::{Node, Tag, is_template};
 
@@ -148,9 +149,11 @@ impl Scope {
         self.0.host.as_deref()
     }
 
-    /// In a plan: why what is not defined may be so all the same.
-    pub(crate) fn doubt(&self) -> Option<&str> {
-        self.0.host_vars.doubt.as_deref()
+    /// In a plan: why what is not defined here may be so all the same.
+    pub(crate) fn doubt(&self, err: &TemplateError) -> Option<&str> {
+        let FailureKind::Undefined { name } = &err.root().kind else { return None };
+        let of_facts = || self.0.host_vars.facts_doubt.as_deref().filter(|_| name.starts_with("ansible_"));
+        self.0.host_vars.doubt.as_deref().or_else(of_facts)
     }
 
     /// Folders to find files of lookups in, the nearest first.
@@ -166,6 +169,11 @@ impl Scope {
     /// The groups of the inventory and their hosts.
     pub(crate) fn play(&self) -> &PlayInfo {
         &self.0.play
+    }
+
+    /// The files of this machine.
+    pub(crate) fn files(&self) -> &LocalFiles {
+        self.0.store.files()
     }
 
     /// Texts that must not be printed.
@@ -187,6 +195,12 @@ impl Scope {
         }
         let value = lazy::value(data, self)?;
         complete(&value).map_err(|err| from_error(&err, data))
+    }
+
+    /// The same for who passes it on: a result of which only a part is known stays one.
+    pub(crate) fn render_to_pass_on(&self, data: &Data) -> Result<Value, TemplateError> {
+        let value = lazy::value(data, self)?;
+        complete_or_partly_known(&value).map_err(|err| from_error(&err, data))
     }
 
     /// Renders a value of a playbook or inventory.
@@ -230,9 +244,16 @@ impl Scope {
 
     /// The value of an expression that has no `{{ }}`, such as that of `debug: var=`.
     pub(crate) fn expression(&self, node: &Node) -> Result<Value, TemplateError> {
+        self.expression_to_pass_on(node).and_then(|value| {
+            complete(&value).map_err(|err| with_node(from_error(&err, &Data::Plain(value)), node))
+        })
+    }
+
+    /// The same for who passes it on: a result of which only a part is known stays one.
+    pub(crate) fn expression_to_pass_on(&self, node: &Node) -> Result<Value, TemplateError> {
         let text: Arc<str> = node.scalar_text().unwrap_or_default().as_ref().into();
         let value = self.0.engine.expression(&text, self).map_err(|err| with_node(err, node))?;
-        complete(&value).map_err(|err| with_node(from_error(&err, &Data::Plain(value)), node))
+        complete_or_partly_known(&value).map_err(|err| with_node(from_error(&err, &Data::Plain(value)), node))
     }
 
     /// Whether a condition holds: `when:`, `until:`, `changed_when:`, `failed_when:`, `that:`. A list holds if

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use indexmap::IndexMap;
 use minijinja::Value;
 
+use crate::local_files::LocalFiles;
+
 use super::{Data, FactCache, HashBehaviour, Level, Secrets, Vars};
 
 /// Decrypts a vaulted text, or says why it cannot.
@@ -21,6 +23,7 @@ pub(crate) struct Store {
     extra: RwLock<Arc<Vars>>,
     hash_behaviour: HashBehaviour,
     fact_cache: Option<FactCache>,
+    files: Arc<LocalFiles>,
     secrets: Secrets,
     unsealer: RwLock<Option<Box<Unsealer>>>,
     sealed: RwLock<Option<Box<SealedTexts>>>,
@@ -50,6 +53,8 @@ pub(crate) struct HostVars {
     pub(crate) inventory_file: Option<Arc<str>>,
     /// In a plan: why it is not known which variables `include_vars` would have read.
     pub(crate) doubt: Option<Arc<str>>,
+    /// In a plan: why facts may be other ones, or more, by the time when they were gathered.
+    pub(crate) facts_doubt: Option<Arc<str>>,
 }
 
 impl HostVars {
@@ -101,6 +106,16 @@ impl Store {
     /// The same, with a place where facts are kept between runs.
     pub(crate) fn with_fact_cache(self, fact_cache: Option<FactCache>) -> Self {
         Self { fact_cache, ..self }
+    }
+
+    /// The same, with the files that lookups read.
+    pub(crate) fn with_files(self, files: Arc<LocalFiles>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The files of this machine.
+    pub(crate) fn files(&self) -> &Arc<LocalFiles> {
+        &self.files
     }
 
     /// What is known about a host from earlier runs.

@@ -2,13 +2,13 @@
 
 use super::copy::{Part, coerced, file_content_bytes};
 use crate::load::Reader;
+use crate::local_files::NoFile;
 use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
 use crate::run::layers::find_file;
 use crate::run::task_run::Request;
 use serde_json::{Map, Value as Json};
-use std::fs;
 use std::path::Path;
 
 /// The step of an `assemble`.
@@ -16,15 +16,15 @@ use std::path::Path;
 /// # Errors
 ///
 /// A sentence: the folder is not there, or a fragment cannot be read.
-pub(crate) fn assemble_part(request: &Request, contents: &Contents, reader: &Reader) -> Result<Part, String> {
+pub(crate) fn assemble_part(request: &Request, contents: &Contents, reader: &Reader) -> Result<Part, NoFile> {
     let args = &request.args;
     if truth(args, "remote_src") {
         return Ok(Part { module: "assemble", args: args.clone(), content: None });
     }
     let name = text(args, "src").unwrap_or_default();
-    let folder = find_file(&request.task, FileKind::Files, name)?;
-    if !folder.is_dir() {
-        return Err(format!("Source ({}) is not a directory", folder.display()));
+    let folder = find_file(&request.task, FileKind::Files, name, reader.files())?;
+    if !reader.files().is_folder(&folder).map_err(|why| why.of(&folder))? {
+        return Err(format!("Source ({}) is not a directory", folder.display()).into());
     }
     let whole = join(&folder, args, reader)?;
     let own = ["dest", "backup", "validate", "mode", "owner", "group", "unsafe_writes", "attributes"];
@@ -34,23 +34,21 @@ pub(crate) fn assemble_part(request: &Request, contents: &Contents, reader: &Rea
     Ok(Part { module: "copy", args: coerced("copy", args), content: Some(contents.add_bytes(&whole)) })
 }
 
-fn join(folder: &Path, args: &Map<String, Json>, reader: &Reader) -> Result<Vec<u8>, String> {
-    let unreadable = |cause: std::io::Error| format!("{}: {cause}", folder.display());
+fn join(folder: &Path, args: &Map<String, Json>, reader: &Reader) -> Result<Vec<u8>, NoFile> {
     let pattern = text(args, "regexp").map(fancy_regex::Regex::new).transpose();
     let pattern = pattern.map_err(|cause| format!("`regexp` is not a regular expression: {cause}"))?;
-    let entries: Result<Vec<_>, _> = fs::read_dir(folder).map_err(unreadable)?.collect();
-    let mut names: Vec<String> = entries
-        .map_err(unreadable)?
+    let names = reader.files().names(folder).map_err(|why| why.of(folder))?;
+    let names = names
         .iter()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|name| name.to_string_lossy().into_owned())
         .filter(|name| !(truth(args, "ignore_hidden") && name.starts_with('.')))
         .filter(|name| pattern.as_ref().is_none_or(|pattern| pattern.is_match(name).unwrap_or(false)))
-        .filter(|name| folder.join(name).is_file())
-        .collect();
-    names.sort();
+        .map(|name| folder.join(name));
     let mut fragments = Vec::new();
-    for name in names {
-        fragments.push(file_content_bytes(&folder.join(name), truth(args, "decrypt"), reader)?);
+    for path in names {
+        if reader.files().is_file(&path).map_err(|why| why.of(&path))? {
+            fragments.push(file_content_bytes(&path, truth(args, "decrypt"), reader)?);
+        }
     }
     Ok(joined(&fragments, text(args, "delimiter")))
 }

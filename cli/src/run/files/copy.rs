@@ -2,6 +2,7 @@
 
 use crate::encoding::bytes_of_text;
 use crate::load::Reader;
+use crate::local_files::{LocalFiles, NoFile, Unread};
 use crate::playbook::FileKind;
 use crate::report::python_json;
 use crate::run::arguments::{text, truth};
@@ -32,7 +33,7 @@ pub(crate) fn copy_parts(
     request: &Request,
     contents: &Contents,
     reader: &Reader,
-) -> Result<Vec<Part>, String> {
+) -> Result<Vec<Part>, NoFile> {
     let args = &request.args;
     if truth(args, "remote_src") {
         return Ok(vec![Part { module: "copy", args: args.clone(), content: None }]);
@@ -47,14 +48,15 @@ pub(crate) fn copy_parts(
     }
     let name = text(args, "src").unwrap_or_default();
     if name.is_empty() {
-        return Err("src (or content) is required".to_owned());
+        return Err("src (or content) is required".into());
     }
-    let source = find_file(&request.task, FileKind::Files, name)?;
-    if source.is_dir() {
+    let files = reader.files();
+    let source = find_file(&request.task, FileKind::Files, name, files)?;
+    if files.is_folder(&source).map_err(|why| why.of(&source))? {
         return directory(args, &source, name.ends_with('/'), contents, reader);
     }
     let content = file_content(&source, truth(args, "decrypt"), contents, reader)?;
-    check_checksum(args, &source)?;
+    check_checksum(args, &source, files)?;
     let mut own = Map::from_iter([("src".to_owned(), Json::from(name))]);
     preserve(args, &source, &mut own);
     Ok(vec![part(args, &own, content)])
@@ -76,26 +78,24 @@ pub(super) fn file_content(
     decrypt: bool,
     contents: &Contents,
     reader: &Reader,
-) -> Result<ContentRef, String> {
-    let unreadable = |cause: std::io::Error| format!("{}: {cause}", path.display());
-    if decrypt && is_vault(path).map_err(unreadable)? {
-        return Ok(contents.add_bytes(&decrypted(path, reader)?));
+) -> Result<ContentRef, NoFile> {
+    if reader.files().is_as_it_is(path)
+        && !(decrypt && is_vault(path).map_err(|cause| Unread::from(cause).of(path))?)
+    {
+        return contents.add_file(path).map_err(|cause| Unread::from(cause).of(path));
     }
-    contents.add_file(path).map_err(unreadable)
+    Ok(contents.add_bytes(&file_content_bytes(path, decrypt, reader)?))
 }
 
 /// The same as bytes.
-pub(super) fn file_content_bytes(path: &Path, decrypt: bool, reader: &Reader) -> Result<Vec<u8>, String> {
-    let unreadable = |cause: std::io::Error| format!("{}: {cause}", path.display());
-    if decrypt && is_vault(path).map_err(unreadable)? {
-        return decrypted(path, reader);
-    }
-    fs::read(path).map_err(unreadable)
+pub(super) fn file_content_bytes(path: &Path, decrypt: bool, reader: &Reader) -> Result<Vec<u8>, NoFile> {
+    let bytes = reader.files().read(path).map_err(|why| why.of(path))?;
+    if decrypt && bytes.starts_with(VAULT_MARK) { Ok(decrypted(path, &bytes, reader)?) } else { Ok(bytes) }
 }
 
-fn decrypted(path: &Path, reader: &Reader) -> Result<Vec<u8>, String> {
-    let text = fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
-    reader.keyring().decrypt_bytes(&text).map_err(|problem| {
+fn decrypted(path: &Path, bytes: &[u8], reader: &Reader) -> Result<Vec<u8>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|cause| format!("{}: {cause}", path.display()))?;
+    reader.keyring().decrypt_bytes(text).map_err(|problem| {
         if problem == Problem::NoPassword {
             let path = path.display();
             return format!("A vault password or secret must be specified to decrypt {path}");
@@ -104,23 +104,25 @@ fn decrypted(path: &Path, reader: &Reader) -> Result<Vec<u8>, String> {
     })
 }
 
+/// How an encrypted file begins.
+const VAULT_MARK: &[u8] = b"$ANSIBLE_VAULT";
+
 fn is_vault(path: &Path) -> std::io::Result<bool> {
     use std::io::Read;
-    const MARK: &[u8] = b"$ANSIBLE_VAULT";
     let mut head = Vec::new();
-    fs::File::open(path)?.take(MARK.len() as u64).read_to_end(&mut head)?;
-    Ok(head == MARK)
+    fs::File::open(path)?.take(VAULT_MARK.len() as u64).read_to_end(&mut head)?;
+    Ok(head == VAULT_MARK)
 }
 
-fn check_checksum(args: &Map<String, Json>, source: &Path) -> Result<(), String> {
+fn check_checksum(args: &Map<String, Json>, source: &Path, files: &LocalFiles) -> Result<(), NoFile> {
     let Some(wanted) = text(args, "checksum") else { return Ok(()) };
     use sha1::{Digest, Sha1};
-    let bytes = fs::read(source).map_err(|cause| format!("{}: {cause}", source.display()))?;
+    let bytes = files.read(source).map_err(|why| why.of(source))?;
     let found = crate::run::content::hex(&Sha1::digest(&bytes));
     if found == wanted {
         return Ok(());
     }
-    Err(format!("`{}` has the checksum {found}, not {wanted}", source.display()))
+    Err(format!("`{}` has the checksum {found}, not {wanted}", source.display()).into())
 }
 
 /// `mode: preserve` is the mode of the file on the controller.
@@ -148,7 +150,7 @@ fn directory(
     only_content: bool,
     contents: &Contents,
     reader: &Reader,
-) -> Result<Vec<Part>, String> {
+) -> Result<Vec<Part>, NoFile> {
     let mut dest = PathBuf::from(text(args, "dest").unwrap_or_default());
     if !only_content {
         dest.push(file_name(source));
@@ -191,20 +193,22 @@ fn add_directory(
     dest: &Path,
     taken: &Taken<'_>,
     parts: &mut Vec<Part>,
-) -> Result<(), String> {
-    let unreadable = |cause: std::io::Error| format!("{}: {cause}", source.display());
+) -> Result<(), NoFile> {
+    let files = taken.reader.files();
     let taken = &taken.inside(source);
-    let entries: Result<Vec<PathBuf>, _> =
-        fs::read_dir(source).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut entries = entries.map_err(unreadable)?;
-    entries.sort();
-    for entry in entries {
+    for name in files.names(source).map_err(|why| why.of(source))? {
+        let entry = source.join(name);
+        let unread = |why: Unread| why.of(&entry);
         let target = dest.join(file_name(&entry));
-        let is_link = fs::symlink_metadata(&entry).is_ok_and(|metadata| metadata.is_symlink());
+        let is_link = files.is_link(&entry).map_err(unread)?;
         // One that leads nowhere can only be copied as it is.
-        if is_link && (!truth(args, "local_follow") || taken.is_circle(&entry) || !entry.exists()) {
-            parts.push(make_link(&entry, &target)?);
-        } else if entry.is_dir() {
+        if is_link
+            && (!truth(args, "local_follow")
+                || taken.is_circle(&entry)
+                || !files.exists(&entry).map_err(unread)?)
+        {
+            parts.push(make_link(&files.link_target(&entry).map_err(unread)?, &target));
+        } else if files.is_folder(&entry).map_err(unread)? {
             parts.push(make_directory(args, &target, &entry));
             add_directory(args, &entry, &target, taken, parts)?;
         } else {
@@ -240,15 +244,14 @@ fn make_directory(args: &Map<String, Json>, dest: &Path, source: &Path) -> Part 
     Part { module: "file", args: coerced("file", own), content: None }
 }
 
-fn make_link(entry: &Path, target: &Path) -> Result<Part, String> {
-    let to = fs::read_link(entry).map_err(|cause| format!("{}: {cause}", entry.display()))?;
+fn make_link(to: &Path, target: &Path) -> Part {
     let own = Map::from_iter([
         ("path".to_owned(), Json::from(target.to_string_lossy().as_ref())),
         ("state".to_owned(), Json::from("link")),
         ("src".to_owned(), Json::from(to.to_string_lossy().as_ref())),
         ("force".to_owned(), Json::from(true)),
     ]);
-    Ok(Part { module: "file", args: coerced("file", own), content: None })
+    Part { module: "file", args: coerced("file", own), content: None }
 }
 
 /// Arguments of our own with the defaults of the module filled in.

@@ -2,6 +2,7 @@
 
 use super::copy::Part;
 use super::own_utils::own_utils;
+use crate::local_files::NoFile;
 use crate::run::content::Contents;
 use crate::run::keywords::variable;
 use crate::run::task_run::Request;
@@ -19,7 +20,7 @@ const INLINE: &str = "<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>";
 /// # Errors
 ///
 /// A sentence: the file cannot be read.
-pub(crate) fn own_module_part(request: &Request, contents: &Contents) -> Result<Part, String> {
+pub(crate) fn own_module_part(request: &Request, contents: &Contents) -> Result<Part, NoFile> {
     let path = request.task.own_module.as_deref().ok_or("the task does not name a module of the user")?;
     let bytes = std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()))?;
     let name = request.task.module.written().to_owned();
@@ -44,7 +45,7 @@ pub(crate) fn own_module_part(request: &Request, contents: &Contents) -> Result<
         Ok(Json::Object(args)) => {
             Ok(Part { module: "own_module", args, content: Some(contents.add_bytes(&content)) })
         }
-        _ => Err("a module of the user cannot be described".to_owned()),
+        _ => Err("a module of the user cannot be described".into()),
     }
 }
 
@@ -105,12 +106,12 @@ fn imports_ansible(text: &str) -> bool {
 
 /// `ansible_NAME_interpreter`, or else the first line of the module; none where that is Python, which hosts have in
 /// different places.
-fn interpreter(bytes: &[u8], request: &Request) -> Result<Option<String>, String> {
+fn interpreter(bytes: &[u8], request: &Request) -> Result<Option<String>, NoFile> {
     let Some(line) = first_line(bytes) else { return Ok(None) };
     let program = program(&line);
     let bare = if program.starts_with("python") { "python" } else { &program };
     let name = format!("ansible_{bare}_interpreter");
-    let given = variable(&request.scope, &name).map_err(|err| err.to_string())?;
+    let given = variable(&request.scope, &name).map_err(|err| NoFile::of(&err))?;
     let given = given.filter(|given| bare != "python" || !given.starts_with("auto"));
     Ok(given.or_else(|| (bare != "python").then_some(line)))
 }

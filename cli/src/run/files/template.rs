@@ -3,6 +3,7 @@
 use super::copy::{Part, preserve};
 use crate::encoding::Encoding;
 use crate::load::Reader;
+use crate::local_files::NoFile;
 use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
@@ -17,18 +18,24 @@ use std::path::{Path, PathBuf};
 pub(crate) enum RenderFailure {
     /// The template failed.
     Template(TemplateError),
-    /// The file is not there: a sentence.
-    File(String),
+    /// The file is not there.
+    File(NoFile),
+}
+
+impl From<String> for RenderFailure {
+    fn from(why: String) -> Self {
+        Self::File(why.into())
+    }
 }
 
 /// The step of a `template`.
 pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) -> Result<Part, RenderFailure> {
     let args = &request.args;
-    let path = template_of(request).map_err(RenderFailure::File)?;
+    let path = template_of(request, reader).map_err(RenderFailure::File)?;
     let rendered = with_template(request, &path, reader, |scope, file| scope.render_file(file))?;
     let encoding = Encoding::named(text_or_empty(args, "output_encoding"));
     let bytes = encoding.and_then(|encoding| encoding.encode(&with_line_ends(args, &rendered)));
-    let content = contents.add_bytes(&bytes.map_err(RenderFailure::File)?);
+    let content = contents.add_bytes(&bytes?);
     let mut sent = args.clone();
     let of_the_controller = [
         "newline_sequence",
@@ -49,12 +56,14 @@ pub(crate) fn render(request: &Request, contents: &Contents, reader: &Reader) ->
 
 /// Where each line of what a `template` renders comes from, with the scope that it is rendered in.
 pub(crate) fn blame(request: &Request, reader: &Reader) -> Result<(Scope, Blamed), RenderFailure> {
-    let path = template_of(request).map_err(RenderFailure::File)?;
+    let path = template_of(request, reader).map_err(RenderFailure::File)?;
     with_template(request, &path, reader, |scope, file| Ok((scope.afresh(), scope.blame_file(file)?)))
 }
 
-fn template_of(request: &Request) -> Result<PathBuf, String> {
-    find_file(&request.task, FileKind::Templates, text_or_empty(&request.args, "src"))
+fn template_of(request: &Request, reader: &Reader) -> Result<PathBuf, NoFile> {
+    let name = text_or_empty(&request.args, "src");
+    let path = find_file(&request.task, FileKind::Templates, name, reader.files())?;
+    reader.files().known(&path).map(|()| path)
 }
 
 fn with_template<R>(
@@ -64,7 +73,7 @@ fn with_template<R>(
     render: impl FnOnce(&Scope, &TemplateFile<'_>) -> Result<R, TemplateError>,
 ) -> Result<R, RenderFailure> {
     let args = &request.args;
-    let source = reader.text(path).map_err(|problem| RenderFailure::File(problem.to_string()))?;
+    let source = reader.text(path).map_err(|problem| RenderFailure::from(problem.to_string()))?;
     let search = request.scope.search();
     let file = TemplateFile { text: source.text(), path, options: options(args), search };
     let own = own_variables(path, text_or_empty(args, "dest"), text_or_empty(args, "src"));

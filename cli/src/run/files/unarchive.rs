@@ -2,6 +2,7 @@
 
 use super::copy::{Part, file_content};
 use crate::load::Reader;
+use crate::local_files::NoFile;
 use crate::playbook::FileKind;
 use crate::run::arguments::{text, truth};
 use crate::run::content::Contents;
@@ -17,13 +18,14 @@ pub(crate) fn unarchive_part(
     request: &Request,
     contents: &Contents,
     reader: &Reader,
-) -> Result<Part, String> {
+) -> Result<Part, NoFile> {
     let args = &request.args;
     let is_of_host = truth(args, "remote_src") || args.get("copy").is_some_and(|copy| copy == false);
     let content = match is_of_host {
         true => None,
         false => {
-            let source = find_file(&request.task, FileKind::Files, text(args, "src").unwrap_or_default())?;
+            let name = text(args, "src").unwrap_or_default();
+            let source = find_file(&request.task, FileKind::Files, name, reader.files())?;
             Some(file_content(&source, truth(args, "decrypt"), contents, reader)?)
         }
     };

@@ -80,7 +80,7 @@ impl TaskRun {
             }
         }
         result.result.extend(failure.result);
-        TaskResult { status: failure.status, unknown: failure.unknown, ..result }
+        TaskResult { status: failure.status, unknown: failure.unknown.or(result.unknown), ..result }
     }
 
     fn judged(&self, mut result: TaskResult) -> Result<TaskResult, TemplateError> {

@@ -122,8 +122,24 @@ impl Printer<'_> {
         self.push(" ");
         self.push(sign);
         self.push(" ");
-        self.expr(&op.right);
+        match op.op {
+            ast::BinOpKind::In => self.searched(&op.right, &op.left),
+            _ => self.expr(&op.right),
+        }
         self.push(")");
+    }
+
+    /// What `in` looks into: of a result that is not wholly known, it may not be known whether it has a key.
+    fn searched(&mut self, of: &ast::Expr<'_>, key: &ast::Expr<'_>) {
+        let ast::Expr::Const(constant) = key else { return self.expr(of) };
+        let Some(key) = constant.value.as_str() else { return self.expr(of) };
+        self.push("(");
+        self.expr(of);
+        self.push("|");
+        self.push(hooks::HAS);
+        self.push("(");
+        self.text(key);
+        self.push("))");
     }
 
     fn order(&mut self, op: &ast::BinOp<'_>, sign: &str) {
@@ -162,7 +178,12 @@ impl Printer<'_> {
                 ast::CompareOpKind::In => " in ",
                 ast::CompareOpKind::NotIn => " not in ",
             });
-            self.expr(&next.expr);
+            match (next.op, compare.ops.len()) {
+                (ast::CompareOpKind::In | ast::CompareOpKind::NotIn, 1) => {
+                    self.searched(&next.expr, &compare.expr);
+                }
+                _ => self.expr(&next.expr),
+            }
         }
         self.push(")");
     }

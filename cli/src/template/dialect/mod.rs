@@ -43,6 +43,8 @@ pub(crate) mod hooks {
     pub(crate) const GET: &str = "__get";
     /// `x|__get_peek(key, start, end)`: the same, and not known yet is let through.
     pub(crate) const GET_PEEK: &str = "__get_peek";
+    /// `x|__has("key")`: what is searched for the key; not known whether it has it is an error.
+    pub(crate) const HAS: &str = "__has";
     /// `x|__slice(from, to, step)`: `x[from:to:step]`; undefined is passed on.
     pub(crate) const SLICE: &str = "__slice";
     /// `x|__call("name", …)`: a method; undefined is passed on.

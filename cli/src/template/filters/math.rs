@@ -195,7 +195,7 @@ fn random(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let end = args.operand()?;
     let start = args.integer("start")?;
     let step = args.integer("step")?;
-    let mut chance = chance(args.take("seed"));
+    let mut chance = drawn(args.take("seed"), "filter `random`")?;
     if end.is_integer() {
         let end = args.as_integer("end", &end)?;
         let (start, step) = (start.unwrap_or(0), step.unwrap_or(1));
@@ -227,13 +227,21 @@ fn random(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
 
 fn shuffle(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let value = args.operand()?;
-    let mut chance = chance(args.take("seed"));
+    let mut chance = drawn(args.take("seed"), "filter `shuffle`")?;
     // What has no items to shuffle stays as it is, as in Ansible.
     let Ok(mut items) = args.items(&value) else { return Ok(value) };
     for index in (1..items.len()).rev() {
         items.swap(index, chance.below(index as u64 + 1) as usize);
     }
     Ok(items.into())
+}
+
+/// The same in a template, which draws no lots in a plan.
+fn drawn(seed: Option<Value>, what: &str) -> Result<Box<dyn Chance>, Error> {
+    if seed.as_ref().is_none_or(Value::is_none) {
+        crate::template::trace::draw(what)?;
+    }
+    Ok(chance(seed))
 }
 
 fn chance(seed: Option<Value>) -> Box<dyn Chance> {

@@ -20,6 +20,7 @@ use minijinja::{Environment, Error, State, Value};
 
 use super::args::Args;
 use super::error::carry;
+use super::partly_known::whole_or_with;
 use super::value::unknown_failure;
 
 /// A filter, test or lookup that takes its arguments one by one.
@@ -101,6 +102,9 @@ fn guarded(
         && let Some(undefined) = values.iter().find(|value| value.is_undefined())
     {
         return Ok(undefined.clone());
+    }
+    if !OF_UNDEFINED.contains(&name) {
+        values.iter().try_for_each(|value| whole_or_with(value.clone(), None).map(drop))?;
     }
     let value = call()?;
     match unknown_failure(&value) {

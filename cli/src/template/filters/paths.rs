@@ -9,6 +9,7 @@ use super::Table;
 use crate::template::args::{Args, described};
 use crate::template::lookups::files;
 use crate::template::python;
+use crate::template::trace;
 
 pub(super) const TABLE: Table = &[
     ("basename", basename),
@@ -207,7 +208,8 @@ fn variable_name(text: &str) -> (Option<&str>, usize) {
 
 fn file_glob(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
     let pattern = args.operand_text()?;
-    let found = files::glob(&with_home(&pattern)).map_err(|err| args.refuse(err))?;
+    let found = trace::with_files(|here| files::glob(&with_home(&pattern), here));
+    let found = found.map_err(|why| files::unread(why, |err| args.refuse(err)))?;
     Ok(found.into_iter().map(Value::from).collect::<Vec<_>>().into())
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use minijinja::{Error, Value};
 
-use super::{Table, file, files, read};
+use super::{Table, file, files, missing as missing_file, read};
 use crate::template::args::Args;
 use crate::template::error::carry;
 use crate::template::file::{FileOptions, TemplateFile, file_variables};
@@ -69,7 +69,8 @@ fn file_glob(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Valu
             false => files::candidates(scope, "files", &pattern),
         };
         for path in tried {
-            let paths = files::glob(&path.to_string_lossy()).map_err(|err| args.refuse(err))?;
+            let paths = files::glob(&path.to_string_lossy(), scope.files())
+                .map_err(|why| files::unread(why, |err| args.refuse(err)))?;
             if !paths.is_empty() {
                 found.extend(paths.into_iter().map(Value::from));
                 break;
@@ -94,14 +95,16 @@ fn first_found(scope: &Scope, terms: &[Value], args: &mut Args) -> Result<Vec<Va
     }
     let folder = args.named("subdir").map_or_else(|| "files".to_owned(), |folder| python::text(&folder));
     for name in &names {
-        if let Some(path) = files::find(scope, &folder, name) {
+        let found = files::find(scope, &folder, name);
+        if let Some(path) = found.map_err(|why| files::unread(why, |err| args.refuse(err)))? {
             return Ok(vec![Value::from(path.to_string_lossy().into_owned())]);
         }
     }
     if options.skip {
         return Ok(Vec::new());
     }
-    Err(args.refuse(format!("none of these files exists: {}", names.join(", "))))
+    let missing = format!("none of these files exists: {}", names.join(", "));
+    Err(missing_file(scope, missing, args))
 }
 
 /// The options of `first_found`; a term that is a dictionary sets them.

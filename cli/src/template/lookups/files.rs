@@ -2,17 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
+use minijinja::Error;
+
+use crate::local_files::{LocalFiles, Unread};
+use crate::template::error::{TemplateError, carry};
 use crate::vars::Scope;
 
 /// The file that a lookup names: absolute, or under the folders of the role and the playbook. In each of them, the
 /// folder `kind` (`files`, `templates`, `vars`) comes before the folder itself.
-pub(crate) fn find(scope: &Scope, kind: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn find(scope: &Scope, kind: &str, name: &str) -> Result<Option<PathBuf>, Unread> {
     let name = crate::template::filters::paths::with_home(name);
-    let path = Path::new(&name);
-    if path.is_absolute() {
-        return path.exists().then(|| path.to_owned());
+    let tried = match Path::new(&name).is_absolute() {
+        true => vec![PathBuf::from(&name)],
+        false => candidates(scope, kind, &name),
+    };
+    for path in tried {
+        if scope.files().exists(&path)? {
+            return Ok(Some(path));
+        }
     }
-    candidates(scope, kind, &name).into_iter().find(|path| path.exists())
+    Ok(None)
+}
+
+/// What a file that cannot be read makes of a template: `say` makes the complaint.
+pub(crate) fn unread(why: Unread, say: impl FnOnce(String) -> Error) -> Error {
+    match why {
+        Unread::Failed(cause) => say(cause.to_string()),
+        Unread::Unknown(reason) => carry(TemplateError::unknown(&reason)),
+    }
 }
 
 /// Where a relative name is looked for, in order.
@@ -50,36 +67,46 @@ pub(crate) fn user_name(id: u32) -> String {
 }
 
 /// The files (no folders) that a pattern with `*`, `?` and `[…]` names, in alphabetical order.
-pub(crate) fn glob(pattern: &str) -> Result<Vec<String>, String> {
+pub(crate) fn glob(pattern: &str, files: &LocalFiles) -> Result<Vec<String>, Unread> {
     let start = if pattern.starts_with('/') { "/" } else { "" };
     let mut found = vec![start.to_owned()];
     for part in pattern.split('/').filter(|part| !part.is_empty()) {
         let mut next = Vec::new();
         for dir in &found {
-            matching(dir, part, &mut next)?;
+            matching(dir, part, files, &mut next)?;
         }
         found = next;
     }
-    found.retain(|path| Path::new(path).is_file());
-    found.sort();
-    Ok(found)
+    let mut paths = Vec::new();
+    for path in found {
+        if files.is_file(Path::new(&path))? {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 /// The entries of a folder that fit one part of a pattern.
-fn matching(dir: &str, part: &str, found: &mut Vec<String>) -> Result<(), String> {
+fn matching(dir: &str, part: &str, files: &LocalFiles, found: &mut Vec<String>) -> Result<(), Unread> {
     let join = |name: &str| crate::template::filters::paths::joined(dir, name);
     if !part.contains(['*', '?', '[']) {
         let path = join(part);
-        if Path::new(&path).exists() {
+        if files.exists(Path::new(&path))? {
             found.push(path);
         }
         return Ok(());
     }
     let expression = crate::template::filters::regex::compile(&expression(part), Default::default())
-        .map_err(|err| err.to_string())?;
+        .map_err(|err| std::io::Error::other(err.to_string()))?;
     let dir = if dir.is_empty() { "." } else { dir };
-    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    let names = match files.names(Path::new(dir)) {
+        // A folder that may not be read has nothing to offer.
+        Err(Unread::Failed(_)) => Default::default(),
+        other => other?,
+    };
+    for name in names {
+        let name = name.to_string_lossy().into_owned();
         let is_hidden = name.starts_with('.') && !part.starts_with('.');
         if !is_hidden && expression.is_match(&name).unwrap_or(false) {
             found.push(join(&name));

@@ -112,6 +112,9 @@ fn random_choice(_: &Scope, terms: &[Value], _: &mut Args) -> Result<Vec<Value>,
     if items.is_empty() {
         return Ok(Vec::new());
     }
+    if items.len() > 1 {
+        crate::template::trace::draw("lookup `random_choice`")?;
+    }
     let chance = crate::template::filters::math::random_below(items.len() as u64) as usize;
     Ok(vec![items[chance].clone()])
 }

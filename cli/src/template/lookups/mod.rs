@@ -15,7 +15,7 @@ use super::args::Args;
 use super::error::{FailureKind, TemplateError, carried, carry};
 use super::python;
 use super::trace;
-use super::value::complete;
+use super::value::{complete, complete_or_partly_known};
 use crate::encoding::Encoding;
 use crate::suggest::nearest;
 use crate::vars::Scope;
@@ -79,7 +79,7 @@ pub(crate) fn call(_: &mut State<'_, '_>, values: Vec<Value>, is_query: bool) ->
     if let Some(undefined) = args.undefined() {
         return Ok(undefined.clone());
     }
-    let terms = args.rest().iter().map(complete).collect::<Result<Vec<_>, _>>()?;
+    let terms = args.rest().iter().map(complete_or_partly_known).collect::<Result<Vec<_>, _>>()?;
     let named = args.rest_named().into_iter().map(|(name, value)| Ok((name, complete(&value)?)));
     let mut named = named.collect::<Result<Vec<_>, Error>>()?;
     named.extend(default.map(|default| ("default".to_owned(), default)));
@@ -142,12 +142,21 @@ fn failed(err: Error, on_error: OnError, wants_list: bool) -> Result<Value, Erro
 
 /// The file of a term, which must be there.
 fn file(scope: &Scope, kind: &str, name: &str, args: &Args) -> Result<std::path::PathBuf, Error> {
-    files::find(scope, kind, name).ok_or_else(|| {
+    let found = files::find(scope, kind, name).map_err(|why| files::unread(why, |err| args.refuse(err)))?;
+    found.ok_or_else(|| {
         let tried = files::candidates(scope, kind, name);
         let tried = tried.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         let tried = if name.starts_with('/') { String::new() } else { format!(" (looked in {tried})") };
-        args.refuse(format!("No such file or directory: `{name}`{tried}"))
+        missing(scope, format!("No such file or directory: `{name}`{tried}"), args)
     })
+}
+
+/// What is missing may be there by then, where a step of the dry run may have brought it.
+fn missing(scope: &Scope, what: String, args: &Args) -> Error {
+    match scope.files().doubt() {
+        Some(why) => carry(TemplateError::unknown(&format!("{what}; {why}"))),
+        None => args.refuse(what),
+    }
 }
 
 /// A file's text; that of a vaulted file is decrypted.
@@ -157,7 +166,8 @@ fn read(scope: &Scope, path: &std::path::Path, args: &Args) -> Result<String, Er
 
 /// The same of a file in another encoding.
 fn read_in(encoding: Encoding, scope: &Scope, path: &std::path::Path, args: &Args) -> Result<String, Error> {
-    let bytes = std::fs::read(path).map_err(|err| args.refuse(format!("`{}`: {err}", path.display())))?;
+    let unreadable = |err| args.refuse(format!("`{}`: {err}", path.display()));
+    let bytes = scope.files().read(path).map_err(|why| files::unread(why, unreadable))?;
     let text = encoding.decode(bytes).map_err(|why| args.refuse(format!("`{}`: {why}", path.display())))?;
     if !text.starts_with("$ANSIBLE_VAULT;") {
         return Ok(text);

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use minijinja::{Error, State, Value};
 
+use crate::local_files::{LocalFiles, Unread};
 use crate::template::args::Args;
 use crate::template::filters::Table;
+use crate::template::lookups::files::unread;
+use crate::template::trace;
 
 pub(super) const TABLE: Table = &[
     ("directory", is_directory),
@@ -29,25 +32,37 @@ fn path(args: &mut Args) -> Result<PathBuf, Error> {
     args.operand_text().map(PathBuf::from)
 }
 
+/// Asks of a path; in a dry run the answer may not be known.
+fn ask(args: &mut Args, question: fn(&LocalFiles, &Path) -> Result<bool, Unread>) -> Result<Value, Error> {
+    let path = path(args)?;
+    let answer = trace::with_files(|files| question(files, &path));
+    match answer {
+        // As for Python: what cannot be looked at is not there.
+        Err(Unread::Failed(_)) => Ok(Value::from(false)),
+        Err(why) => Err(unread(why, |err| args.refuse(err))),
+        Ok(answer) => Ok(Value::from(answer)),
+    }
+}
+
 fn is_directory(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(path(args)?.is_dir()))
+    ask(args, LocalFiles::is_folder)
 }
 
 fn is_file(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(path(args)?.is_file()))
+    ask(args, LocalFiles::is_file)
 }
 
 fn is_link(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(path(args)?.is_symlink()))
+    ask(args, LocalFiles::is_link)
 }
 
 fn exists(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(path(args)?.exists()))
+    ask(args, LocalFiles::exists)
 }
 
 /// Also true of a link that leads nowhere.
 fn link_exists(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {
-    Ok(Value::from(path(args)?.symlink_metadata().is_ok()))
+    ask(args, LocalFiles::link_exists)
 }
 
 fn is_absolute(_: &mut State<'_, '_>, args: &mut Args) -> Result<Value, Error> {

@@ -9,7 +9,9 @@ use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, tests};
 
 use super::args::Args;
+use super::error::carry;
 use super::filters::{Filter, Table};
+use super::value::missing_perhaps;
 
 const TABLES: [Table; 4] = [files::TABLE, results::TABLE, values::TABLE, version::TABLE];
 
@@ -63,18 +65,26 @@ pub(crate) fn install(env: &mut Environment<'static>) {
         let builtin = builtin(name);
         env.add_test(name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
             let values = args.into_values();
+            if name == "defined" {
+                values.iter().try_for_each(known_to_be_there)?;
+            }
             if name != "defined" && values.iter().any(Value::is_undefined) {
                 return Err(Error::from(minijinja::ErrorKind::UndefinedError));
             }
             builtin.call(state, &values).map(|value| value.is_true())
         });
     }
-    env.add_test("undefined", tests::is_undefined);
+    env.add_test("undefined", |value: Value| known_to_be_there(&value).map(|()| tests::is_undefined(&value)));
     for (name, test) in TABLES.into_iter().flatten() {
         env.add_test(*name, move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
             run(state, name, *test, args.into_values())
         });
     }
+}
+
+/// In a dry run it may not be known whether there is a value.
+fn known_to_be_there(value: &Value) -> Result<(), Error> {
+    missing_perhaps(value).map_or(Ok(()), |failure| Err(carry(failure)))
 }
 
 /// What has a length and items, which text and dictionaries have too.
