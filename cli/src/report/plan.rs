@@ -202,6 +202,11 @@ impl Totals {
 
 /// The reasons of all items that failed, or of the task.
 pub(crate) fn reasons(result: &TaskResult) -> Vec<String> {
+    let reason = |result: &TaskResult| {
+        let mut lines = reason(result);
+        lines.extend(result.sources.iter().cloned());
+        lines
+    };
     if result.items.is_empty() {
         return reason(result);
     }

@@ -187,8 +187,8 @@ impl Text {
         if result.no_log {
             return text;
         }
-        for consequence in &result.consequences {
-            text += &format!("    {consequence}\n");
+        for line in result.sources.iter().chain(&result.consequences) {
+            text += &format!("    {line}\n");
         }
         text
     }

@@ -24,6 +24,13 @@ pub(crate) enum ArgumentsError {
     },
     /// The module does not take them so: a sentence.
     Refused(String),
+    /// The module does not take these values.
+    Values {
+        /// A sentence.
+        why: String,
+        /// Of which arguments.
+        names: Vec<String>,
+    },
 }
 
 impl From<TemplateError> for ArgumentsError {
@@ -52,7 +59,19 @@ pub(crate) fn arguments(
     if spec.name == "assert" && given.get("that").is_some_and(Json::is_null) {
         return Err(ArgumentsError::Refused("Empty conditional expression".to_owned()));
     }
-    coerce(spec, &given).map_err(|problems| ArgumentsError::Refused(sentences(spec, &problems).join("; ")))
+    coerce(spec, &given).map_err(|problems| {
+        let names = problems.iter().flat_map(ill_valued).collect();
+        ArgumentsError::Values { why: sentences(spec, &problems).join("; "), names }
+    })
+}
+
+/// The arguments whose values are a problem.
+fn ill_valued(problem: &ArgProblem) -> Vec<String> {
+    match problem {
+        ArgProblem::BadValue { name, .. } => vec![name.clone()],
+        ArgProblem::Rule { names, .. } => names.iter().map(|name| (*name).to_owned()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The package manager that the host's variable names.

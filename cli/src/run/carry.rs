@@ -13,6 +13,7 @@ use super::keywords::{IdentityError, Lookup, identity};
 use super::outlook::Outlook;
 use super::result::{Effect, TaskResult};
 use super::room::{DeclaredCluster, Room, compute, lock};
+use super::sources;
 use super::task_run::{NOT_ASKED, Reply, Request};
 use super::template_error::sentence;
 use super::way::{Way, WayError, way};
@@ -274,7 +275,10 @@ fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
             Err(files::RenderFailure::File(why)) => Err(no_file(why)),
             Err(files::RenderFailure::Template(err)) => Err(match err.unknown_reason() {
                 Some(reason) if request.check => Box::new(TaskResult::unknown(reason)),
-                _ => failed(sentence(&err)),
+                _ => Box::new(TaskResult {
+                    sources: sources::of_template(&err, &request.task, &request.scope),
+                    ..TaskResult::failed(sentence(&err))
+                }),
             }),
         },
         "assemble" => files::assemble_part(request, &room.contents, reader).map(one).map_err(no_file),

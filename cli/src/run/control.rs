@@ -6,6 +6,7 @@ use super::keywords::{is_true, list_of_texts};
 use super::layers::find_file;
 use super::reserved::{is_reserved, warning as reserved_name};
 use super::result::{Effect, Status, TaskResult};
+use super::sources;
 use super::task_run::Request;
 use super::template_error::sentence;
 use crate::inventory::split_port;
@@ -81,9 +82,11 @@ impl Control<'_> {
             Some(reason) if self.is_check => TaskResult::unknown(reason),
             _ => match request.scope.doubt(err) {
                 Some(doubt) => TaskResult::unknown(&format!("{why}; {doubt}")),
-                None => {
-                    TaskResult { origin: err.root().span().or_else(|| err.span()), ..TaskResult::failed(why) }
-                }
+                None => TaskResult {
+                    origin: err.root().span().or_else(|| err.span()),
+                    sources: sources::of_template(err, &request.task, &request.scope),
+                    ..TaskResult::failed(why)
+                },
             },
         }
     }
@@ -243,7 +246,9 @@ impl Control<'_> {
                     arguments::ArgumentsError::Template(err)
                     | arguments::ArgumentsError::Argument { err, .. },
                 ) => return Err(err),
-                Err(arguments::ArgumentsError::Refused(why)) => {
+                Err(
+                    arguments::ArgumentsError::Refused(why) | arguments::ArgumentsError::Values { why, .. },
+                ) => {
                     return Err(TemplateError::new(FailureKind::Failed, why));
                 }
             }

@@ -44,6 +44,7 @@ mod rolling;
 pub(crate) mod room;
 mod serial;
 mod session;
+mod sources;
 mod ssh;
 pub(crate) mod tags;
 pub(crate) mod task_run;

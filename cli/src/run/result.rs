@@ -94,6 +94,9 @@ pub(crate) struct TaskResult {
     /// Where the playbook says what failed.
     #[serde(skip)]
     pub(crate) origin: Option<Span>,
+    /// Where the variables come from that it failed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sources: Vec<String>,
 }
 
 /// What a module that the controller carries out itself does to the run.

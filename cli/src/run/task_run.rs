@@ -11,6 +11,7 @@ use super::keywords::{Lookup, first_false, variable};
 use super::loop_items::Items;
 use super::refused::refusal;
 use super::result::{Effect, TaskResult};
+use super::sources;
 use super::unreachable::Unreachable;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Task, elsewhere};
@@ -226,6 +227,10 @@ impl TaskRun {
                 self.finish_ignoring(result)
             }
             Err(Stop::Refused(why)) => self.finish_ignoring(TaskResult::failed(why)),
+            Err(Stop::Values { why, names }) => {
+                let sources = sources::of_arguments(&names, &self.task, &self.scope);
+                self.finish_ignoring(TaskResult { sources, ..TaskResult::failed(why) })
+            }
         }
     }
 
@@ -397,7 +402,10 @@ impl TaskRun {
                 let what = super::template_error::sentence(err);
                 let result = match self.scope.doubt(err) {
                     Some(why) => TaskResult::unknown(&format!("{what}; {why}")),
-                    None => TaskResult::failed(what),
+                    None => TaskResult {
+                        sources: sources::of_template(err, &self.task, &self.scope),
+                        ..TaskResult::failed(what)
+                    },
                 };
                 TaskResult { origin, ..result }
             }
@@ -471,6 +479,7 @@ enum Stop {
     Template(TemplateError),
     Argument { name: String, err: TemplateError },
     Refused(String),
+    Values { why: String, names: Vec<String> },
 }
 
 impl From<TemplateError> for Stop {
@@ -485,6 +494,7 @@ impl From<ArgumentsError> for Stop {
             ArgumentsError::Template(err) => Self::Template(err),
             ArgumentsError::Argument { name, err } => Self::Argument { name, err },
             ArgumentsError::Refused(why) => Self::Refused(why),
+            ArgumentsError::Values { why, names } => Self::Values { why, names },
         }
     }
 }
@@ -523,7 +533,7 @@ fn is_expression_module(spec: &ModuleSpec) -> bool {
 fn ignore_expression(err: ArgumentsError) -> Result<Map<String, Json>, Stop> {
     match err {
         ArgumentsError::Template(_) | ArgumentsError::Argument { .. } => Ok(Map::new()),
-        ArgumentsError::Refused(why) => Err(Stop::Refused(why)),
+        other => Err(other.into()),
     }
 }
 

@@ -88,6 +88,20 @@ pub(crate) fn needs_of_text(text: &str) -> Vec<Need> {
     dialect::needs(text, text_syntax())
 }
 
+/// The names that the expressions of a text read, in the order in which they come; none of one that cannot be parsed.
+pub(crate) fn names_in_text(text: &str) -> Vec<String> {
+    let environment = minijinja::Environment::empty();
+    let read = environment.template_from_str(text).map(|template| template.undeclared_variables(false));
+    let mut names: Vec<String> = read.unwrap_or_default().into_iter().collect();
+    names.sort_by_cached_key(|name| (text.find(name.as_str()), name.clone()));
+    names
+}
+
+/// The names that an expression reads which has no `{{ }}`.
+pub(crate) fn names_in_expression(text: &str) -> Vec<String> {
+    names_in_text(&format!("{{{{ {text} }}}}"))
+}
+
 /// Whether an expression parses and uses only filters, tests and lookups that exist.
 pub(crate) fn check_expression(text: &str) -> Result<(), SyntaxProblem> {
     dialect::prepare_expression(text).and_then(|prepared| known_names(&prepared.uses))

@@ -37,7 +37,10 @@ mod value;
 
 pub(crate) use blame::{Blamed, BlamedLine, Read, Site, note_read, templating};
 pub(crate) use dialect::Need;
-pub(crate) use engine::{Engine, check_expression, check_template, is_template_whole, needs_of_text};
+pub(crate) use engine::{
+    Engine, check_expression, check_template, is_template_whole, names_in_expression, names_in_text,
+    needs_of_text,
+};
 pub(crate) use error::{FailureKind, SyntaxProblem, TemplateError};
 pub(crate) use failure::{from_error, read_failed};
 pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables, needs_of_file};

@@ -44,7 +44,7 @@ impl VariableOrigin {
         let written = scope.definitions(name).map(|(level, var)| Definition {
             level,
             place: var.place.clone(),
-            written: written(&var.data),
+            written: written(&var.data).map(|text| shown(scope, text)),
         });
         let mut definitions: Vec<Definition> = written.collect();
         if scope.has_fact(name) {
@@ -86,14 +86,17 @@ fn value(scope: &Scope, name: &str) -> Option<String> {
         return Some("***".to_owned());
     }
     let value = scope.get(name).ok().flatten()?;
-    Some(shortened(match to_json(&value) {
-        Json::String(text) => text,
-        other => other.to_string(),
-    }))
+    Some(shown(
+        scope,
+        match to_json(&value) {
+            Json::String(text) => text,
+            other => other.to_string(),
+        },
+    ))
 }
 
 fn written(data: &Data) -> Option<String> {
-    Some(shortened(match data {
+    Some(match data {
         Data::Plain(value) => match to_json(value) {
             Json::String(text) => text,
             other => other.to_string(),
@@ -101,11 +104,12 @@ fn written(data: &Data) -> Option<String> {
         Data::Text(node) => node.as_str()?.to_owned(),
         Data::Sealed(_) => "***".to_owned(),
         Data::List(_) | Data::Map(_) => return None,
-    }))
+    })
 }
 
-/// One line, not too long.
-fn shortened(text: String) -> String {
+/// One line, not too long; a part of a secret would not be known as one.
+fn shown(scope: &Scope, text: String) -> String {
+    let text = scope.secrets().mask(&text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= SHOWN_MAX {
         return line;

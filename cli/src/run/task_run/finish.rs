@@ -5,6 +5,7 @@ use crate::playbook::keyword::Keyword;
 use crate::run::arguments;
 use crate::run::keywords::is_true;
 use crate::run::result::{Effect, Status, TaskResult};
+use crate::run::sources;
 use crate::template::{from_json, to_json};
 use crate::vars::{Level, Vars};
 use crate::yaml::Node;
@@ -26,6 +27,13 @@ impl TaskRun {
         }
         if result.is_failed() && result.origin.is_none() {
             result.origin = Some(self.task.span().clone());
+        }
+        match () {
+            () if result.no_log => result.sources.clear(),
+            () if result.is_failed() && result.sources.is_empty() => {
+                result.sources = sources::of_failure(&result, &self.task, &self.scope);
+            }
+            () => {}
         }
         let Some(items) = &self.items else {
             return Demand::Done(Box::new(self.complete(result)));

@@ -80,7 +80,12 @@ impl TaskRun {
             }
         }
         result.result.extend(failure.result);
-        TaskResult { status: failure.status, unknown: failure.unknown.or(result.unknown), ..result }
+        TaskResult {
+            status: failure.status,
+            unknown: failure.unknown.or(result.unknown),
+            sources: failure.sources,
+            ..result
+        }
     }
 
     fn judged(&self, mut result: TaskResult) -> Result<TaskResult, TemplateError> {
