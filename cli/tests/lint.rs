@@ -11,7 +11,9 @@ fn lint(folder: &Path, line: &[&str]) -> (BTreeSet<String>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     command.args(["lint", "--fresh", "--output", "json"]).args(line);
     command.current_dir(folder).env_clear();
-    command.env("HOME", folder).env("PATH", "/usr/bin:/bin").env("TERM", "dumb");
+    // Of the corosync that may be installed here nothing is asked.
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lint/bin:/usr/bin:/bin");
+    command.env("HOME", folder).env("PATH", path).env("TERM", "dumb");
     let output = command.output().expect("muster runs");
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,5 +1,6 @@
 //! What a step came to.
 
+use crate::corosync_conf::verdict::Verdict;
 use crate::diff::Diff;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -37,4 +38,7 @@ pub struct Outcome {
     /// What the cluster would do or did, in order (module `cluster`).
     #[serde(default)]
     pub consequences: Vec<String>,
+    /// What corosync itself says of the corosync.conf of the step, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
 }

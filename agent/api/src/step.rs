@@ -36,6 +36,28 @@ pub struct Step {
     /// The handlers that are due once this step has changed something: noted on the host before it does.
     #[serde(default)]
     pub notifies: Option<Due>,
+    /// Whether a corosync.conf is shown to corosync itself, where that is installed on the host.
+    #[serde(default, skip_serializing_if = "Shows::is_nothing")]
+    pub shows_corosync: Shows,
+}
+
+/// Which corosync.conf is shown to corosync itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shows {
+    /// None.
+    #[default]
+    Nothing,
+    /// One that the step would write: where corosync refuses it, the step fails before it writes.
+    BeforeWrite,
+    /// Also one that is as it shall be; the outcome tells, and the step goes on.
+    Always,
+}
+
+impl Shows {
+    fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 /// Handlers of a play that have to run on a host because something was changed there, and have not run well yet.

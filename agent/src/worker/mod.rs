@@ -11,6 +11,7 @@ mod away;
 pub(crate) mod background;
 pub(crate) mod before;
 mod confinement;
+mod corosync;
 mod due;
 pub(crate) mod file;
 mod hands;

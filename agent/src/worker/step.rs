@@ -2,6 +2,7 @@
 
 use super::background;
 use super::before::Keeper;
+use super::corosync;
 use super::due::Note;
 use super::hands::Hands;
 use super::operation::Operation;
@@ -13,7 +14,7 @@ use muster_api::diff::Diff;
 use muster_api::frame::FromWorker;
 use muster_api::module::is_answered_ahead;
 use muster_api::outcome::Outcome;
-use muster_api::step::{ContentRef, Step};
+use muster_api::step::{ContentRef, Shows, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,7 +53,8 @@ pub(super) fn run(
 
 /// What the step would come to now, where it has nothing to do.
 pub(super) fn answer_ahead(step: &Step, overlay: &Overlay) -> Option<Outcome> {
-    let is_ahead = is_answered_ahead(&step.module) && !step.background;
+    let is_shown = step.shows_corosync == Shows::Always;
+    let is_ahead = is_answered_ahead(&step.module) && !step.background && !is_shown;
     let module = modules::find(&step.module).filter(|_| is_ahead)?;
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
     let keeper = Keeper::default();
@@ -97,14 +99,42 @@ fn check_and_apply(
     note: &Note,
 ) -> Result<Outcome, Failure> {
     let args = Args::of(scope.step);
-    let checked = module.check(&args, &View { overlay, scope });
+    let view = View { overlay, scope };
+    let checked = module.check(&args, &view);
+    let operations = checked.as_ref().map_or(&[][..], |check| &check.operations);
+    let (verdict, subject) = match scope.step.shows_corosync {
+        Shows::Nothing => (None, None),
+        Shows::BeforeWrite => (corosync::of_operations(operations, &view), None),
+        Shows::Always => (None, corosync::subject(operations, &args, &view)),
+    };
+    if let Some(verdict) = verdict.filter(|verdict| verdict.refused.is_some()) {
+        return Ok(corosync::refusal(verdict));
+    }
+    let mut outcome = finish(module, &args, checked, scope, overlay, note)?;
+    if let Some(path) = subject.filter(|_| !outcome.failed && outcome.unknown.is_none()) {
+        outcome.verdict = corosync::of_what_is_there(&path, &View { overlay, scope });
+        // What cannot be read yet is only not shown.
+        overlay.take_missed();
+    }
+    Ok(outcome)
+}
+
+/// Applies what was checked, or predicts it.
+fn finish(
+    module: &dyn Module,
+    args: &Args<'_>,
+    checked: Result<Check, Failure>,
+    scope: &Scope<'_>,
+    overlay: &mut Overlay,
+    note: &Note,
+) -> Result<Outcome, Failure> {
     let Some(mut hands) = Hands::of(scope) else {
         return predict(checked, scope, overlay);
     };
     let check = checked?;
     let due = scope.step.notifies.as_ref().filter(|_| check.outcome.changed);
     let noted = due.map(|due| note.add(due));
-    let applied = apply(module, &args, check, &mut hands, scope);
+    let applied = apply(module, args, check, &mut hands, scope);
     let (Some(due), Some(noted)) = (due, noted) else { return applied };
     let is_due = applied.as_ref().is_ok_and(|outcome| outcome.changed && !outcome.failed);
     match noted {

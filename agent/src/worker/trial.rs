@@ -7,7 +7,7 @@ use super::step;
 use super::view::Controller;
 use muster_api::module::{coerce, find, is_answered_ahead};
 use muster_api::outcome::Outcome;
-use muster_api::step::{ContentRef, Step};
+use muster_api::step::{ContentRef, Shows, Step};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -112,6 +112,7 @@ impl Trial {
             background: false,
             timeout_ms: None,
             notifies: None,
+            shows_corosync: Shows::Nothing,
         }
     }
 

@@ -27,7 +27,7 @@ fn go(args: &LintArgs) -> Result<Exit> {
     }
     let mut found = std::mem::take(&mut *lock(&found));
     found.findings.retain(|finding| !args.allow_finding.iter().any(|code| code == finding.code));
-    let notes = &walked.notes;
+    let notes = &walked.notes.into_iter().chain(unjudged(&found)).collect::<Vec<_>>();
     let text = match args.dry_run.walk.output.output {
         Output::Json => as_json(&found, notes),
         Output::Text => as_text(&found, notes),
@@ -35,6 +35,13 @@ fn go(args: &LintArgs) -> Result<Exit> {
     anstream::print!("{}", walked.store.secrets().mask(&text));
     let has_errors = found.findings.iter().any(|finding| finding.severity() == Severity::Error);
     Ok(if has_errors { Exit::HostFailed } else { Exit::Fine })
+}
+
+/// What corosync itself would have to say, and nobody could ask.
+fn unjudged(found: &Collected) -> Option<String> {
+    let hosts = &found.unjudged;
+    let why = "corosync is not there yet to say what it thinks of corosync.conf, neither there nor here";
+    (!hosts.is_empty()).then(|| format!("{}: {why}", hosts.join(", ")))
 }
 
 fn as_json(found: &Collected, notes: &[String]) -> String {

@@ -4,6 +4,7 @@
 use super::draft::{Content, Draft, DraftFile, Drafts, FileOf};
 use super::{Finding, with_file};
 use crate::source::Span;
+use muster_api::corosync_conf::verdict::{CODE, Verdict};
 use muster_api::corosync_conf::{self, Outline, link_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -96,6 +97,12 @@ pub(super) fn findings(drafts: &Drafts) -> Vec<Finding> {
         let is_explained = of_this.iter().any(|finding| finding.severity() == super::Severity::Error);
         found.extend(of_this);
         found.extend(refused_by_agent(conf, drafts).filter(|_| !is_explained));
+    }
+    for (host, draft) in drafts.hosts() {
+        let is_error = |finding: &Finding| finding.severity() == super::Severity::Error;
+        let is_explained = found.iter().any(|finding| is_error(finding) && finding.is_of(host));
+        let verdict = draft.verdict.as_ref().filter(|_| !is_explained);
+        found.extend(verdict.and_then(|(verdict, place)| refused_by_corosync(host, verdict, place)));
     }
     found.extend(differences(&confs));
     found.extend(too_few_nodes(&confs));
@@ -297,6 +304,13 @@ fn refused_by_agent<'a>(conf: &'a Conf<'_>, drafts: &'a Drafts) -> impl Iterator
     let gets_agent = drafts.hosts().any(|(host, draft)| host == conf.host && runs_agent(draft));
     let mistake = gets_agent.then(|| corosync_conf::parse(conf.text).err()).flatten();
     mistake.map(|mistake| unreadable(conf.host, conf.path, conf.place, &mistake.to_string())).into_iter()
+}
+
+/// MU118: what corosync itself says where it was asked.
+pub(crate) fn refused_by_corosync(host: &str, verdict: &Verdict, place: &Span) -> Option<Finding> {
+    let title = format!("corosync refuses `{}`: {}", verdict.path, verdict.refused.as_ref()?);
+    let next = "mend what the file is made of: corosync would not start with it";
+    Some(Finding::new(CODE, title, next).on(host).at(place))
 }
 
 /// MU104 and MU106: all nodes of a cluster read the same file.

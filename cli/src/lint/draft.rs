@@ -4,6 +4,7 @@
 use crate::run::content::hex;
 use crate::source::Span;
 use indexmap::IndexMap;
+use muster_api::corosync_conf::verdict::{PROGRAM, Verdict};
 use serde_json::{Map, Value as Json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,16 @@ pub(crate) struct Draft {
     pub(super) packages: BTreeSet<String>,
     /// What the host says of itself, where it was asked.
     pub(super) facts: Option<HostFacts>,
+    /// What corosync itself says of its corosync.conf, with the task that writes it.
+    pub(super) verdict: Option<(Verdict, Span)>,
+}
+
+/// A corosync.conf that no corosync has seen yet.
+pub(crate) struct Unjudged {
+    pub(crate) host: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) place: Span,
 }
 
 /// A file that a host would get.
@@ -155,6 +166,34 @@ impl Drafts {
         if let Some(draft) = self.hosts.get_mut(host) {
             draft.facts = Some(facts);
         }
+    }
+
+    /// What corosync says of a file that a host would get.
+    pub(crate) fn verdict(&mut self, host: &str, verdict: Verdict, place: &Span) {
+        self.of(host).verdict = Some((verdict, place.clone()));
+    }
+
+    /// What no corosync has seen, of the files that are known whole.
+    pub(crate) fn unjudged(&self) -> Vec<Unjudged> {
+        let of_host = |(host, draft): (&String, &Draft)| {
+            let (path, file) = draft.file(FileOf::Configuration).filter(|_| draft.verdict.is_none())?;
+            let Content::Whole(text) = &file.content else { return None };
+            Some(Unjudged {
+                host: host.clone(),
+                path: path.to_owned(),
+                text: text.clone(),
+                place: file.place.clone(),
+            })
+        };
+        self.hosts.iter().filter_map(of_host).collect()
+    }
+
+    /// Those of them whose hosts get corosync by other tasks.
+    pub(crate) fn meant_for_corosync(&self) -> Vec<String> {
+        let gets_it =
+            |draft: &Draft| draft.packages.contains(PROGRAM) || draft.services.contains_key(PROGRAM);
+        let hosts = self.unjudged().into_iter().map(|unjudged| unjudged.host);
+        hosts.filter(|host| self.hosts.get(host).is_some_and(gets_it)).collect()
     }
 
     /// The hosts that something was drafted for.

@@ -8,8 +8,9 @@ mod hosts_file;
 mod page;
 mod surroundings;
 
+pub(crate) use configuration::refused_by_corosync;
 pub(crate) use draft::{
-    Drafts, FIREWALL_MODULES, HostFacts, LINE_MODULES, PACKAGE_MODULES, SERVICE_MODULES, file_of,
+    Drafts, FIREWALL_MODULES, HostFacts, LINE_MODULES, PACKAGE_MODULES, SERVICE_MODULES, Unjudged, file_of,
     names_a_file,
 };
 pub(crate) use page::{Page, page, pages};
@@ -18,6 +19,7 @@ use crate::error::Diagnostic;
 use crate::exit::Exit;
 use crate::source::Span;
 use draft::{Content, Draft, DraftFile, FileOf};
+use muster_api::corosync_conf::verdict::allows;
 use serde_json::{Value as Json, json};
 
 /// How much of the run the drafts are of.
@@ -70,6 +72,11 @@ impl Finding {
     fn note(mut self, note: String) -> Self {
         self.notes.push(note);
         self
+    }
+
+    /// Whether it is about that host.
+    pub(crate) fn is_of(&self, host: &str) -> bool {
+        self.hosts.iter().any(|name| name == host)
     }
 
     pub(crate) fn severity(&self) -> Severity {
@@ -143,7 +150,7 @@ pub(crate) fn findings(drafts: &Drafts, extent: Extent) -> Vec<Finding> {
 /// A comment `muster: allow MU113` in a file that a host would get silences the finding there.
 fn is_allowed_inside(drafts: &Drafts, finding: &Finding) -> bool {
     let allows = |file: &DraftFile| match &file.content {
-        Content::Whole(text) => text.lines().any(|line| allows(line, finding.code)),
+        Content::Whole(text) => allows(text, finding.code),
         Content::Lines(lines) => lines.iter().any(|line| allows(line, finding.code)),
         Content::Sealed(_) => false,
     };
@@ -152,28 +159,9 @@ fn is_allowed_inside(drafts: &Drafts, finding: &Finding) -> bool {
     drafted.any(|(_, draft)| of_host(draft))
 }
 
-fn allows(line: &str, code: &str) -> bool {
-    let comment = line.trim_start().strip_prefix('#').unwrap_or_default();
-    let rest = comment.trim_start().strip_prefix("muster: allow ").unwrap_or_default();
-    rest.split([' ', ',']).any(|word| word == code)
-}
-
 /// The hosts that would get a file of that kind, with the file.
 fn with_file(drafts: &Drafts, kind: FileOf) -> Vec<(&str, &str, &DraftFile)> {
     let found =
         drafts.hosts().filter_map(|(host, draft)| draft.file(kind).map(|(path, file)| (host, path, file)));
     found.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comment_in_the_file_allows_the_findings_that_it_names() {
-        assert!(allows("  # muster: allow MU113, MU130", "MU113"));
-        assert!(allows("# muster: allow MU113, MU130", "MU130"));
-        assert!(!allows("# muster: allow MU113", "MU101"));
-        assert!(!allows("muster: allow MU113", "MU113"), "only in a comment");
-    }
 }

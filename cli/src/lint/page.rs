@@ -48,6 +48,7 @@ const PAGES: &[Page] = pages!(
     "MU115" Error,
     "MU116" Error,
     "MU117" Error,
+    "MU118" Error,
     "MU120" Error,
     "MU121" Error,
     "MU130" Warning,

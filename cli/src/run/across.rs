@@ -4,22 +4,27 @@
 use super::blame::Inquiry;
 use super::carry::rendered_parts;
 use super::conduct::{Conductor, Finished};
+use super::corosync;
 use super::files::Part;
 use super::outlook::all_went_well;
 use super::result::TaskResult;
 use super::room::{Room, compute, lock};
 use super::task_run::{Demand, Request, TaskRun};
 use crate::lint::{
-    self, Extent, FIREWALL_MODULES, Finding, HostFacts, LINE_MODULES, PACKAGE_MODULES, SERVICE_MODULES,
-    Severity,
+    self, Drafts, Extent, FIREWALL_MODULES, Finding, HostFacts, LINE_MODULES, PACKAGE_MODULES,
+    SERVICE_MODULES, Severity, Unjudged,
 };
 use crate::playbook::Task;
 use crate::report::Event;
+use crate::source::Span;
 use crate::template::to_json;
 use crate::vars::PlayInfo;
+use muster_api::corosync_conf::verdict::{self, Verdict};
 use muster_api::diff::{Change, Content, Diff};
+use muster_api::outcome::Outcome;
+use muster_api::step::Shows;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 /// Whether what hosts would get is compared.
@@ -43,6 +48,8 @@ pub(crate) struct Collected {
     /// How many hosts and how many of their files were compared.
     pub(crate) hosts: usize,
     pub(crate) files: usize,
+    /// The hosts whose tasks bring corosync, and that have a corosync.conf which no corosync has seen.
+    pub(crate) unjudged: Vec<String>,
 }
 
 impl Across {
@@ -184,6 +191,37 @@ pub(super) fn take_diffs(room: &Room, host: &str, task: &Task, result: &TaskResu
     }
 }
 
+/// Whether a step of that module has corosync itself judge a corosync.conf.
+pub(super) fn shows(room: &Room, module: &str) -> Shows {
+    let may_write = FILE_MODULES.contains(&module) || LINE_MODULES.contains(&module) || module == "replace";
+    match &room.options.across {
+        Across::Stops { allowed } if may_write && !allowed.contains(verdict::CODE) => Shows::BeforeWrite,
+        Across::Collects { .. } if may_write => Shows::Always,
+        _ => Shows::Nothing,
+    }
+}
+
+/// Takes what corosync said of a file on a host; a step that was refused is told as a finding.
+pub(super) fn judged(room: &Room, host: &str, place: &Span, mut outcome: Outcome) -> Outcome {
+    let Some(verdict) = outcome.verdict.take() else { return outcome };
+    if let Some(finding) = lint::refused_by_corosync(host, &verdict, place).filter(|_| outcome.failed) {
+        outcome.result.insert("msg".to_owned(), finding.sentence().into());
+    }
+    lock(&room.drafts).verdict(host, verdict, place);
+    outcome
+}
+
+/// Shows the corosync of this machine what hosts had none for.
+fn show_here(drafts: &mut Drafts) {
+    let mut shown = HashMap::new();
+    for Unjudged { host, path, text, place } in drafts.unjudged() {
+        let refused = shown.entry(text).or_insert_with_key(|text| corosync::refusal(text));
+        if let Some(refused) = refused.clone() {
+            drafts.verdict(&host, Verdict { path, refused }, &place);
+        }
+    }
+}
+
 /// The errors in what was drafted so far, which were not told yet; warnings are told here.
 fn contradictions(room: &Room) -> Option<String> {
     let Across::Stops { allowed } = &room.options.across else { return None };
@@ -204,6 +242,7 @@ fn contradictions(room: &Room) -> Option<String> {
 /// The end of a run, for who collects.
 pub(crate) fn conclude(room: &Room) {
     if let Across::Collects { into } = &room.options.across {
+        show_here(&mut lock(&room.drafts));
         let mut findings = found(room, Extent::Whole);
         // Of a host that was left out on the way it is not known what later tasks would have brought.
         let lost = lock(&room.lost);
@@ -211,7 +250,12 @@ pub(crate) fn conclude(room: &Room) {
         let of_a_part: Vec<&str> = found(room, Extent::SoFar).iter().map(|finding| finding.code).collect();
         findings.retain(|finding| of_a_part.contains(&finding.code) || !finding.hosts.iter().any(is_lost));
         let drafts = lock(&room.drafts);
-        *lock(into) = Collected { findings, hosts: drafts.names().len(), files: drafts.file_count() };
+        *lock(into) = Collected {
+            findings,
+            hosts: drafts.names().len(),
+            files: drafts.file_count(),
+            unjudged: drafts.meant_for_corosync(),
+        };
     }
 }
 

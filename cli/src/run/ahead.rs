@@ -213,15 +213,29 @@ impl Ahead {
 
 /// Whether two steps do the same.
 fn is_same(one: &Step, other: &Step) -> bool {
-    let Step { module, args, check, diff, no_log, environment, content, background, timeout_ms, .. } = one;
+    let Step {
+        module,
+        args,
+        check,
+        diff,
+        no_log,
+        environment,
+        content,
+        background,
+        timeout_ms,
+        shows_corosync,
+        ..
+    } = one;
     (module, args, content, environment) == (&other.module, &other.args, &other.content, &other.environment)
         && (check, diff, no_log) == (&other.check, &other.diff, &other.no_log)
-        && (background, timeout_ms) == (&other.background, &other.timeout_ms)
+        && (background, timeout_ms, shows_corosync)
+            == (&other.background, &other.timeout_ms, &other.shows_corosync)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use muster_api::step::Shows;
 
     fn step(id: u64, path: &str) -> Step {
         Step {
@@ -236,6 +250,7 @@ mod tests {
             background: false,
             timeout_ms: None,
             notifies: None,
+            shows_corosync: Shows::Nothing,
         }
     }
 

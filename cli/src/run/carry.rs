@@ -427,6 +427,7 @@ impl Trip<'_> {
             self.outlook.steps(errand.seat(), rest.collect(), most).await
         };
         let outcome = self.room.hosts.run(&errand, &step, progress, outlook).await?;
+        let outcome = across::judged(self.room, self.target, request.task.span(), outcome);
         if let Some(due) = step.notifies.filter(|_| outcome.changed && !outcome.failed) {
             self.outlook.conductor.due.noted(self.host, &errand.seat(), &due.handlers);
         }
@@ -457,6 +458,7 @@ fn step_of(room: &Room, request: &Request, part: Part, how: Option<Background>) 
         timeout_ms: limit.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
         notifies: (!request.notifies.is_empty() && !request.check)
             .then(|| Due { play: request.scope.play().place.clone(), handlers: request.notifies.clone() }),
+        shows_corosync: across::shows(room, request.spec.name),
     }
 }
 

@@ -15,6 +15,7 @@ mod comeback;
 pub(crate) mod conduct;
 pub(crate) mod content;
 mod control;
+mod corosync;
 mod cursor;
 mod due;
 pub(crate) mod early;

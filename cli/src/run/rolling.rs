@@ -21,7 +21,7 @@ use crate::yaml::Node;
 use muster_api::id::NodeName;
 use muster_api::module::{ROLLING, Rolling as StepArgs, Stage, Survey, WentDown};
 use muster_api::outcome::Outcome;
-use muster_api::step::Step;
+use muster_api::step::{Shows, Step};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use std::sync::{Arc, Mutex};
@@ -360,6 +360,7 @@ impl Conductor {
             background: false,
             timeout_ms: None,
             notifies: None,
+            shows_corosync: Shows::Nothing,
         };
         let progress = |text| self.room.events.tell(Event::Progress { host: seat.host.clone(), text });
         let outcome = self.room.hosts.run_in(seat, &step, progress).await.map_err(said)?;

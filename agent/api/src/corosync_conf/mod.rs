@@ -8,6 +8,7 @@ mod options;
 mod print;
 mod read;
 mod text;
+pub mod verdict;
 mod votes;
 
 use crate::cluster::Corosync;
