@@ -22,6 +22,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// What every command starts from.
+#[derive(Clone)]
 pub(crate) struct Basis {
     pub(crate) settings: Settings,
     pub(crate) reader: Arc<Reader>,

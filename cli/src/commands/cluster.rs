@@ -3,7 +3,7 @@
 
 use super::basis::{Basis, tell, tell_warnings};
 use super::walk::{folder_of, name_of_run, network};
-use crate::args::{AskArgs, BecomeArgs, ClusterArgs, ConnectionArgs, HostArgs};
+use crate::args::{AskArgs, ClusterArgs, HostArgs};
 use crate::error::{Diagnostic, Result};
 use crate::exit::Exit;
 use crate::inventory::Tolerance;
@@ -11,8 +11,9 @@ use crate::run::agents::Agents;
 use crate::run::content::Contents;
 use crate::run::hosts::{Errand, Hosts, StepFailure};
 use crate::run::identity::{Become, Identity, Method, USUAL_PATIENCE, quote};
+use crate::run::keywords::BecomeDefaults;
 use crate::run::process::Piece;
-use crate::run::way::{Way, WayError, way};
+use crate::run::way::{Way, WayDefaults, WayError, way};
 use crate::template::Engine;
 use crate::vars::{PlayInfo, Scope, ScopeInputs};
 use clap::{Args, FromArgMatches};
@@ -182,28 +183,25 @@ pub(super) struct Asker<'a> {
     becomes: bool,
     basis: &'a Basis,
     hosts: Hosts,
-    way: crate::run::way::WayDefaults,
-    identity: crate::run::keywords::BecomeDefaults,
+    way: WayDefaults,
+    identity: BecomeDefaults,
 }
 
 impl<'a> Asker<'a> {
     fn new(args: &AskArgs, basis: &'a Basis) -> Result<Self> {
-        Self::reaching(&args.connection(), &args.r#become, basis)
+        let (way, identity) = (basis.way(&args.connection())?, basis.identity(&args.r#become)?);
+        Ok(Self::reaching(way, identity, args.r#become.r#become, basis))
     }
 
-    /// The same with all options of a run.
-    ///
-    /// # Errors
-    ///
-    /// Settings that mean nothing, passwords that cannot be read.
+    /// The same where it is known already how hosts are reached.
     pub(super) fn reaching(
-        connection: &ConnectionArgs,
-        r#become: &BecomeArgs,
+        way: WayDefaults,
+        identity: BecomeDefaults,
+        becomes: bool,
         basis: &'a Basis,
-    ) -> Result<Self> {
+    ) -> Self {
         let hosts = Hosts::new(Agents::default(), Arc::new(Contents::default()), name_of_run("status", &[]));
-        let (way, identity) = (basis.way(connection)?, basis.identity(r#become)?);
-        Ok(Self { becomes: r#become.r#become, basis, hosts, way, identity })
+        Self { becomes, basis, hosts, way, identity }
     }
 
     /// What a command of the agent prints on a host, and its exit code.

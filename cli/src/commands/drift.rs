@@ -13,10 +13,12 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::inventory::Tolerance;
 use crate::report::{Event, Events, Kind, Screen, reasons};
+use crate::run::keywords::BecomeDefaults;
 use crate::run::result::{Status, TaskResult};
 use crate::run::room::lock;
 use crate::run::task_run::Mode;
-use crate::vars::{Secrets, Store};
+use crate::run::way::WayDefaults;
+use crate::vars::Secrets;
 use indexmap::IndexMap;
 use muster_api::diff::{Change, Diff};
 use serde::Serialize;
@@ -61,21 +63,31 @@ struct Drift {
     is_handler: bool,
 }
 
+/// Inventory and variables, and how hosts are reached: asked for and read once, for the playbooks and for the agents.
+struct Reached {
+    basis: Basis,
+    way: WayDefaults,
+    identity: BecomeDefaults,
+}
+
+impl Reached {
+    fn read(args: &DriftArgs) -> Result<Self> {
+        let walk = &args.walk;
+        let (extra_vars, folder) = (&walk.vars.extra_vars, folder_of(Path::new("x")));
+        let basis = Basis::read(&walk.hosts, &walk.vault, extra_vars, Some(&folder), Tolerance::Nothing)?;
+        tell_warnings(&basis.reader);
+        let (way, identity) = (basis.way(&walk.connection)?, basis.identity(&walk.r#become)?);
+        Ok(Self { basis, way, identity })
+    }
+}
+
 fn go(args: &DriftArgs) -> Result<Exit> {
-    let (mut drift, store) = match args.playbooks.is_empty() {
-        true => (Drift::default(), None),
+    let (mut drift, reached) = match args.playbooks.is_empty() {
+        true => (Drift::default(), Reached::read(args)?),
         false => declared(args)?,
     };
-    let basis = Basis::read(
-        &args.walk.hosts,
-        &args.walk.vault,
-        &args.walk.vars.extra_vars,
-        Some(&folder_of(args.playbooks.first().map_or(Path::new("x"), |playbook| playbook))),
-        Tolerance::Nothing,
-    )?;
-    tell_warnings(&basis.reader);
-    running(args, &basis, &mut drift)?;
-    let store = store.unwrap_or_else(|| basis.store.clone());
+    let store = reached.basis.store.clone();
+    running(args, &reached, &mut drift)?;
     let text = match args.walk.output.output {
         Output::Json => drift.json(),
         Output::Text => drift.text(),
@@ -85,11 +97,13 @@ fn go(args: &DriftArgs) -> Result<Exit> {
 }
 
 /// What the dry run finds.
-fn declared(args: &DriftArgs) -> Result<(Drift, Option<Arc<Store>>)> {
+fn declared(args: &DriftArgs) -> Result<(Drift, Reached)> {
     let dry_run = args.walk.of(&args.playbooks);
     let walk = Walk::read(&dry_run)?;
     let store = walk.basis.store.clone();
     let options = walk.options(&dry_run)?;
+    let (way, identity) = (options.way.clone(), options.r#become.clone());
+    let reached = Reached { basis: walk.basis.clone(), way, identity };
     let mode = Mode {
         check: true,
         diff: true,
@@ -106,14 +120,15 @@ fn declared(args: &DriftArgs) -> Result<(Drift, Option<Arc<Store>>)> {
     screen.finish();
     end?;
     let drift = std::mem::take(&mut *lock(&drift));
-    Ok((drift, Some(store)))
+    Ok((drift, reached))
 }
 
 /// What the agents say of their own disks, and of each other.
-fn running(args: &DriftArgs, basis: &Basis, drift: &mut Drift) -> Result<()> {
+fn running(args: &DriftArgs, reached: &Reached, drift: &mut Drift) -> Result<()> {
+    let Reached { basis, way, identity } = reached;
     let group = if basis.inventory.groups.contains_key(GROUP) { GROUP } else { "all" };
     let hosts = basis.select(group)?;
-    let asker = Asker::reaching(&args.walk.connection, &args.walk.r#become, basis)?;
+    let asker = Asker::reaching(way.clone(), identity.clone(), args.walk.r#become.r#become, basis);
     network()?.block_on(async {
         for host in &hosts {
             let found = drift.hosts.entry(host.clone()).or_default();

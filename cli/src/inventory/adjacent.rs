@@ -20,6 +20,12 @@ impl VarsDir {
         Self { base: base.into() }
     }
 
+    /// Whether both are one folder, however they are named.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let full = |folder: &Self| folder.base.canonicalize().unwrap_or_else(|_| folder.base.clone());
+        self == other || full(self) == full(other)
+    }
+
     /// What its `group_vars` have for a group.
     pub(crate) fn group(&self, name: &str, reader: &Reader) -> Result<Vars> {
         self.vars("group_vars", name, reader)

@@ -51,6 +51,9 @@ fn vars_over(known: &HostVars, fresh: HostVars) -> HostVars {
 struct Shelf<'a> {
     inventory: &'a Inventory,
     reader: &'a Reader,
+    /// The folders of inventory sources, without the playbook's: what it has counts more as the playbook's, so nothing would be left
+    /// of it here.
+    sources_dirs: Vec<VarsDir>,
     playbook: Option<VarsDir>,
     groups: HashMap<(String, bool), Arc<Vars>>,
     sources: HashMap<String, Arc<Vars>>,
@@ -59,10 +62,15 @@ struct Shelf<'a> {
 
 impl<'a> Shelf<'a> {
     fn new(inventory: &'a Inventory, playbook_dir: Option<&Path>, reader: &'a Reader) -> Self {
+        let playbook = playbook_dir.map(VarsDir::new);
+        let is_playbooks = |folder: &&VarsDir| playbook.as_ref().is_some_and(|own| own.is_same(folder));
+        let sources_dirs =
+            inventory.vars_dirs.iter().filter(|folder| !is_playbooks(folder)).cloned().collect();
         Self {
             inventory,
             reader,
-            playbook: playbook_dir.map(VarsDir::new),
+            sources_dirs,
+            playbook,
             groups: HashMap::new(),
             sources: HashMap::new(),
             mistakes: Diagnostics::default(),
@@ -127,13 +135,9 @@ impl<'a> Shelf<'a> {
         of_playbook: bool,
         read: impl Fn(&VarsDir, &Reader) -> Result<crate::inventory::Vars>,
     ) -> Arc<Vars> {
-        let folders: Vec<VarsDir> = match of_playbook {
-            true => self.playbook.iter().cloned().collect(),
-            // Where both are one folder it is read once, as the inventory's.
-            false => self.inventory.vars_dirs.clone(),
-        };
+        let folders = if of_playbook { self.playbook.as_slice() } else { &self.sources_dirs };
         let mut vars = Vars::new();
-        for folder in &folders {
+        for folder in folders {
             if let Some(found) = self.mistakes.collect(read(folder, self.reader)) {
                 self.reader.hash_behaviour().vars(&mut vars, &Vars::from(&found));
             }
