@@ -174,12 +174,14 @@ def is_volatile(change):
 
 
 def lasting(diffs):
-    """Without what only the moment or chance decides: times of access, and the salt of a password."""
+    """Without what only the moment or chance decides: times of access, the salt of a password, process and second in the name of a
+    backup."""
     changes = [
         (diff["kind"], diff["name"], [{**change, "before": ""} if is_volatile(change) else change for change in diff["changes"]])
         for diff in diffs
     ]
-    return re.sub(r"\$apr1\$[./\w$]+", "a salted password", json.dumps(changes))
+    text = re.sub(r"\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~", ".backup~", json.dumps(changes))
+    return re.sub(r"\$apr1\$[./\w$]+", "a salted password", text)
 
 
 def is_unknown(result):

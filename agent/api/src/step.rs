@@ -39,6 +39,9 @@ pub struct Step {
     /// Whether a corosync.conf is shown to corosync itself, where that is installed on the host.
     #[serde(default, skip_serializing_if = "Shows::is_nothing")]
     pub shows_corosync: Shows,
+    /// In a plan: that it is not known whether the step is done, or with which arguments.
+    #[serde(default)]
+    pub perhaps: Option<Perhaps>,
 }
 
 /// Which corosync.conf is shown to corosync itself.
@@ -58,6 +61,15 @@ impl Shows {
     fn is_nothing(&self) -> bool {
         *self == Self::Nothing
     }
+}
+
+/// What is not known of a step of a plan. It is not answered for; what it may change is known no more to the steps after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Perhaps {
+    /// Why.
+    pub why: String,
+    /// Arguments are left out, as they are not known.
+    pub lacks_arguments: bool,
 }
 
 /// Handlers of a play that have to run on a host because something was changed there, and have not run well yet.

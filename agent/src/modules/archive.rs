@@ -1,16 +1,15 @@
 //! `archive`: packs files of the host into an archive of the host, with the host's own `tar` and `zip`.
 
 use super::attributes::{self, Wanted as Attributes};
+use super::members::{self, Difference};
+use super::unarchive::Kind;
 use super::{Args, Check, Failure, Module, Report, glob, zip};
 use crate::worker::process::Command;
-use crate::worker::{Hands, Operation, Prediction, View};
+use crate::worker::{Hands, Member, Operation, Packed, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// What predictions are called that an archive of these files is packed.
-const KIND: &str = "archive";
 
 pub(super) struct Archive;
 
@@ -20,7 +19,8 @@ impl Module for Archive {
         if wanted.paths.is_empty() {
             return Err(Failure::missing("Error, no source paths were found").with("missing", wanted.missing));
         }
-        if wanted.is_packed(view)? {
+        let state = wanted.state(view)?;
+        if state == State::Packed {
             let mut check = super::placing::set_attributes(
                 &wanted.dest,
                 view.stat(&wanted.dest).ok().flatten().as_ref(),
@@ -42,17 +42,12 @@ impl Module for Archive {
             )));
         }
         let name = wanted.dest.to_string_lossy().into_owned();
-        let brings = vec![
-            Prediction::Later {
-                path: wanted.dest.clone(),
-                why: format!("`{}` has its content when it is packed", wanted.dest.display()),
-            },
-            Prediction::Thing {
-                kind: KIND,
-                name: wanted.dest.to_string_lossy().into(),
-                state: Some(wanted.recipe()),
-            },
-        ];
+        let brings = match view.is_check() {
+            true => {
+                vec![Prediction::Packed { path: wanted.dest.clone(), archive: wanted.packed(view).into() }]
+            }
+            false => Vec::new(),
+        };
         let mut operations = vec![Operation::Run { command: wanted.command()?, brings }];
         if args.flag("remove") {
             operations.extend(wanted.paths.iter().map(|path| Operation::Remove { path: path.clone() }));
@@ -68,6 +63,10 @@ impl Module for Archive {
         if !attributes.is_empty() {
             check.operations.push(Operation::Set { path: wanted.dest.clone(), attributes });
         }
+        if let State::Perhaps(why) = state {
+            (check.outcome.changed, check.outcome.unknown) = (false, Some(why));
+            check.outcome.diffs.clear();
+        }
         Ok(wanted.told(check))
     }
 
@@ -78,6 +77,15 @@ impl Module for Archive {
         Report::File(dest).fill(&mut outcome, &hands.view());
         Ok(outcome)
     }
+}
+
+/// Whether the archive is there and has these files as they are.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Packed,
+    Differs,
+    /// That is known when the plan is applied, for this reason.
+    Perhaps(String),
 }
 
 struct Wanted {
@@ -105,26 +113,36 @@ impl Wanted {
             .with("missing", self.missing)
     }
 
-    /// Whether the archive is there and has these files as they are.
-    fn is_packed(&self, view: &View<'_>) -> Result<bool, Failure> {
+    fn state(&self, view: &View<'_>) -> Result<State, Failure> {
         if !view.exists(&self.dest) {
-            return Ok(false);
+            return Ok(State::Differs);
         }
-        let is_touched = self.paths.iter().any(|path| view.overlay().touches(path));
-        if let Some(packed) = view.overlay().thing(KIND, &self.dest.to_string_lossy()) {
+        if let Some(packed) = view.overlay().packed(&self.dest) {
             // An earlier step of this plan would pack it.
-            return Ok(!is_touched && packed == Some(&self.recipe()));
+            let is_like = packed.format == self.format;
+            return Ok(if is_like { self.compare(&packed.members, view) } else { State::Differs });
         }
-        if is_touched {
-            // The tools do not see what earlier steps would have changed. A changed file has another time, size or owner.
-            return Ok(false);
-        }
+        let word = |is_packed| if is_packed { State::Packed } else { State::Differs };
         if self.format == "zip" {
             let entries = zip::entries(&view.read(&self.dest).unwrap_or_default()).unwrap_or_default();
             let known: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
-            return Ok(
-                known == self.zipped(view) && entries.iter().all(|entry| entry.is_in(&self.root, view))
-            );
+            let is_like =
+                known == self.names_in(view).into_iter().map(|path| self.zipped(&path, view)).collect();
+            return Ok(word(is_like && entries.iter().all(|entry| entry.is_in(&self.root, view))));
+        }
+        // The tools do not see what earlier steps would have changed.
+        if self.paths.iter().any(|path| view.overlay().touches(path)) || view.overlay().touches(&self.dest) {
+            let bytes = view.read(&self.dest).unwrap_or_default();
+            let packer = match Kind::of(&bytes) {
+                Some(Kind::Tar(packer)) => packer,
+                _ => return Ok(State::Differs),
+            };
+            let tar = |options: &[&str]| {
+                let options: Vec<&str> = options.iter().copied().chain(packer).collect();
+                Command::new("tar", &options).argument("-f").argument("-").fed(bytes.clone())
+            };
+            let packed = members::of_tar(tar, view);
+            return Ok(packed.map_or(State::Differs, |packed| self.compare(&packed, view)));
         }
         let names = |command: Command| -> Option<BTreeSet<String>> {
             let ran = command.run().ok().filter(|ran| ran.is_fine())?;
@@ -133,42 +151,106 @@ impl Wanted {
         let new = names(self.tar(&["-c", "-v", "-f", "/dev/null"]));
         let old = names(Command::new("tar", &["-t", "-f"]).argument(&self.dest));
         if new.is_none() || new != old {
-            return Ok(false);
+            return Ok(State::Differs);
         }
         let compare = Command::new("tar", &["--compare", "-f"])
             .argument(&self.dest)
             .argument("-C")
             .argument(&self.root);
-        Ok(compare.run().is_ok_and(|ran| ran.is_fine()))
+        Ok(word(compare.run().is_ok_and(|ran| ran.is_fine())))
     }
 
-    /// What makes one archive another one.
-    fn recipe(&self) -> String {
-        format!("{} {:?} {:?}", self.format, self.paths, self.excluded)
+    /// Whether these members are the files as they are.
+    fn compare(&self, packed: &[Member], view: &View<'_>) -> State {
+        let known: BTreeSet<&str> = packed.iter().map(|member| member.name.as_str()).collect();
+        let paths = self.names_in(view);
+        let names: BTreeSet<String> = paths.iter().map(|path| self.name(path)).collect();
+        if !names.iter().map(String::as_str).eq(known) {
+            return State::Differs;
+        }
+        if self.format == "zip" {
+            let is_like = !packed.iter().any(|member| members::is_not_unzipped(member, &self.root, view));
+            return if is_like { State::Packed } else { State::Differs };
+        }
+        let found: Vec<Difference> =
+            packed.iter().flat_map(|member| members::differences(member, &self.root, view)).collect();
+        match found.iter().any(|difference| *difference != Difference::PerhapsTime) {
+            true => State::Differs,
+            false if found.is_empty() => State::Packed,
+            false => State::Perhaps(format!(
+                "`{}` has files that this plan changes twice: whether in the same second is known then",
+                self.dest.display()
+            )),
+        }
     }
 
-    /// The names that zip would write.
-    fn zipped(&self, view: &View<'_>) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
+    /// What the archive has once it is packed.
+    fn packed(&self, view: &View<'_>) -> Packed {
+        let mut numbers = std::collections::BTreeMap::new();
+        let member = |path: PathBuf| {
+            let is_zip = self.format == "zip";
+            let located = view.locate(&path, is_zip).ok()?;
+            let (name, stat) = (self.name(&path), located.stat?);
+            let earlier: Option<String> = match stat.is_file() && stat.links > 1 && !is_zip {
+                true => {
+                    let first: &String =
+                        numbers.entry((stat.device, stat.inode)).or_insert_with(|| name.clone());
+                    (*first != name).then(|| first.clone())
+                }
+                false => None,
+            };
+            Some(Member {
+                name,
+                stat,
+                same_as: earlier,
+                content: view.overlay().content_of(&located.path).ok()?,
+            })
+        };
+        let members = self.names_in(view).into_iter().filter_map(member).collect();
+        let why = format!("`{}` has its content when it is packed", self.dest.display()).into();
+        Packed { format: self.format.clone(), members, why }
+    }
+
+    /// The paths of all that is packed.
+    fn names_in(&self, view: &View<'_>) -> Vec<PathBuf> {
+        let mut found = Vec::new();
         let mut rest: Vec<PathBuf> = self.paths.clone();
         while let Some(path) = rest.pop() {
-            let name = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
-            if self.leaves_out(&path) || path == self.dest {
+            if self.leaves_out(&path) || self.is_own(&path) {
                 continue;
             }
-            if view.is_directory(&path) {
-                names.insert(format!("{name}/"));
+            // tar packs links as links, zip what they lead to.
+            let stat = if self.format == "zip" { view.stat(&path) } else { view.lstat(&path) };
+            if matches!(stat, Ok(Some(stat)) if stat.is_directory()) {
                 rest.extend(view.list(&path).unwrap_or_default().iter().map(|name| path.join(name)));
-            } else {
-                names.insert(name);
             }
+            found.push(path);
         }
-        names
+        found
+    }
+
+    /// Whether it is the archive itself; tar leaves out all of its name.
+    fn is_own(&self, path: &Path) -> bool {
+        path == self.dest || self.format != "zip" && path.file_name() == self.dest.file_name()
+    }
+
+    /// The name in the archive.
+    fn name(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    /// The name that zip would write.
+    fn zipped(&self, path: &Path, view: &View<'_>) -> String {
+        let name = self.name(path);
+        if view.is_directory(path) { format!("{name}/") } else { name }
     }
 
     fn leaves_out(&self, path: &Path) -> bool {
-        let (whole, name) = (path.to_string_lossy(), path.file_name().unwrap_or_default().to_string_lossy());
-        self.excluded.iter().any(|pattern| glob::matches(pattern, &whole) || glob::matches(pattern, &name))
+        let (whole, name) = (path.to_string_lossy(), self.name(path));
+        // tar tries a pattern from each part of the name on.
+        let parts = name.match_indices('/').map(|(at, _)| &name[at + 1..]);
+        let parts: Vec<&str> = [&*whole, &name].into_iter().chain(parts).collect();
+        self.excluded.iter().any(|pattern| parts.iter().any(|part| glob::matches(pattern, part)))
     }
 
     fn of(args: &Args<'_>, view: &View<'_>) -> Result<Self, Failure> {
@@ -298,5 +380,48 @@ mod tests {
         trial.is_silent(step.clone());
         trial.write("src/one", "another");
         assert!(trial.check(step).changed);
+    }
+
+    #[test]
+    fn what_a_plan_changes_and_changes_back_is_packed_as_before() {
+        for format in ["tar", "gz", "zip"] {
+            let trial = Trial::new("archive");
+            trial.write("src/one", "1");
+            let step = json!({"path": trial.path("src"), "dest": trial.path("a"), "format": format});
+            assert!(trial.apply(step.clone()).changed);
+            let file = |args| assert!(trial.plan_with("file", args).changed);
+            file(json!({"path": trial.path("src/one"), "mode": "0600"}));
+            assert_eq!(trial.plan(step.clone()).changed, format != "zip", "the mode is another one");
+            file(json!({"path": trial.path("src/two"), "state": "touch"}));
+            assert!(trial.plan(step.clone()).changed);
+            trial.forget_plan();
+            file(json!({"path": trial.path("src/one"), "mode": "0600"}));
+            file(json!({"path": trial.path("src/one"), "mode": "0644"}));
+            file(json!({"path": trial.path("src/two"), "state": "touch"}));
+            file(json!({"path": trial.path("src/two"), "state": "absent"}));
+            let again = trial.plan(step);
+            assert!(!again.changed && again.unknown.is_none(), "{format}: {again:?}");
+        }
+    }
+
+    #[test]
+    fn archive_that_a_plan_would_pack_is_known_by_what_is_in_it() {
+        let trial = Trial::new("archive");
+        trial.write("src/one", "1");
+        std::fs::create_dir(trial.path("out")).expect("made");
+        let step = json!({"path": trial.path("src"), "dest": trial.path("a.tar"), "format": "tar"});
+        let unpack = json!({"src": trial.path("a.tar"), "dest": trial.path("out"), "remote_src": true});
+        let has_text = |trial: &Trial, text: &str| {
+            let line = json!({"path": trial.path("out/src/one"), "line": text});
+            !trial.plan_with("lineinfile", line).changed
+        };
+        trial.plan_with("copy", json!({"content": "of the plan\n", "dest": trial.path("src/one")}));
+        assert!(trial.plan(step.clone()).changed && !trial.plan(step.clone()).changed);
+        assert!(trial.plan_with("unarchive", unpack.clone()).changed);
+        assert!(!trial.plan_with("unarchive", unpack).changed);
+        assert!(has_text(&trial, "of the plan"));
+        // Both times are those of the apply.
+        trial.plan_with("file", json!({"path": trial.path("src/one"), "state": "touch"}));
+        assert!(trial.plan(step).unknown.expect("a reason").contains("in the same second"));
     }
 }

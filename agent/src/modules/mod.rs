@@ -1,6 +1,8 @@
 //! What a module is, and which ones there are. To add one: its arguments in `agent/api/src/module/table`, one file
 //! here, one line in [`find`].
 
+mod account_name;
+mod account_number;
 mod apache2_module;
 mod apt;
 mod apt_key;
@@ -44,6 +46,7 @@ mod known_hosts;
 mod lineinfile;
 mod lines;
 mod locale_gen;
+mod members;
 mod modprobe;
 mod mount;
 mod mount_facts;

@@ -82,4 +82,21 @@ mod tests {
         assert_eq!(trial.text("f"), "x\n[a]\ny\n[b]\nx\n");
         trial.is_silent(json!({"path": path, "regexp": "x", "replace": "y", "after": "nothing"}));
     }
+
+    #[test]
+    fn what_an_earlier_step_may_have_written_is_not_foretold() {
+        let trial = Trial::new("replace");
+        let path = trial.write("f", "a\n");
+        let step = json!({"path": path, "regexp": "a", "replace": "b"});
+        assert!(trial.plan(step.clone()).changed);
+        trial.forget_plan();
+        trial.plan_perhaps("copy", json!({"dest": path}), true);
+        assert_eq!(trial.plan(step.clone()).unknown.as_deref(), Some("it depends"));
+        trial.forget_plan();
+        trial.plan_perhaps("file", json!({"path": path, "state": "absent"}), false);
+        assert_eq!(trial.plan(step.clone()).unknown.as_deref(), Some("it depends"));
+        trial.forget_plan();
+        trial.plan_perhaps("file", json!({"path": path, "state": "file"}), false);
+        assert!(trial.plan(step).changed, "that would have changed nothing");
+    }
 }

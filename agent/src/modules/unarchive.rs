@@ -3,14 +3,16 @@
 
 use super::attributes::Wanted;
 use super::http;
+use super::members::{self, Difference};
 use super::passing_file::PassingFile;
 use super::{Args, Check, Failure, Module, glob, placing, zip};
 use crate::worker::process::{Command, Ran};
-use crate::worker::{Hands, Operation, Prediction, View};
+use crate::worker::{Attributes, Content, Hands, Member, Operation, Packed, Prediction, Put, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) struct Unarchive;
 
@@ -34,11 +36,20 @@ impl Module for Unarchive {
         }
         let listed = archive.names(args, view)?;
         let mut check = archive.compare(&dest, args, view)?;
+        if check.outcome.unknown.is_some() {
+            return Ok(check);
+        }
         check.operations = Vec::new();
         let is_unpacked = !check.outcome.changed;
         attributes(&listed, &dest, is_unpacked, args, view, &mut check)?;
         if view.is_check() && !is_unpacked {
-            check.operations.insert(0, archive.unpacked(&listed, &dest, args, view));
+            let obstacle = archive.obstacle(&listed, &dest, view);
+            check.operations.insert(0, archive.unpacked(&listed, &dest, args, view)?);
+            if let Some(obstacle) = obstacle {
+                // What is not in the way is unpacked all the same.
+                check.outcome = Outcome { failed: true, ..Outcome::default() };
+                return Ok(check.with("msg", format!("failed to unpack {}: {obstacle}", args.needed("src")?)));
+            }
         }
         if args.flag("list_files") {
             check = check.with("files", listed);
@@ -76,7 +87,7 @@ impl Module for Unarchive {
 
 /// How the archive is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Zip,
     /// With tar's option for the compression.
     Tar(Option<&'static str>),
@@ -84,7 +95,7 @@ enum Kind {
 
 impl Kind {
     /// By the first bytes, whatever the file is called.
-    fn of(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         Some(match bytes {
             [b'P', b'K', 3 | 5, ..] => Self::Zip,
             [0x1f, 0x8b, ..] => Self::Tar(Some("-z")),
@@ -94,6 +105,17 @@ impl Kind {
             bytes if bytes.get(257..262) == Some(b"ustar") => Self::Tar(None),
             _ => return None,
         })
+    }
+
+    /// By what module `archive` calls it.
+    fn of_format(format: &str) -> Self {
+        match format {
+            "zip" => Self::Zip,
+            "gz" => Self::Tar(Some("-z")),
+            "bz2" => Self::Tar(Some("-j")),
+            "xz" => Self::Tar(Some("-J")),
+            _ => Self::Tar(None),
+        }
     }
 
     /// As Ansible names it.
@@ -114,6 +136,8 @@ impl Kind {
 struct Archive {
     kind: Kind,
     bytes: Vec<u8>,
+    /// An earlier step of the plan would pack it.
+    planned: Option<Arc<Packed>>,
 }
 
 impl Archive {
@@ -125,6 +149,10 @@ impl Archive {
             download(src, args, view)?
         } else {
             let path = args.needed_path("src", view)?;
+            if let Some(packed) = view.overlay().packed(&path).filter(|_| takes_all(args)) {
+                let kind = Kind::of_format(&packed.format);
+                return Ok(Self { kind, bytes: Vec::new(), planned: Some(packed) });
+            }
             view.read(&path).map_err(|error| match crate::worker::file::is_absent(&error) {
                 true => Failure::missing(format!("Source '{}' does not exist", path.display())),
                 false => Failure::new(format!("Source '{}' not readable: {error}", path.display())),
@@ -135,7 +163,7 @@ impl Archive {
                 "Failed to find handler for \"{src}\". It is neither a zip archive nor a tar archive, plain or packed by gzip, bzip2, xz or zstd"
             ))
         })?;
-        Ok(Self { kind, bytes })
+        Ok(Self { kind, bytes, planned: None })
     }
 
     /// What tar needs to know besides the act.
@@ -159,6 +187,10 @@ impl Archive {
 
     /// The names of all files that are wanted of it.
     fn names(&self, args: &Args<'_>, view: &View<'_>) -> Result<Vec<String>, Failure> {
+        if let Some(packed) = &self.planned {
+            let slash = |member: &Member| if member.stat.is_directory() { "/" } else { "" };
+            return Ok(packed.members.iter().map(|member| member.name.clone() + slash(member)).collect());
+        }
         if self.kind == Kind::Zip {
             return Ok(self.zipped(args)?.into_iter().map(|entry| entry.name).collect());
         }
@@ -189,25 +221,31 @@ impl Archive {
 
     /// What is missing or different on the host.
     fn compare(&self, dest: &Path, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
-        // The tools do not see what earlier steps would have changed. A changed file has another time, size or owner.
-        let is_touched = |name: &String| {
-            let path = dest.join(name);
-            let is_touched = view.overlay().touches(&path);
-            is_touched && view.lstat(&path).is_ok()
-        };
-        let touched = self.names(args, view)?.iter().any(is_touched);
-        let differing: Vec<String> = match self.kind {
-            Kind::Zip => {
+        let differing: Vec<String> = match (self.kind, self.members(dest, args, view)?) {
+            (Kind::Zip, Some(members)) => {
+                let is_other = |member: &Member| members::is_not_unzipped(member, dest, view);
+                members.into_iter().filter(is_other).map(|member| member.name).collect()
+            }
+            (Kind::Tar(_), Some(members)) => match differing(&members, dest, args, view) {
+                Differing::Names(names) => names,
+                Differing::Perhaps(name) => {
+                    return Ok(Check::unknown(format!(
+                        "`{name}` of the archive and below `{}` are both written by this plan: whether in the same second is known then",
+                        dest.display()
+                    )));
+                }
+            },
+            (Kind::Zip, None) => {
                 let entries = self.zipped(args)?;
                 entries.into_iter().filter(|entry| !entry.is_in(dest, view)).map(|entry| entry.name).collect()
             }
-            Kind::Tar(_) => {
+            (Kind::Tar(_), None) => {
                 let ran = run(&self.tar(&["--diff"], dest, args), view)?;
                 let said = ran.out() + &ran.err();
                 said.lines().filter(|line| counts(line, args)).map(str::to_owned).collect()
             }
         };
-        if differing.is_empty() && !touched {
+        if differing.is_empty() {
             return Ok(Check::unchanged());
         }
         let change = Change::Presence { before: "different".into(), after: "unpacked".into() };
@@ -216,21 +254,63 @@ impl Archive {
         Ok(Check::change(diff, Vec::new()))
     }
 
-    /// What is below the folder then: names are known, and what the files are when they are unpacked.
-    fn unpacked(&self, names: &[String], dest: &Path, args: &Args<'_>, view: &View<'_>) -> Operation {
-        let bring = |name: &String| {
+    /// What is in it, where the tools cannot be asked: they do not see what earlier steps would have changed.
+    fn members(&self, dest: &Path, args: &Args<'_>, view: &View<'_>) -> Result<Option<Vec<Member>>, Failure> {
+        if let Some(packed) = &self.planned {
+            return Ok(Some(packed.members.clone()));
+        }
+        let is_touched = |name: &String| view.overlay().touches(&dest.join(name));
+        if self.kind == Kind::Zip || !self.names(args, view)?.iter().any(is_touched) {
+            return Ok(None);
+        }
+        Ok(members::of_tar(|options| self.tar(options, dest, args), view))
+    }
+
+    /// What stands where something else has to be unpacked.
+    fn obstacle(&self, names: &[String], dest: &Path, view: &View<'_>) -> Option<String> {
+        let is_in_the_way = |name: &String| {
             let path = dest.join(name.trim_end_matches('/'));
-            match name.ends_with('/') {
-                true if view.exists(&path) => None,
-                true => Some(Prediction::Also(Box::new(Operation::MakeDirectory { path }))),
-                false => {
-                    let why = format!("`{}` comes out of an archive", path.display());
-                    Some(Prediction::Later { path, why })
+            let there = view.lstat(&path).ok().flatten()?;
+            let what = match (name.ends_with('/'), there.is_directory(), self.kind) {
+                (false, true, Kind::Zip) => "is a directory",
+                (false, true, Kind::Tar(_)) if view.list(&path).is_ok_and(|names| !names.is_empty()) => {
+                    "is a directory that is not empty"
                 }
-            }
+                (true, false, Kind::Zip) if !view.is_directory(&path) => "is no directory",
+                _ => return None,
+            };
+            Some(format!("`{}` {what}", path.display()))
         };
-        let brings = names.iter().filter_map(bring).collect();
-        Operation::Run { command: self.tar(&["--extract"], dest, args), brings }
+        names.iter().find_map(is_in_the_way)
+    }
+
+    /// What is below the folder then.
+    fn unpacked(
+        &self,
+        names: &[String],
+        dest: &Path,
+        args: &Args<'_>,
+        view: &View<'_>,
+    ) -> Result<Operation, Failure> {
+        let known = match (self.kind, &self.planned) {
+            (_, Some(packed)) => Some(packed.members.clone()),
+            (Kind::Tar(_), None) => members::of_tar(|options| self.tar(options, dest, args), view),
+            (Kind::Zip, None) => None,
+        };
+        let known = known.filter(|_| self.kind != Kind::Zip);
+        let is_free = |name: &str| self.obstacle(&[name.to_owned()], dest, view).is_none();
+        let mut brings = Vec::new();
+        if let Some(members) = known {
+            let wanted = Wanted::of(args, view)?;
+            for member in members.iter().filter(|member| member.stat.is_directory() || is_free(&member.name))
+            {
+                brings.extend(extracted(member, dest, &wanted, view));
+            }
+        } else {
+            brings
+                .extend(names.iter().filter(|name| is_free(name)).filter_map(|name| bring(name, dest, view)));
+        }
+        Ok(Operation::Run { command: self.tar(&["--extract"], dest, args), brings })
     }
 
     fn unpack(&self, dest: &Path, args: &Args<'_>, hands: &mut Hands<'_>) -> Result<Value, Failure> {
@@ -257,6 +337,104 @@ impl Archive {
         Err(Failure::new(format!("failed to unpack {src} to {}: {}", dest.display(), ran.complaint()))
             .with("extract_results", told))
     }
+}
+
+/// Which members are not as they are below the folder.
+enum Differing {
+    Names(Vec<String>),
+    /// None for sure, and of this one it is not known.
+    Perhaps(String),
+}
+
+fn differing(members: &[Member], dest: &Path, args: &Args<'_>, view: &View<'_>) -> Differing {
+    let mut perhaps = None;
+    let mut says = |member: &&Member| {
+        let found = members::differences(member, dest, view);
+        let counts = |difference: &&Difference| counts(&format!("{}: {difference}", member.name), args);
+        let (unknown, known): (Vec<Difference>, Vec<Difference>) =
+            found.iter().filter(counts).partition(|difference| *difference == &Difference::PerhapsTime);
+        perhaps = perhaps.take().or_else(|| unknown.first().map(|_| member.name.clone()));
+        !known.is_empty()
+    };
+    let names: Vec<String> = members.iter().filter(&mut says).map(|member| member.name.clone()).collect();
+    match perhaps.filter(|_| names.is_empty()) {
+        Some(name) => Differing::Perhaps(name),
+        None => Differing::Names(names),
+    }
+}
+
+/// Whether nothing of the archive is left out, and nothing of the host's is kept.
+fn takes_all(args: &Args<'_>) -> bool {
+    let has = |name: &str| args.list(name).is_some_and(|given| !given.is_empty());
+    !["include", "exclude", "extra_opts"].into_iter().any(has) && !args.flag("keep_newer")
+}
+
+/// A name of the archive, of which no more is known beforehand.
+fn bring(name: &str, dest: &Path, view: &View<'_>) -> Option<Prediction> {
+    let path = dest.join(name.trim_end_matches('/'));
+    match name.ends_with('/') {
+        true if view.exists(&path) => None,
+        true => Some(Prediction::Also(Box::new(Operation::MakeDirectory { path }))),
+        false => {
+            let why = format!("`{}` comes out of an archive", path.display());
+            Some(Prediction::Later { path, why })
+        }
+    }
+}
+
+/// What tar makes of a member, and the task of that.
+fn extracted(member: &Member, dest: &Path, wanted: &Wanted, view: &View<'_>) -> Vec<Prediction> {
+    let path = dest.join(&member.name);
+    let is_root = rustix::process::geteuid().is_root();
+    let mut stat = member.stat.clone();
+    if !is_root {
+        stat = crate::worker::file::Stat::new(stat.kind, stat.mode & !view.umask());
+    }
+    let attributes = Attributes { mode: Some(stat.mode), uid: Some(stat.uid), gid: Some(stat.gid) };
+    let set = Operation::Set { path: path.clone(), attributes };
+    let time =
+        Operation::SetTimes { path: path.clone(), accessed: None, modified: Some(member.stat.modified) };
+    let later = || Prediction::Later {
+        path: path.clone(),
+        why: format!("`{}` comes out of an archive", path.display()),
+    };
+    let there = view.lstat(&path).ok().flatten();
+    let mut brings = Vec::new();
+    let mut also = |operation| brings.push(Prediction::Also(Box::new(operation)));
+    if let Some(other) = &member.same_as {
+        also(Operation::Hardlink { path: path.clone(), target: dest.join(other) });
+    } else if stat.is_directory() {
+        if !there.is_some_and(|there| there.is_directory()) {
+            also(Operation::MakeDirectory { path: path.clone() });
+        }
+        also(set);
+    } else if let Some(target) = member.stat.target.clone() {
+        also(Operation::Symlink { path: path.clone(), target });
+    } else {
+        // What is there goes first.
+        also(Operation::Remove { path: path.clone() });
+        match &member.content {
+            Content::Later(_) | Content::None => brings.extend([later(), Prediction::Also(Box::new(set))]),
+            content => match view.overlay().bytes(content) {
+                Ok(bytes) => {
+                    also(Operation::Put(Put {
+                        path: path.clone(),
+                        content: bytes.into(),
+                        attributes,
+                        validate: None,
+                        may_write_in_place: false,
+                    }));
+                    also(time);
+                }
+                Err(_) => brings.push(later()),
+            },
+        }
+    }
+    if *wanted != Wanted::default() {
+        let late = placing::set_attributes(&path, Some(&stat), wanted, view);
+        brings.extend(late.operations.into_iter().map(|operation| Prediction::Also(Box::new(operation))));
+    }
+    brings
 }
 
 fn unzip(archive: &Path, dest: &Path, args: &Args<'_>) -> Command {
@@ -375,6 +553,24 @@ mod tests {
         trial.write("out/a", "ONE");
         assert!(trial.apply(step).changed);
         assert_eq!(trial.text("out/a"), "one");
+    }
+
+    #[test]
+    fn what_stands_in_the_way_fails_in_the_plan_and_the_rest_is_unpacked() {
+        let trial = Trial::new("unarchive");
+        trial.write("in/a", "one\n");
+        trial.write("in/b", "two\n");
+        let (archive, folder) = (trial.path("a.tar"), trial.path("in"));
+        let packed =
+            Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(folder).args(["a", "b"]).status();
+        assert!(packed.expect("there is a tar").success());
+        trial.write("out/a/below", "x");
+        let step = json!({"src": archive, "dest": trial.path("out"), "remote_src": true});
+        let planned = trial.plan(step.clone());
+        assert!(planned.failed && trial.apply(step.clone()).failed, "{planned:?}");
+        std::fs::remove_file(trial.path("out/b")).expect("it was unpacked");
+        let line = json!({"path": trial.path("out/b"), "line": "two"});
+        assert!(!trial.plan_with("lineinfile", line).changed);
     }
 
     #[test]

@@ -4,15 +4,17 @@
 mod home;
 mod ssh_key;
 
-use super::group::{next_gid, number, refuse_range_of_local};
+use super::account_name;
+use super::account_number::{self, Kind};
+use super::group::{number, refuse_range_of_local};
 use super::{Args, Check, Failure, Module};
 use crate::worker::accounts::{Group, User as Account};
 use crate::worker::process::Command;
-use crate::worker::{Attributes, Hands, Operation, Prediction, View};
+use crate::worker::{Hands, Operation, Prediction, View};
 use muster_api::diff::{Change, Diff};
 use muster_api::outcome::Outcome;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) struct User;
 
@@ -20,6 +22,7 @@ impl Module for User {
     fn check(&self, args: &Args<'_>, view: &View<'_>) -> Result<Check, Failure> {
         let name = args.needed("name")?;
         refuse_range_of_local(args, &["uid_min", "uid_max", "umask"])?;
+        view.overlay().consider("user", name);
         let there = view.users().into_iter().find(|user| user.name == name);
         let is_absent = args.text("state") == Some("absent");
         let (check, user) = match there {
@@ -117,6 +120,11 @@ fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Result<Check, Fai
     if args.flag("remove") && view.exists(Path::new(&user.home)) {
         brings.push(Prediction::Also(Box::new(Operation::Remove { path: user.home.clone().into() })));
     }
+    let of_all = view.groups().into_iter().filter(|group| group.members.contains(&user.name));
+    brings.extend(of_all.map(|mut group| {
+        group.members.retain(|member| *member != user.name);
+        Prediction::Group(group)
+    }));
     if takes_its_group(user, view) {
         brings.push(Prediction::NoGroup(user.name.clone()));
     }
@@ -125,7 +133,8 @@ fn remove(user: &Account, args: &Args<'_>, view: &View<'_>) -> Result<Check, Fai
     Ok(Check::change(diff(&user.name, vec![change]), operations))
 }
 
-/// Whether userdel(8) removes the group that has the user's name, too: nobody else is in it, and login.defs(5) says so.
+/// Whether userdel(8) removes the group that has the user's name, too: it is the user's primary one, nobody else is in it, and
+/// login.defs(5) says so.
 fn takes_its_group(user: &Account, view: &View<'_>) -> bool {
     let settings = view.read(Path::new("/etc/login.defs")).unwrap_or_default();
     let settings = String::from_utf8_lossy(&settings);
@@ -135,7 +144,7 @@ fn takes_its_group(user: &Account, view: &View<'_>) -> bool {
         group.members.iter().any(|member| *member != user.name)
             || view.users().iter().any(|other| other.gid == group.gid && other.name != user.name)
     };
-    is_usual && view.group(&user.name).is_some_and(|group| !is_others(&group))
+    is_usual && view.group(&user.name).is_some_and(|group| group.gid == user.gid && !is_others(&group))
 }
 
 fn diff(name: &str, changes: Vec<Change>) -> Diff {
@@ -154,6 +163,7 @@ fn group(written: &str, view: &View<'_>) -> Result<Group, Failure> {
 }
 
 fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Account>), Failure> {
+    account_name::refuse_impossible("user", name)?;
     let uid = args.int("uid").map(|uid| number("uid", uid)).transpose()?;
     if let Some(uid) = uid {
         refuse_taken(uid, args, view)?;
@@ -200,14 +210,15 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
         }
     }
     command = command.argument(if args.choice("create_home") == Some(false) { "-M" } else { "-m" });
+    let uid = uid.unwrap_or_else(|| account_number::next(Kind::User, None, args, view));
     let gid = match primary {
         Some(group) => group.gid,
         None if view.group(name).is_some() => default_group(view),
-        None => next_gid(args.flag("system"), view),
+        None => account_number::next(Kind::Group, Some(uid), args, view),
     };
     let user = Account {
         name: name.to_owned(),
-        uid: uid.unwrap_or_else(|| next_uid(args.flag("system"), view)),
+        uid,
         gid,
         comment: args.text("comment").unwrap_or("").to_owned(),
         home: args
@@ -226,7 +237,7 @@ fn add(name: &str, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Option<Ac
     }));
     brings.push(shadow_after(name, args, None));
     if args.choice("create_home") != Some(false) && !view.exists(Path::new(&user.home)) {
-        brings.extend(new_home(&user));
+        brings.extend(home::made(&user, args, view));
     }
     let mut operations = vec![Operation::Run { command: command.argument(name), brings }];
     operations.extend(password_operations(name, args, None)?);
@@ -243,23 +254,6 @@ fn default_group(view: &View<'_>) -> u32 {
     let written = settings.lines().find_map(|line| line.trim().strip_prefix("GROUP="));
     let named = |name: &str| name.parse().ok().or_else(|| view.group(name).map(|group| group.gid));
     written.and_then(|name| named(name.trim())).unwrap_or(100)
-}
-
-/// The home directory that comes with the user.
-fn new_home(user: &Account) -> [Prediction; 2] {
-    let path = PathBuf::from(&user.home);
-    let attributes = Attributes { uid: Some(user.uid), gid: Some(user.gid), mode: None };
-    let make = Operation::MakeDirectory { path: path.clone() };
-    [make, Operation::Set { path, attributes }].map(|operation| Prediction::Also(Box::new(operation)))
-}
-
-/// What `useradd` will most likely take.
-fn next_uid(is_system: bool, view: &View<'_>) -> u32 {
-    let taken = view.users().into_iter().map(|user| user.uid);
-    if is_system {
-        return taken.filter(|uid| (100..1000).contains(uid)).min().unwrap_or(1000).saturating_sub(1);
-    }
-    taken.filter(|uid| (1000..60_000).contains(uid)).max().map_or(1000, |uid| uid + 1)
 }
 
 fn refuse_taken(uid: u32, args: &Args<'_>, view: &View<'_>) -> Result<(), Failure> {
@@ -351,9 +345,12 @@ fn modify(user: Account, args: &Args<'_>, view: &View<'_>) -> Result<(Check, Opt
         let mut brings = vec![Prediction::User(found.after.clone())];
         brings.extend(joined);
         if moves {
-            brings.push(Prediction::Also(Box::new(Operation::Remove { path: user.home.clone().into() })));
-            brings.extend(new_home(&found.after));
+            brings.push(Prediction::Moved {
+                from: user.home.clone().into(),
+                to: found.after.home.clone().into(),
+            });
         }
+        brings.extend(home::handed_over(&user, &found.after, moves, view));
         operations.push(Operation::Run { command: command.argument(&user.name), brings });
     }
     let mut changes = found.changes;
@@ -600,6 +597,41 @@ mod tests {
         assert!(!trial.plan(json!({"name": "muster-new", "uid": 59_123})).changed);
         assert!(trial.plan(json!({"name": "muster-new", "shell": "/bin/false"})).changed);
         assert!(trial.plan(json!({"name": "muster-new", "state": "absent"})).changed);
+    }
+
+    #[test]
+    fn home_moves_and_is_handed_over_with_what_is_in_it() {
+        let trial = Trial::new("user");
+        let (old, new) = (trial.path("old"), trial.path("new"));
+        let user = json!({"name": "muster-new", "uid": 59_123, "home": old, "skeleton": trial.path("none")});
+        assert!(trial.plan(user).changed);
+        assert!(
+            trial
+                .plan_with(
+                    "copy",
+                    json!({"content": "x", "dest": trial.path("old/f"), "owner": "muster-new"})
+                )
+                .changed
+        );
+        let moved = json!({"name": "muster-new", "uid": 59_124, "home": new, "move_home": true});
+        assert!(trial.plan(moved).changed);
+        let owned = json!({"path": trial.path("new/f"), "owner": 59_124.to_string()});
+        let owned = trial.plan_with("file", owned);
+        assert!(!owned.changed && !owned.failed, "{owned:?}");
+        assert!(trial.plan_with("file", json!({"path": trial.path("old"), "state": "directory"})).changed);
+    }
+
+    #[test]
+    fn user_who_goes_leaves_the_groups_and_one_who_comes_gets_the_number_of_the_user_as_that_of_the_group() {
+        let trial = Trial::new("user");
+        let user = json!({"name": "muster-new", "uid": 59_123, "groups": ["root"], "create_home": false});
+        let made = trial.plan(user.clone());
+        assert_eq!(made.result["group"], 59_123);
+        assert!(trial.plan(json!({"name": "muster-new", "state": "absent"})).changed);
+        assert!(!trial.plan_with("group", json!({"name": "muster-new", "state": "absent"})).changed);
+        let again = trial.plan(json!({"name": "muster-new", "uid": 59_123, "create_home": false}));
+        assert!(again.changed);
+        assert!(trial.plan(user).changed, "the new one is in no group yet");
     }
 
     #[test]

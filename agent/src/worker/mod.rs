@@ -19,6 +19,7 @@ mod lock;
 pub(crate) mod mounts;
 mod operation;
 mod overlay;
+mod packed;
 pub(crate) mod process;
 mod session;
 mod step;
@@ -30,7 +31,8 @@ mod wire;
 pub(crate) use away::Away;
 pub(crate) use hands::Hands;
 pub(crate) use operation::{Attributes, Operation, Prediction, Put};
-pub(crate) use overlay::{Package, UnitStart};
+pub(crate) use overlay::{Content, Package, UnitStart};
+pub(crate) use packed::{Member, Packed};
 pub(crate) use view::View;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@
 use super::accounts::{Group, User};
 use super::file::Time;
 use super::overlay::UnitStart;
+use super::packed::Packed;
 use super::process::Command;
 use muster_api::cluster::ClusterConfig;
 use std::path::PathBuf;
@@ -90,8 +91,12 @@ pub(crate) enum Prediction {
     Thing { kind: &'static str, name: String, state: Option<String> },
     /// The command also does this to the host's files.
     Also(Box<Operation>),
+    /// What is at one path is at another then, where nothing was.
+    Moved { from: PathBuf, to: PathBuf },
     /// A file is at this path; what is in it is known when the step is done, for this reason.
     Later { path: PathBuf, why: String },
+    /// An archive is at this path; its bytes are known when it is packed.
+    Packed { path: PathBuf, archive: Arc<Packed> },
     /// Whether and how this path is there is known when the step is done, for this reason.
     Perhaps { path: PathBuf, why: String },
 }

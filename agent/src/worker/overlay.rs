@@ -2,7 +2,8 @@
 
 use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
-use super::operation::{Attributes, Operation, Prediction};
+use super::operation::{Attributes, Operation, Prediction, Put};
+use super::packed::Packed;
 use base64::Engine;
 use muster_api::foreseen::Foreseen;
 use std::cell::RefCell;
@@ -13,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// The predicted state of a host, where it differs from the real one.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Overlay {
     files: BTreeMap<PathBuf, Entry>,
     /// Installed with this version, where known; `None` inside is an unknown version, `Gone` a removed package.
@@ -25,8 +26,17 @@ pub(crate) struct Overlay {
     things: BTreeMap<(&'static str, String), Option<String>>,
     hostname: Option<String>,
     uncertain: Vec<String>,
-    /// Paths at which something may be by now, and why.
+    /// Files with several names, by device and number: what holds for each of the names.
+    linked: BTreeMap<(u64, u64), Stat>,
+    begun: Option<Time>,
+    /// How many things the plan would have made, so that each has a number of its own.
+    made: u64,
+    /// Paths at which something may be by now, or be gone or another thing, and why.
     perhaps: BTreeMap<PathBuf, String>,
+    /// Paths of what is there for sure, and may have other attributes by now.
+    altered: BTreeMap<PathBuf, String>,
+    /// What may be otherwise by now, by its kind and name.
+    doubted: BTreeMap<(&'static str, String), String>,
     /// Why what the step that runs has looked at is not known.
     missed: RefCell<Option<String>>,
     /// What was done to the files since it was asked last, where somebody asks.
@@ -35,7 +45,7 @@ pub(crate) struct Overlay {
 }
 
 /// What a step would have done to the files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum News {
     Removed(PathBuf),
     Put(PathBuf),
@@ -64,15 +74,44 @@ enum Entry {
     There { stat: Stat, content: Content },
 }
 
+impl Entry {
+    /// Whether nothing tells them apart.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Absent, Self::Absent) => true,
+            (Self::There { stat, content }, Self::There { stat: its_stat, content: its_content }) => {
+                stat == its_stat && content.is_like(its_content)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Content {
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Own(one), Self::Own(other)) => one == other,
+            (Self::Real(one), Self::Real(other)) => one == other,
+            (Self::Later(one), Self::Later(other)) => one == other,
+            (Self::Packed(one), Self::Packed(other)) => Arc::ptr_eq(one, other),
+            (Self::Fresh, Self::Fresh) | (Self::None, Self::None) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Where the content of a file comes from.
 #[derive(Debug, Clone)]
-enum Content {
+pub(crate) enum Content {
     Own(Arc<[u8]>),
-    /// That of the real file at this path.
+    /// That of what really is at this path: the bytes of a file, what a directory shows.
     Real(PathBuf),
     /// A directory that shows nothing of a real directory at its path.
     Fresh,
     /// What an earlier step brings is known when it is done, for this reason.
     Later(Arc<str>),
+    /// An archive of what is known, which is packed then.
+    Packed(Arc<Packed>),
     None,
 }
 
@@ -81,6 +120,16 @@ enum Content {
 pub(crate) struct Located {
     pub(crate) path: PathBuf,
     pub(crate) stat: Option<Stat>,
+    /// Where the real thing is whose content this has, if any has.
+    real: Option<PathBuf>,
+}
+
+impl Located {
+    /// Nothing, behind something that is no directory, or not there.
+    fn nothing(mut path: PathBuf, rest: VecDeque<OsString>) -> Self {
+        path.extend(rest);
+        Self { path, stat: None, real: None }
+    }
 }
 
 /// Links that are followed in one path before it counts as a loop, as in the kernel.
@@ -108,50 +157,82 @@ impl Overlay {
     /// Follows links in the path, and the last one too where `follow` says so.
     pub(crate) fn locate(&self, path: &Path, follow: bool) -> io::Result<Located> {
         let mut rest: VecDeque<OsString> = components(path);
-        let mut at = PathBuf::from("/");
+        let mut at = self.root()?;
         let mut links = 0;
-        let mut stat = self.entry(&at, false)?;
-        let mut hidden = false;
         while let Some(name) = rest.pop_front() {
             if name == ".." {
-                at.pop();
-                stat = self.entry(&at, false)?;
+                at = self.plain(at.path.parent().unwrap_or(Path::new("/")))?;
                 continue;
             }
-            let next = at.join(&name);
-            stat = self.entry(&next, hidden)?;
-            hidden = hidden || self.is_fresh(&next);
-            match &stat {
+            let next = self.below(&at, &name)?;
+            match &next.stat {
                 Some(Stat { target: Some(target), .. }) if follow || !rest.is_empty() => {
                     links += 1;
                     if links > LINKS_MAX {
                         return Err(rustix::io::Errno::LOOP.into());
                     }
                     if target.is_absolute() {
-                        at = PathBuf::from("/");
-                        hidden = false;
+                        at = self.root()?;
                     }
                     for name in components(target).into_iter().rev() {
                         rest.push_front(name);
                     }
-                    stat = self.entry(&at, false)?;
                 }
                 Some(found) if !rest.is_empty() && !found.is_directory() => {
-                    at = next;
-                    at.extend(rest);
-                    return Ok(Located { path: at, stat: None });
+                    return Ok(Located::nothing(next.path, rest));
                 }
                 Some(_) => at = next,
                 // It may be a folder that packages would bring: the way leads on through it, and maybe out of it again.
                 None if self.has_new_packages() && rest.iter().any(|name| name == "..") => at = next,
-                None => {
-                    at = next;
-                    at.extend(rest);
-                    return Ok(Located { path: at, stat: None });
-                }
+                None => return Ok(Located::nothing(next.path, rest)),
             }
         }
-        Ok(Located { path: at, stat })
+        Ok(at)
+    }
+
+    fn root(&self) -> io::Result<Located> {
+        let root = PathBuf::from("/");
+        Ok(Located { stat: self.known_or_real(&root, Some(&root))?, real: Some(root.clone()), path: root })
+    }
+
+    /// What is at a path that has no links in it.
+    fn plain(&self, path: &Path) -> io::Result<Located> {
+        let mut at = self.root()?;
+        for name in components(path) {
+            at = self.below(&at, &name)?;
+        }
+        Ok(at)
+    }
+
+    /// What has this name in a directory.
+    fn below(&self, folder: &Located, name: &OsString) -> io::Result<Located> {
+        let path = folder.path.join(name);
+        let real = match self.files.get(&path) {
+            Some(Entry::Absent) => None,
+            Some(Entry::There {
+                content: Content::Fresh | Content::Own(_) | Content::Later(_) | Content::Packed(_),
+                ..
+            }) => None,
+            Some(Entry::There { content: Content::Real(real), .. }) => Some(real.clone()),
+            Some(Entry::There { content: Content::None, .. }) | None => {
+                folder.real.as_ref().map(|real| real.join(name))
+            }
+        };
+        Ok(Located { stat: self.known_or_real(&path, real.as_deref())?, path, real })
+    }
+
+    /// What earlier steps would have made of a path, or what really is there.
+    fn known_or_real(&self, path: &Path, real: Option<&Path>) -> io::Result<Option<Stat>> {
+        match self.files.get(path) {
+            Some(Entry::Absent) => Ok(None),
+            Some(Entry::There { stat, .. }) => Ok(Some(self.by_any_name(stat.clone()))),
+            None => Ok(real.map_or(Ok(None), file::lstat)?.map(|stat| self.by_any_name(stat))),
+        }
+    }
+
+    /// What was done to a file by another of its names counts for this one, too.
+    fn by_any_name(&self, stat: Stat) -> Stat {
+        self.linked.get(&identity(&stat)).cloned().unwrap_or(stat)
     }
 
     /// The content of the file at the path, links followed.
@@ -160,26 +241,56 @@ impl Overlay {
         if located.stat.is_none() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        match self.files.get(&located.path) {
-            Some(Entry::There { content: Content::Own(bytes), .. }) => Ok(bytes.to_vec()),
-            Some(Entry::There { content: Content::Later(why), .. }) => {
-                self.miss(why);
-                Err(io::Error::other(why.to_string()))
-            }
-            Some(Entry::There { content: Content::Real(path), .. }) => std::fs::read(path),
-            _ => std::fs::read(&located.path),
+        match (self.files.get(&located.path), located.real) {
+            (Some(Entry::There { content: Content::None, .. }) | None, Some(real)) => std::fs::read(real),
+            (Some(Entry::There { content, .. }), _) => self.bytes(content),
+            _ => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    /// The bytes of a content.
+    pub(crate) fn bytes(&self, content: &Content) -> io::Result<Vec<u8>> {
+        match content {
+            Content::Own(bytes) => Ok(bytes.to_vec()),
+            Content::Real(path) => std::fs::read(path),
+            Content::Later(why) => self.refuse(why),
+            Content::Packed(packed) => self.refuse(&packed.why),
+            Content::Fresh | Content::None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn refuse<T>(&self, why: &str) -> io::Result<T> {
+        self.miss(why);
+        Err(io::Error::other(why.to_owned()))
+    }
+
+    /// What is in the archive that an earlier step would have packed there, where one would.
+    pub(crate) fn packed(&self, path: &Path) -> Option<Arc<Packed>> {
+        match self.files.get(&self.locate(path, true).ok()?.path)? {
+            Entry::There { content: Content::Packed(packed), .. } => Some(packed.clone()),
+            _ => None,
+        }
+    }
+
+    /// When this plan began to change anything.
+    pub(crate) const fn begun(&self) -> Option<Time> {
+        self.begun
     }
 
     /// The names in a directory, sorted.
     pub(crate) fn list(&self, path: &Path) -> io::Result<BTreeSet<OsString>> {
-        let folder = self.locate(path, true)?.path;
+        let Located { path: folder, stat, real } = self.locate(path, true)?;
+        match stat {
+            None if !self.has_new_packages() => return Err(io::ErrorKind::NotFound.into()),
+            Some(stat) if !stat.is_directory() => return Err(io::ErrorKind::NotADirectory.into()),
+            _ => {}
+        }
         let mut names = BTreeSet::new();
         let perhaps =
             self.perhaps.iter().find(|(path, _)| path.parent() == Some(&folder) || folder.starts_with(path));
         perhaps.into_iter().for_each(|(_, why)| self.miss(why));
-        if !self.is_fresh(&folder) {
-            for entry in std::fs::read_dir(&folder)? {
+        if let Some(real) = real {
+            for entry in std::fs::read_dir(real)? {
                 names.insert(entry?.file_name());
             }
         }
@@ -196,6 +307,7 @@ impl Overlay {
     }
 
     pub(crate) fn package(&self, name: &str) -> Option<&Package> {
+        self.consider("package", name);
         self.packages.get(name)
     }
 
@@ -209,6 +321,7 @@ impl Overlay {
     }
 
     pub(crate) fn unit(&self, name: &str) -> UnitStart {
+        self.consider("unit", name);
         self.units.get(name).copied().unwrap_or_default()
     }
 
@@ -225,35 +338,52 @@ impl Overlay {
     }
 
     pub(crate) fn port(&self, port: &str) -> Option<bool> {
+        self.consider("port", port);
         self.ports.get(port).copied()
     }
 
     /// What an earlier step would have made of a thing that only its module knows of: `Some(None)` where it would be gone.
     pub(crate) fn thing(&self, kind: &'static str, name: &str) -> Option<Option<&str>> {
+        self.consider(kind, name);
         self.things.get(&(kind, name.to_owned())).map(Option::as_deref)
     }
 
     pub(crate) fn hostname(&self) -> Option<&str> {
+        self.consider("hostname", "");
         self.hostname.as_deref()
     }
 
     /// Like [`Self::locate`], for who asks whether something is there: that may not be known.
     pub(super) fn look(&self, path: &Path, follow: bool) -> io::Result<Located> {
         let located = self.locate(path, follow)?;
-        if located.stat.is_none() {
-            let why = located.path.ancestors().find_map(|above| self.perhaps.get(above));
-            why.into_iter().for_each(|why| self.miss(why));
-        }
+        let why = located.path.ancestors().find_map(|above| self.perhaps.get(above));
+        why.into_iter().for_each(|why| self.miss(why));
         Ok(located)
     }
 
     /// The same, for who asks for more than that.
     pub(super) fn examine(&self, path: &Path, follow: bool) -> io::Result<Located> {
         let located = self.look(path, follow)?;
-        if let Some(Entry::There { content: Content::Later(why), .. }) = self.files.get(&located.path) {
-            self.miss(why);
+        self.altered.get(&located.path).into_iter().for_each(|why| self.miss(why));
+        match self.files.get(&located.path) {
+            Some(Entry::There { content: Content::Later(why), .. }) => self.miss(why),
+            Some(Entry::There { content: Content::Packed(packed), .. }) => self.miss(&packed.why),
+            _ => {}
         }
         Ok(located)
+    }
+
+    /// Notes that the step looks at a thing of this kind and name: that may not be known.
+    pub(crate) fn consider(&self, kind: &'static str, name: &str) {
+        if !self.doubted.is_empty() {
+            let why = self.doubted.get(&(kind, name.to_owned()));
+            why.into_iter().for_each(|why| self.miss(why));
+        }
+    }
+
+    /// Remembers that a thing of this kind and name may be otherwise by now.
+    pub(super) fn doubt_name(&mut self, kind: &'static str, name: &str, why: &str) {
+        self.doubted.insert((kind, name.to_owned()), why.to_owned());
     }
 
     fn miss(&self, why: &str) {
@@ -265,13 +395,16 @@ impl Overlay {
         self.missed.take()
     }
 
-    /// Remembers that a step, of which it is not known what it does, may make or change what is at a path.
-    pub(super) fn perhaps(&mut self, path: &Path, why: &str) -> io::Result<()> {
+    /// Remembers that a step, of which it is not known what it does, may make or change what is at a path, or remove it.
+    pub(super) fn perhaps(&mut self, path: &Path, may_remove: bool, why: &str) -> io::Result<()> {
         let located = self.locate(path, true)?;
         match located.stat {
-            Some(stat) if stat.is_file() => self.put(&located.path, stat, Content::Later(why.into())),
-            Some(_) => Ok(()),
-            None => {
+            Some(stat) if stat.is_file() && !may_remove => {
+                self.altered.insert(located.path.clone(), why.to_owned());
+                self.put(&located.path, stat, Content::Later(why.into()))
+            }
+            Some(_) if !may_remove => Ok(()),
+            _ => {
                 self.note(News::Perhaps { path: located.path.clone(), why: why.to_owned() });
                 self.perhaps.insert(located.path, why.to_owned());
                 Ok(())
@@ -345,19 +478,142 @@ impl Overlay {
         })
     }
 
+    /// Remembers what a step would have done of which it is not known whether it is done.
+    pub(super) fn predict_perhaps(&mut self, operations: &[Operation], umask: u32, why: &str) {
+        let mut done = self.clone();
+        for operation in operations {
+            // What cannot be predicted is not known any better for that.
+            let _ = done.predict(operation, umask);
+        }
+        self.doubt_differences(&done, why);
+        self.doubt_things(&done, why);
+    }
+
+    /// Remembers what a step would have done that has looked at what is not known: it may do something else.
+    pub(super) fn predict_in_doubt(
+        &mut self,
+        operations: &[Operation],
+        umask: u32,
+        why: &str,
+    ) -> io::Result<()> {
+        let before = self.clone();
+        for operation in operations {
+            self.predict(operation, umask)?;
+        }
+        let paths: Vec<PathBuf> = self.differing(&before).cloned().collect();
+        for path in paths {
+            if matches!(self.files.get(&path), Some(Entry::There { .. })) {
+                self.altered.insert(path, why.to_owned());
+            } else {
+                self.note(News::Perhaps { path: path.clone(), why: why.to_owned() });
+                self.perhaps.insert(path, why.to_owned());
+            }
+        }
+        self.doubt_things(&before, why);
+        Ok(())
+    }
+
+    /// The paths at which this is another one than there.
+    fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a PathBuf> {
+        let paths: BTreeSet<&PathBuf> = self.files.keys().chain(other.files.keys()).collect();
+        paths.into_iter().filter(|path| match (self.files.get(*path), other.files.get(*path)) {
+            (Some(one), Some(other)) => !one.is_like(other),
+            (one, other) => one.is_some() || other.is_some(),
+        })
+    }
+
+    fn doubt_differences(&mut self, done: &Self, why: &str) {
+        let paths: Vec<PathBuf> = self.differing(done).cloned().collect();
+        for path in paths {
+            let (Ok(without), Ok(with)) = (self.plain(&path), done.plain(&path)) else { continue };
+            match (without.stat, with.stat) {
+                (Some(stat), Some(other)) if stat.kind == other.kind && !stat.is_link() => {
+                    let is_same = |one: &Stat, other: &Stat| {
+                        (one.mode, one.uid, one.gid) == (other.mode, other.uid, other.gid)
+                    };
+                    if !is_same(&stat, &other) || stat.is_directory() {
+                        self.altered.insert(path.clone(), why.to_owned());
+                    }
+                    if stat.is_file() {
+                        self.note(News::Put(path.clone()));
+                        self.files.insert(path, Entry::There { stat, content: Content::Later(why.into()) });
+                    }
+                }
+                (None, None) => {}
+                _ => {
+                    self.note(News::Perhaps { path: path.clone(), why: why.to_owned() });
+                    self.perhaps.insert(path, why.to_owned());
+                }
+            }
+        }
+        for (path, why) in &done.perhaps {
+            self.perhaps.entry(path.clone()).or_insert_with(|| why.clone());
+        }
+    }
+
+    /// What is told by name is as little known where the other one has it otherwise.
+    fn doubt_things(&mut self, other: &Self, why: &str) {
+        fn names<V: PartialEq>(one: &BTreeMap<String, V>, other: &BTreeMap<String, V>) -> Vec<String> {
+            let all: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            all.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
+        }
+        let mut found: Vec<(&'static str, String)> = Vec::new();
+        for (kind, names) in [
+            ("package", names(&self.packages, &other.packages)),
+            ("unit", names(&self.units, &other.units)),
+            ("user", names(&self.users, &other.users)),
+            ("group", names(&self.groups, &other.groups)),
+            ("port", names(&self.ports, &other.ports)),
+        ] {
+            found.extend(names.into_iter().map(|name| (kind, name)));
+        }
+        let keys = self.things.keys().chain(other.things.keys());
+        found.extend(keys.filter(|key| self.things.get(*key) != other.things.get(*key)).cloned());
+        if self.hostname != other.hostname {
+            found.push(("hostname", String::new()));
+        }
+        self.doubted.extend(found.into_iter().map(|thing| (thing, why.to_owned())));
+    }
+
+    /// What is known of a thing again.
+    fn settle(&mut self, kind: &'static str, name: &str) {
+        self.doubted.remove(&(kind, name.to_owned()));
+    }
+
+    /// What is at a path is known again.
+    fn settle_path(&mut self, path: &Path) {
+        if let Ok(located) = self.locate(path, false) {
+            self.perhaps.remove(&located.path);
+            self.altered.remove(&located.path);
+        }
+    }
+
     /// Remembers what an operation would have done.
     pub(super) fn predict(&mut self, operation: &Operation, umask: u32) -> io::Result<()> {
+        self.begun.get_or_insert_with(Time::now);
+        if let Operation::Put(Put { path, .. })
+        | Operation::MakeDirectory { path }
+        | Operation::Remove { path }
+        | Operation::Symlink { path, .. }
+        | Operation::Hardlink { path, .. } = operation
+        {
+            self.settle_path(path);
+        }
         match operation {
             Operation::Put(put) => {
                 self.make_parents(&put.path, umask)?;
                 let mut stat = self.existing_or_new(&put.path, Kind::File, 0o666 & !umask)?;
+                self.unlink(&put.path)?;
                 stat.size = put.content.len() as u64;
                 stat.modified = Time::now();
+                // It is another file under the same name.
+                (stat.inode, stat.links) = (self.number(), 1);
                 self.put(&put.path, set(stat, put.attributes), Content::Own(put.content.clone()))
             }
             Operation::BackUp { path, copy } => {
                 let content = Content::Own(self.read(path)?.into());
                 let stat = self.existing_or_new(path, Kind::File, 0o666 & !umask)?;
+                let stat = Stat { inode: self.number(), links: 1, ..stat };
                 self.put(copy, stat, content)
             }
             Operation::MakeDirectory { path } => {
@@ -365,8 +621,11 @@ impl Overlay {
                 self.put(path, stat, Content::Fresh)
             }
             Operation::Remove { path } => {
+                self.unlink(path)?;
                 let path = self.locate(path, false)?.path;
                 self.files.retain(|below, _| !below.starts_with(&path));
+                self.perhaps.retain(|below, _| !below.starts_with(&path));
+                self.altered.retain(|below, _| !below.starts_with(&path));
                 self.note(News::Removed(path.clone()));
                 self.files.insert(path, Entry::Absent);
                 Ok(())
@@ -374,6 +633,7 @@ impl Overlay {
             Operation::Symlink { path, target } => {
                 self.make_parents(path, umask)?;
                 let mut stat = self.new_in(path, Kind::Link, 0o777)?;
+                self.unlink(path)?;
                 stat.size = target.as_os_str().len() as u64;
                 stat.target = Some(target.clone());
                 self.put(path, stat, Content::None)
@@ -382,6 +642,7 @@ impl Overlay {
                 self.make_parents(path, umask)?;
                 let content = self.content_of(target)?;
                 let mut stat = self.existing_or_new(target, Kind::File, 0o666 & !umask)?;
+                self.unlink(path)?;
                 stat.links += 1;
                 self.put(path, stat, content)
             }
@@ -412,6 +673,15 @@ impl Overlay {
     }
 
     fn expect(&mut self, prediction: &Prediction, umask: u32) -> io::Result<()> {
+        match prediction {
+            Prediction::Installed { name, .. } | Prediction::Removed { name } => self.settle("package", name),
+            Prediction::User(User { name, .. }) | Prediction::NoUser(name) => self.settle("user", name),
+            Prediction::Group(Group { name, .. }) | Prediction::NoGroup(name) => self.settle("group", name),
+            Prediction::Port { port, .. } => self.settle("port", port),
+            Prediction::Hostname(_) => self.settle("hostname", ""),
+            Prediction::Thing { kind, name, .. } => self.settle(kind, name),
+            _ => {}
+        }
         match prediction.clone() {
             Prediction::Installed { name, version } => {
                 self.packages.insert(name, Package::Installed(version));
@@ -446,12 +716,18 @@ impl Overlay {
                 self.things.insert((kind, name), state);
             }
             Prediction::Also(operation) => return self.predict(&operation, umask),
+            Prediction::Moved { from, to } => return self.rename(&from, &to),
             Prediction::Later { path, why } => {
                 self.make_parents(&path, umask)?;
                 let stat = self.existing_or_new(&path, Kind::File, 0o666 & !umask)?;
                 self.put(&path, stat, Content::Later(why.into()))?;
             }
-            Prediction::Perhaps { path, why } => return self.perhaps(&path, &why),
+            Prediction::Packed { path, archive } => {
+                self.make_parents(&path, umask)?;
+                let stat = self.existing_or_new(&path, Kind::File, 0o666 & !umask)?;
+                self.put(&path, stat, Content::Packed(archive))?;
+            }
+            Prediction::Perhaps { path, why } => return self.perhaps(&path, true, &why),
         }
         Ok(())
     }
@@ -459,8 +735,54 @@ impl Overlay {
     fn put(&mut self, path: &Path, stat: Stat, content: Content) -> io::Result<()> {
         let path = self.locate(path, false)?.path;
         self.note(News::Put(path.clone()));
+        if stat.links > 1 && !stat.is_directory() {
+            self.linked.insert(identity(&stat), stat.clone());
+        }
         self.files.insert(path, Entry::There { stat, content });
         Ok(())
+    }
+
+    /// What had this name has it no longer, and neither has what was below it.
+    fn unlink(&mut self, path: &Path) -> io::Result<()> {
+        let located = self.locate(path, false)?;
+        match located.stat {
+            Some(stat) if stat.is_directory() => {
+                let names = self.list(&located.path).unwrap_or_default();
+                names.iter().try_for_each(|name| self.unlink(&located.path.join(name)))
+            }
+            Some(stat) if stat.links > 1 => {
+                self.linked.insert(identity(&stat), Stat { links: stat.links - 1, ..stat });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is at a path is at another one then, with all that is below it.
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let (from, to) = (self.locate(from, false)?, self.locate(to, false)?.path);
+        let Some(stat) = from.stat else { return Ok(()) };
+        let content = match self.files.get(&from.path) {
+            Some(Entry::There { content, .. }) if !matches!(content, Content::None) => content.clone(),
+            _ => from.real.map_or(Content::None, Content::Real),
+        };
+        let is_below = |path: &PathBuf| path.starts_with(&from.path) && *path != from.path;
+        let below: Vec<PathBuf> = self.files.keys().filter(|path| is_below(path)).cloned().collect();
+        for path in below {
+            let moved = to.join(path.strip_prefix(&from.path).unwrap_or(&path));
+            self.files.remove(&path).into_iter().for_each(|entry| {
+                self.files.insert(moved.clone(), entry);
+            });
+        }
+        self.files.insert(from.path, Entry::Absent);
+        self.files.insert(to, Entry::There { stat, content });
+        Ok(())
+    }
+
+    /// A number for what the plan would make, which nothing real has.
+    fn number(&mut self) -> u64 {
+        self.made += 1;
+        u64::MAX - self.made
     }
 
     /// The directories that a package of an earlier step must have brought.
@@ -477,7 +799,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn existing_or_new(&self, path: &Path, kind: Kind, mode: u32) -> io::Result<Stat> {
+    fn existing_or_new(&mut self, path: &Path, kind: Kind, mode: u32) -> io::Result<Stat> {
         match self.locate(path, false)?.stat {
             Some(stat) if stat.kind == kind || kind == Kind::File && !stat.is_link() => Ok(stat),
             _ => self.new_in(path, kind, mode),
@@ -485,8 +807,8 @@ impl Overlay {
     }
 
     /// A new thing takes the group of a directory that has the set-group bit.
-    fn new_in(&self, path: &Path, kind: Kind, mode: u32) -> io::Result<Stat> {
-        let mut stat = Stat::new(kind, mode);
+    fn new_in(&mut self, path: &Path, kind: Kind, mode: u32) -> io::Result<Stat> {
+        let mut stat = Stat { inode: self.number(), ..Stat::new(kind, mode) };
         let parent = path.parent().map(|parent| self.locate(parent, true)).transpose()?;
         if let Some(parent) = parent.and_then(|parent| parent.stat).filter(|parent| parent.mode & 0o2000 != 0)
         {
@@ -498,27 +820,14 @@ impl Overlay {
         Ok(stat)
     }
 
-    fn content_of(&self, path: &Path) -> io::Result<Content> {
+    /// Where the content of what is at a path comes from, links not followed.
+    pub(crate) fn content_of(&self, path: &Path) -> io::Result<Content> {
         let located = self.locate(path, false)?;
         Ok(match (self.files.get(&located.path), located.stat) {
             (Some(Entry::There { content, .. }), _) => content.clone(),
-            (_, Some(stat)) if stat.is_file() => Content::Real(located.path),
+            (_, Some(stat)) if stat.is_file() => located.real.map_or(Content::None, Content::Real),
             _ => Content::None,
         })
-    }
-
-    /// What is at a path whose folders have no links; `hidden` where no real file shows through.
-    fn entry(&self, path: &Path, hidden: bool) -> io::Result<Option<Stat>> {
-        match self.files.get(path) {
-            Some(Entry::Absent) => Ok(None),
-            Some(Entry::There { stat, .. }) => Ok(Some(stat.clone())),
-            None if hidden => Ok(None),
-            None => file::lstat(path),
-        }
-    }
-
-    fn is_fresh(&self, path: &Path) -> bool {
-        matches!(self.files.get(path), Some(Entry::There { content: Content::Fresh, .. } | Entry::Absent))
     }
 }
 
@@ -530,6 +839,11 @@ fn components(path: &Path) -> VecDeque<OsString> {
             _ => None,
         })
         .collect()
+}
+
+/// What tells a file from all others, whatever its names.
+const fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.device, stat.inode)
 }
 
 fn set(mut stat: Stat, attributes: Attributes) -> Stat {
@@ -544,7 +858,7 @@ mod tests {
     use super::*;
 
     fn put(path: &Path, content: &[u8]) -> Operation {
-        Operation::Put(super::super::Put {
+        Operation::Put(Put {
             path: path.to_owned(),
             content: content.into(),
             attributes: Attributes::default(),
@@ -646,5 +960,80 @@ mod tests {
         overlay.packages.insert("apache2".into(), Package::Installed(None));
         assert_eq!(overlay.locate(&way, true).expect("walks").path, root.join("available/www"));
         assert!(overlay.locate(&root.join("enabled/www"), true).expect("walks").stat.is_none());
+    }
+
+    #[test]
+    fn a_folder_that_moves_takes_along_what_is_real_and_what_is_planned_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it exists");
+        std::fs::create_dir_all(root.join("old/real")).expect("made");
+        std::fs::write(root.join("old/real/f"), "real").expect("written");
+        std::fs::write(root.join("old/gone"), "x").expect("written");
+        let mut overlay = Overlay::default();
+        overlay.predict(&put(&root.join("old/planned"), b"planned"), 0o022).expect("predicted");
+        overlay.predict(&Operation::Remove { path: root.join("old/gone") }, 0o022).expect("predicted");
+        let moved = Prediction::Moved { from: root.join("old"), to: root.join("new") };
+        overlay.expect(&moved, 0o022).expect("predicted");
+        assert_eq!(overlay.read(&root.join("new/real/f")).expect("there"), b"real");
+        assert_eq!(overlay.read(&root.join("new/planned")).expect("there"), b"planned");
+        assert_eq!(overlay.list(&root.join("new")).expect("there").len(), 2);
+        assert!(overlay.locate(&root.join("old/real/f"), true).expect("walks").stat.is_none());
+        assert!(overlay.list(&root.join("old")).is_err());
+    }
+
+    #[test]
+    fn names_of_one_file_share_its_attributes_until_one_of_them_gets_another_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it exists");
+        std::fs::write(root.join("one"), "x").expect("written");
+        std::fs::hard_link(root.join("one"), root.join("two")).expect("linked");
+        let mut overlay = Overlay::default();
+        let at = |overlay: &Overlay, name: &str| {
+            overlay.locate(&root.join(name), false).expect("walks").stat.expect("there")
+        };
+        let link = Operation::Hardlink { path: root.join("three"), target: root.join("two") };
+        overlay.predict(&link, 0o022).expect("predicted");
+        let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
+        overlay.predict(&Operation::Set { path: root.join("three"), attributes }, 0o022).expect("predicted");
+        assert_eq!((at(&overlay, "one").mode, at(&overlay, "one").links), (0o600, 3));
+        overlay.predict(&put(&root.join("two"), b"another"), 0o022).expect("predicted");
+        assert_eq!((at(&overlay, "one").links, at(&overlay, "two").links), (2, 1));
+        assert_ne!(identity(&at(&overlay, "one")), identity(&at(&overlay, "two")));
+        overlay.predict(&put(&root.join("four"), b"x"), 0o022).expect("predicted");
+        assert_ne!(identity(&at(&overlay, "two")), identity(&at(&overlay, "four")));
+    }
+
+    #[test]
+    fn what_a_step_would_change_that_may_not_be_done_is_known_no_more_and_all_else_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it exists");
+        for name in ["written", "removed", "set", "other"] {
+            std::fs::write(root.join(name), "x").expect("written");
+        }
+        let mut overlay = Overlay::default();
+        let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
+        let operations = [
+            put(&root.join("written"), b"y"),
+            put(&root.join("new"), b"y"),
+            Operation::Remove { path: root.join("removed") },
+            Operation::Set { path: root.join("set"), attributes },
+        ];
+        overlay.predict_perhaps(&operations, 0o022, "it depends");
+        let missed = |name: &str, what: &str| {
+            let path = root.join(name);
+            match what {
+                "exists" => drop(overlay.look(&path, true)),
+                "stat" => drop(overlay.examine(&path, true)),
+                _ => drop(overlay.read(&path)),
+            }
+            overlay.take_missed().is_some()
+        };
+        assert!(!missed("written", "exists") && missed("written", "read"));
+        assert!(missed("new", "exists") && missed("removed", "exists"));
+        assert!(!missed("set", "exists") && missed("set", "stat"));
+        assert!(!missed("other", "exists") && !missed("other", "stat") && !missed("other", "read"));
+        overlay.predict(&Operation::Remove { path: root.join("new") }, 0o022).expect("predicted");
+        overlay.look(&root.join("new"), true).expect("walks");
+        assert_eq!(overlay.take_missed(), None, "it is gone for sure");
     }
 }

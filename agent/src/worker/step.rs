@@ -14,8 +14,9 @@ use muster_api::diff::Diff;
 use muster_api::frame::FromWorker;
 use muster_api::module::is_answered_ahead;
 use muster_api::outcome::Outcome;
-use muster_api::step::{ContentRef, Shows, Step};
+use muster_api::step::{ContentRef, Perhaps, Shows, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,11 @@ pub(super) fn run(
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));
     };
+    if let Some(perhaps) = step.perhaps.as_ref().filter(|_| step.check) {
+        let scope = Scope { step, deadline: None, umask: umask(), controller, keeper };
+        let considered = catch_unwind(AssertUnwindSafe(|| consider(module, &scope, overlay, perhaps)));
+        return considered.unwrap_or_else(|panic| failed(step.id, &fault(&step.module, panic.as_ref())));
+    }
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((step.id, step.module.clone()));
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
     let scope = Scope { step, deadline, umask: umask(), controller, keeper };
@@ -51,10 +57,77 @@ pub(super) fn run(
     outcome
 }
 
+/// A step of which it is not known whether or how it is done: what it may change is known no more.
+fn consider(module: &dyn Module, scope: &Scope<'_>, overlay: &mut Overlay, perhaps: &Perhaps) -> Outcome {
+    let args = Args::of(scope.step);
+    let why = perhaps.why.as_str();
+    let checked = match perhaps.lacks_arguments {
+        true => Err(Failure::new("not all arguments are known")),
+        false => module.check(&args, &View { overlay, scope }),
+    };
+    let missed = overlay.take_missed();
+    if let Ok(check) = &checked {
+        let is_known = missed.is_none() && check.outcome.unknown.is_none() && check.doubt.is_none();
+        overlay.predict_perhaps(&check.operations, scope.umask, why);
+        if is_known && check.operations.is_empty() && !check.outcome.changed {
+            return Outcome { id: scope.step.id, unknown: Some(why.to_owned()), ..Outcome::default() };
+        }
+    } else {
+        doubt_named(&args, why, scope, overlay);
+    }
+    overlay
+        .doubt(format!("whether the step with module `{}` brings it is not known: {why}", scope.step.module));
+    Outcome { id: scope.step.id, unknown: Some(why.to_owned()), skipped: true, ..Outcome::default() }
+}
+
+/// Modules that leave what they are about where it is, whatever their arguments.
+const ONLY_WRITES: &[&str] = &[
+    "archive",
+    "assemble",
+    "blockinfile",
+    "copy",
+    "get_url",
+    "htpasswd",
+    "ini_file",
+    "known_hosts",
+    "lineinfile",
+    "pam_limits",
+    "replace",
+    "template",
+];
+
+/// What the step may change is as little known as what it does.
+fn doubt_named(args: &Args<'_>, why: &str, scope: &Scope<'_>, overlay: &mut Overlay) {
+    let module = scope.step.module.as_str();
+    let may_remove = !ONLY_WRITES.contains(&module);
+    let view = View { overlay, scope };
+    let paths: Vec<_> = ["dest", "path"].iter().filter_map(|name| args.path(name, &view)).collect();
+    let source = args.text("_original_basename").or_else(|| args.text("src")).map(Path::new);
+    let into = |path: &PathBuf| Some(path.join(source?.file_name()?)).filter(|_| view.is_directory(path));
+    let inside: Vec<_> = paths.iter().filter_map(into).collect();
+    for path in paths.into_iter().chain(inside) {
+        // A path that cannot be looked at is no reason to say less.
+        let _ = overlay.perhaps(&path, may_remove, why);
+    }
+    let kind = match module {
+        "user" => "user",
+        "group" => "group",
+        "service" | "systemd" | "systemd_service" => "unit",
+        "apt" | "dnf" | "package" | "yum" => "package",
+        "hostname" => return overlay.doubt_name("hostname", "", why),
+        _ => return,
+    };
+    for name in args.text("name").map(str::to_owned).into_iter().chain(args.list("name").unwrap_or_default())
+    {
+        overlay.doubt_name(kind, &name, why);
+    }
+}
+
 /// What the step would come to now, where it has nothing to do.
 pub(super) fn answer_ahead(step: &Step, overlay: &Overlay) -> Option<Outcome> {
     let is_shown = step.shows_corosync == Shows::Always;
-    let is_ahead = is_answered_ahead(&step.module) && !step.background && !is_shown;
+    let is_known = !step.background && step.perhaps.is_none() && !is_shown;
+    let is_ahead = is_answered_ahead(&step.module) && is_known;
     let module = modules::find(&step.module).filter(|_| is_ahead)?;
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
     let keeper = Keeper::default();
@@ -186,10 +259,13 @@ fn predict(
         (Err(failure), None) => return doubt(failure, overlay),
     };
     find_programs(&check, scope, overlay)?;
-    for operation in &check.operations {
-        overlay
-            .predict(operation, scope.umask)
-            .map_err(|error| Failure::new(format!("cannot predict what the step leaves behind: {error}")))?;
+    let unable = |error| Failure::new(format!("cannot predict what the step leaves behind: {error}"));
+    match &missed {
+        Some(why) => overlay.predict_in_doubt(&check.operations, scope.umask, why).map_err(unable)?,
+        None => {
+            let predict = |operation| overlay.predict(operation, scope.umask);
+            check.operations.iter().try_for_each(predict).map_err(unable)?;
+        }
     }
     if let Some(reason) = &check.doubt {
         overlay.doubt(format!("the step with module `{}` was not run: {reason}", scope.step.module));
@@ -208,13 +284,7 @@ fn predict(
 
 /// The step has looked at what only an earlier step can know when it is done. What it may change itself is as little known.
 fn unforeseeable(why: &str, scope: &Scope<'_>, overlay: &mut Overlay) -> Result<Outcome, Failure> {
-    let args = Args::of(scope.step);
-    let view = View { overlay, scope };
-    let paths: Vec<_> = ["dest", "path"].iter().filter_map(|name| args.path(name, &view)).collect();
-    for path in paths {
-        // A path that cannot be looked at is no reason to say less.
-        let _ = overlay.perhaps(&path, why);
-    }
+    doubt_named(&Args::of(scope.step), why, scope, overlay);
     Ok(Outcome { unknown: Some(why.to_owned()), skipped: true, ..Outcome::default() })
 }
 

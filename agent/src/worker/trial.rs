@@ -7,7 +7,7 @@ use super::step;
 use super::view::Controller;
 use muster_api::module::{coerce, find, is_answered_ahead};
 use muster_api::outcome::Outcome;
-use muster_api::step::{ContentRef, Shows, Step};
+use muster_api::step::{ContentRef, Perhaps, Shows, Step};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -86,23 +86,29 @@ impl Trial {
     }
 
     fn run(&self, args: Value, check: bool, overlay: &mut Overlay) -> Outcome {
-        let step = self.step(args, check);
+        self.run_step(&self.step(args, check), overlay)
+    }
+
+    fn run_step(&self, step: &Step, overlay: &mut Overlay) -> Outcome {
         let sender = Sender(self.content.as_deref());
-        step::run(&step, overlay, &sender, &Note::nowhere(), &self.keeper)
+        step::run(step, overlay, &sender, &Note::nowhere(), &self.keeper)
     }
 
     fn step(&self, args: Value, check: bool) -> Step {
+        self.step_of(self.module, args, check)
+    }
+
+    fn step_of(&self, module: &'static str, args: Value, check: bool) -> Step {
         let Value::Object(args) = args else { panic!("arguments are a mapping") };
         let own = &muster_api::module::OWN_MODULE;
-        let spec =
-            find(self.module).or((self.module == own.name).then_some(own)).expect("the module has a table");
+        let spec = find(module).or((module == own.name).then_some(own)).expect("the module has a table");
         let content = self.content.as_deref().map(|content| ContentRef {
             sha256: crate::modules::sha256(content),
             size: content.len() as u64,
         });
         Step {
             id: 1,
-            module: self.module.into(),
+            module: module.into(),
             args: coerce(spec, &args).expect("good arguments"),
             check,
             diff: true,
@@ -113,6 +119,7 @@ impl Trial {
             timeout_ms: None,
             notifies: None,
             shows_corosync: Shows::Nothing,
+            perhaps: None,
         }
     }
 
@@ -128,6 +135,29 @@ impl Trial {
     /// Checks with what earlier calls of this would have left behind.
     pub(crate) fn plan(&self, args: Value) -> Outcome {
         self.run(args, true, &mut self.overlay.borrow_mut())
+    }
+
+    /// The same for a step of another module.
+    pub(crate) fn plan_with(&self, module: &'static str, args: Value) -> Outcome {
+        self.run_step(&self.step_of(module, args, true), &mut self.overlay.borrow_mut())
+    }
+
+    /// The same for a step of which it is not known whether it is done, or all of its arguments.
+    pub(crate) fn plan_perhaps(&self, module: &'static str, args: Value, lacks_arguments: bool) -> Outcome {
+        let perhaps = Some(Perhaps { why: "it depends".into(), lacks_arguments });
+        let args = args.as_object().expect("a mapping").clone();
+        let step = Step {
+            args,
+            module: module.into(),
+            perhaps,
+            ..self.step_of("ping", serde_json::json!({}), true)
+        };
+        self.run_step(&step, &mut self.overlay.borrow_mut())
+    }
+
+    /// From here on nothing is planned.
+    pub(crate) fn forget_plan(&self) {
+        *self.overlay.borrow_mut() = Overlay::default();
     }
 
     /// As if an earlier step of the plan made this group.

@@ -177,11 +177,13 @@ impl View<'_> {
     }
 
     pub(crate) fn user(&self, name: &str) -> Option<User> {
+        self.overlay.consider("user", name);
         let known = self.users().into_iter().find(|user| user.name == name);
         known.or_else(|| self.real_user(name))
     }
 
     pub(crate) fn group(&self, name: &str) -> Option<Group> {
+        self.overlay.consider("group", name);
         let known = self.groups().into_iter().find(|group| group.name == name);
         known.or_else(|| self.real_group(name))
     }

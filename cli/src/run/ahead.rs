@@ -251,6 +251,7 @@ mod tests {
             timeout_ms: None,
             notifies: None,
             shows_corosync: Shows::Nothing,
+            perhaps: None,
         }
     }
 

@@ -139,6 +139,13 @@ pub(crate) fn rendered(
     Ok(args)
 }
 
+/// The named arguments that can be rendered, where others cannot.
+pub(crate) fn known(task: &Task, scope: &Scope) -> Map<String, Json> {
+    let named = task.args.named.iter();
+    let render = |node: &Node| scope.render_or_omit(&Data::of(node)).ok().flatten();
+    named.filter_map(|(name, node)| Some((name.key_text().into_owned(), to_json(&render(node)?)))).collect()
+}
+
 fn in_argument(name: &str, err: TemplateError) -> ArgumentsError {
     ArgumentsError::Argument { name: name.to_owned(), err }
 }

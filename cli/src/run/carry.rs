@@ -25,7 +25,7 @@ use crate::vars::{Scope, ScopeInputs};
 use muster_api::diff::{Change, Diff};
 use muster_api::module::{ModuleSpec, RunsOn};
 use muster_api::outcome::Outcome;
-use muster_api::step::{Due, Step};
+use muster_api::step::{Due, Perhaps, Step};
 use serde_json::{Map, Value as Json};
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
@@ -34,6 +34,13 @@ use std::time::Instant;
 /// Carries `request` out for the host of `outlook`.
 pub(crate) async fn carry_out(outlook: &Outlook<'_>, request: Request) -> Reply {
     let room = outlook.room();
+    if request.perhaps.is_some() {
+        // Nobody waits for an answer: the task is not known, whatever the host says.
+        return match on_host(outlook, request).await {
+            Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
+            _ => Reply::Done(Box::default()),
+        };
+    }
     if let Some(why) = across::take(room, outlook.host, &request) {
         return Reply::Done(Box::new(TaskResult::failed(why)));
     }
@@ -146,7 +153,15 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
     let (prepared, request, target) = prepared.await;
     let Prepared { way, identity, work, background } = match prepared {
         Ok(prepared) => prepared,
-        Err(result) => return Ok(*result),
+        Err(result) => {
+            let why = result.unknown.clone().filter(|_| room.mode.foresight.is_some());
+            if let Some(why) = why.filter(|_| request.perhaps.is_none()) {
+                let perhaps = Some(Perhaps { why, lacks_arguments: true });
+                // The task is not known, whatever the host says.
+                let _ = Box::pin(on_host(outlook, Request { perhaps, ..request })).await?;
+            }
+            return Ok(*result);
+        }
     };
     if let Identity::Become(account) = &identity
         && request.check
@@ -268,6 +283,9 @@ fn one(part: Part) -> Work {
 
 fn work(room: &Arc<Room>, request: &Request) -> Result<Work, Box<TaskResult>> {
     let reader = room.loader.reader();
+    if request.perhaps.as_ref().is_some_and(|perhaps| perhaps.lacks_arguments) {
+        return Ok(one(Part { module: request.spec.name, args: request.args.clone(), content: None }));
+    }
     match request.spec.name {
         "copy" => files::copy_parts(request, &room.contents, reader).map(Work::Parts).map_err(no_file),
         "template" => match files::render(request, &room.contents, reader) {
@@ -459,6 +477,7 @@ fn step_of(room: &Room, request: &Request, part: Part, how: Option<Background>) 
         notifies: (!request.notifies.is_empty() && !request.check)
             .then(|| Due { play: request.scope.play().place.clone(), handlers: request.notifies.clone() }),
         shows_corosync: across::shows(room, request.spec.name),
+        perhaps: request.perhaps.clone(),
     }
 }
 

@@ -78,7 +78,7 @@ impl Glance {
             if steps.len() >= self.most {
                 return;
             }
-            if may_have_nothing_to_do(&request) {
+            if request.perhaps.is_none() && may_have_nothing_to_do(&request) {
                 steps.extend(steps_for(&self.conductor.room, &self.host, &self.seat, &request));
             }
             demand = machine.next(Some(all_went_well()));

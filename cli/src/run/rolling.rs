@@ -361,6 +361,7 @@ impl Conductor {
             timeout_ms: None,
             notifies: None,
             shows_corosync: Shows::Nothing,
+            perhaps: None,
         };
         let progress = |text| self.room.events.tell(Event::Progress { host: seat.host.clone(), text });
         let outcome = self.room.hosts.run_in(seat, &step, progress).await.map_err(said)?;

@@ -19,6 +19,7 @@ use crate::template::{TemplateError, Value, from_json, pairs, partly_known, text
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
 use muster_api::module::{ModuleSpec, RunsOn};
+use muster_api::step::Perhaps;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,9 @@ use std::time::{Duration, Instant};
 
 /// What is said of a task for a host where no host is asked.
 pub(crate) const NOT_ASKED: &str = "no host is asked";
+
+/// What leaves nothing behind on a host that a later task of a plan could look at.
+const UNTOLD: &[&str] = &["cluster", "fetch", "reboot", "wait_for_connection", "async_status"];
 
 /// Whether a task is for a host, and no `cluster` task. Where a template names the module, that is seen later.
 fn needs_a_host(task: &Task) -> bool {
@@ -72,6 +76,8 @@ pub(crate) struct Request {
     pub(crate) delegate_to: Option<String>,
     /// The handlers that a change makes due, where the host is to note them.
     pub(crate) notifies: BTreeSet<String>,
+    /// In a plan: that it is not known whether or how it is done, and the host is only told what it may change.
+    pub(crate) perhaps: Option<Perhaps>,
 }
 
 /// What holds for all tasks of a run.
@@ -122,6 +128,8 @@ pub(crate) struct TaskRun {
     no_log: bool,
     /// It asks to run in a dry run, and is not known only to look.
     is_held_back: bool,
+    /// What it came to as it is not known whether or how it is done, while the host is told what it may change.
+    in_doubt: Option<Box<TaskResult>>,
     /// How the module was called, for who asks the result for it.
     invocation: Option<Json>,
     began: Instant,
@@ -145,6 +153,7 @@ impl TaskRun {
             delegate_to: None,
             no_log: false,
             is_held_back: false,
+            in_doubt: None,
             invocation: None,
             began: Instant::now(),
         }
@@ -171,7 +180,10 @@ impl TaskRun {
         match reply {
             None if !self.is_started => self.start(),
             None | Some(Reply::Waited) => self.attempt(),
-            Some(Reply::Done(result)) => self.judge(*result),
+            Some(Reply::Done(result)) => match self.in_doubt.take() {
+                Some(unknown) => self.finish_ignoring(*unknown),
+                None => self.judge(*result),
+            },
             Some(Reply::Unreachable(why)) => {
                 let result = self.ignoring(TaskResult::unreachable(&why), Keyword::IgnoreUnreachable);
                 self.finish(result)
@@ -215,7 +227,7 @@ impl TaskRun {
             Ok(Asked::Answer(result)) => self.finish(*result),
             Err(Stop::Template(err)) => {
                 let result = self.template_failure(&err);
-                self.finish_ignoring(result)
+                self.stopped(result, &err)
             }
             Err(Stop::Argument { name, err }) => {
                 let mut result = self.template_failure(&err);
@@ -224,7 +236,7 @@ impl TaskRun {
                 {
                     result.result.insert("msg".into(), arguments::unfinished(&self.task, &name, &why).into());
                 }
-                self.finish_ignoring(result)
+                self.stopped(result, &err)
             }
             Err(Stop::Refused(why)) => self.finish_ignoring(TaskResult::failed(why)),
             Err(Stop::Values { why, names }) => {
@@ -232,6 +244,48 @@ impl TaskRun {
                 self.finish_ignoring(TaskResult { sources, ..TaskResult::failed(why) })
             }
         }
+    }
+
+    /// A template failed. Where it needs what only the run can tell, the host hears of the task all the same: what that may change
+    /// is as little known to the tasks after it.
+    fn stopped(&mut self, result: TaskResult, err: &TemplateError) -> Demand {
+        match err.unknown_reason().and_then(|why| self.possible(why)) {
+            Some(request) => {
+                self.in_doubt = Some(Box::new(result));
+                Demand::Run(Box::new(request))
+            }
+            None => self.finish_ignoring(result),
+        }
+    }
+
+    /// What the host can be told of a task of which not all is known.
+    fn possible(&self, why: &str) -> Option<Request> {
+        let task = self.task.clone();
+        if !self.is_plan() || self.mode.only_declares || task.own_module.is_some() || refusal(&task).is_some()
+        {
+            return None;
+        }
+        let spec = muster_api::module::find(&module_name(&task, &self.scope).ok()?)?;
+        let is_told = spec.runs_on == RunsOn::Host && !UNTOLD.contains(&spec.name);
+        let delegate_to = self.lookup().text(Keyword::DelegateTo).ok()?;
+        let (args, lacks_arguments) = match arguments::arguments(&task, spec, &self.scope) {
+            Ok(args) => (args, false),
+            Err(_) => (arguments::known(&task, &self.scope), true),
+        };
+        is_told.then(|| Request {
+            spec,
+            args,
+            check: true,
+            diff: false,
+            no_log: self.no_log,
+            environment: self.environment(spec).unwrap_or_default(),
+            notifies: BTreeSet::new(),
+            perhaps: Some(Perhaps { why: why.to_owned(), lacks_arguments }),
+            timeout: None,
+            delegate_to,
+            scope: self.scope.clone(),
+            task,
+        })
     }
 
     fn request(&mut self) -> Result<Asked, Stop> {
@@ -290,6 +344,7 @@ impl TaskRun {
             no_log: self.no_log,
             environment: self.environment(spec)?,
             notifies: self.notifies(spec),
+            perhaps: None,
             timeout: timeout.filter(|timeout| !timeout.is_zero()),
             delegate_to: self.delegate_to.clone(),
             scope: self.scope.clone(),
