@@ -133,8 +133,11 @@ fn names(text: &str) -> Vec<String> {
 /// The expression or statement of a text in which a range is; all of the text where there is none.
 fn tag_around<'t>(text: &'t str, range: &Range<usize>) -> &'t str {
     let (Some(before), Some(after)) = (text.get(..range.start), text.get(range.start..)) else { return text };
-    let open = ["{{", "{%"].iter().filter_map(|mark| before.rfind(mark)).max();
-    let open = open.or_else(|| (after.starts_with("{{") || after.starts_with("{%")).then_some(range.start));
+    let is_open = |at: &usize| !before[*at..].contains("}}") && !before[*at..].contains("%}");
+    let open = match after.starts_with("{{") || after.starts_with("{%") {
+        true => Some(range.start),
+        false => ["{{", "{%"].iter().filter_map(|mark| before.rfind(mark)).max().filter(is_open),
+    };
     let inside = open.and_then(|open| text.get(open..)).unwrap_or(text);
     let is_statement = inside.starts_with("{%");
     let (start, end) = if is_statement { ("{%", "%}") } else { ("{{", "}}") };
