@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages of this module; both sides refuse another one with a sentence.
-pub const PROTOCOL: u16 = 3;
+pub const PROTOCOL: u16 = 4;
 /// A frame's payload may have this many bytes: a bound on what one peer can make the other allocate.
 pub const FRAME_SIZE_MAX: u32 = 256 * 1024 * 1024;
 /// The kind of a JSON message.
@@ -57,6 +57,17 @@ pub enum ToWorker {
         /// Empty where all have run.
         due: Due,
     },
+    /// Tell what all steps of this check session would have done, for a worker of another user: [`FromWorker::Foretold`].
+    TellForetold {
+        /// Of the user who will know it: contents that only others may read are left out.
+        uid: u32,
+    },
+    /// What steps of another user would have done, as that worker has told it. It takes the place of all that was foretold here. There
+    /// is no answer.
+    TakeForetold {
+        /// As in [`FromWorker::Foretold`].
+        foretold: Option<String>,
+    },
     /// The controller does not have the content that was asked for.
     NoContent {
         /// Of the content.
@@ -88,6 +99,8 @@ pub enum FromWorker {
         /// A rolling change that broke off took this node down, and nobody has brought it back yet.
         #[serde(default)]
         is_away: bool,
+        /// As whom it runs.
+        uid: u32,
     },
     /// The session cannot go on: the host is locked by another run, or the protocol differs.
     Refused {
@@ -118,6 +131,11 @@ pub enum FromWorker {
     Foreseen {
         /// In the order in which it would have been done.
         files: Vec<Foreseen>,
+    },
+    /// What all steps of this check session would have done.
+    Foretold {
+        /// Base64, for a worker of the same build; `None` where it cannot be said.
+        foretold: Option<String>,
     },
     /// A step is done.
     Done {

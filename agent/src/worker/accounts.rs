@@ -3,8 +3,10 @@
 
 use super::process::Command;
 
+use serde::{Deserialize, Serialize};
+
 /// A line of passwd(5).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct User {
     pub(crate) name: String,
     pub(crate) uid: u32,
@@ -15,7 +17,7 @@ pub(crate) struct User {
 }
 
 /// A line of group(5).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) gid: u32,

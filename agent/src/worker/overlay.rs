@@ -1,11 +1,15 @@
 //! What earlier steps of a check session would have changed. Empty in a session that applies.
 
+mod handover;
+
 use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::packed::Packed;
 use base64::Engine;
 use muster_api::foreseen::Foreseen;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -14,7 +18,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// The predicted state of a host, where it differs from the real one.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Overlay {
     files: BTreeMap<PathBuf, Entry>,
     /// Installed with this version, where known; `None` inside is an unknown version, `Gone` a removed package.
@@ -23,7 +27,7 @@ pub(crate) struct Overlay {
     users: BTreeMap<String, Option<User>>,
     groups: BTreeMap<String, Option<Group>>,
     ports: BTreeMap<String, bool>,
-    things: BTreeMap<(&'static str, String), Option<String>>,
+    things: BTreeMap<(Cow<'static, str>, String), Option<String>>,
     hostname: Option<String>,
     uncertain: Vec<String>,
     /// Files with several names, by device and number: what holds for each of the names.
@@ -36,10 +40,12 @@ pub(crate) struct Overlay {
     /// Paths of what is there for sure, and may have other attributes by now.
     altered: BTreeMap<PathBuf, String>,
     /// What may be otherwise by now, by its kind and name.
-    doubted: BTreeMap<(&'static str, String), String>,
+    doubted: BTreeMap<(Cow<'static, str>, String), String>,
     /// Why what the step that runs has looked at is not known.
+    #[serde(skip)]
     missed: RefCell<Option<String>>,
     /// What was done to the files since it was asked last, where somebody asks.
+    #[serde(skip)]
     news: Option<Vec<News>>,
     is_of_one_step: bool,
 }
@@ -54,21 +60,21 @@ enum News {
 }
 
 /// What an earlier step would have done to a package.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Package {
     Installed(Option<String>),
     Removed,
 }
 
 /// What an earlier step would have made of a unit; `None` leaves it as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UnitStart {
     pub(crate) active: Option<bool>,
     pub(crate) enabled: Option<bool>,
     pub(crate) masked: Option<bool>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Entry {
     Absent,
     There { stat: Stat, content: Content },
@@ -101,7 +107,7 @@ impl Content {
 }
 
 /// Where the content of a file comes from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Content {
     Own(Arc<[u8]>),
     /// That of what really is at this path: the bytes of a file, what a directory shows.
@@ -345,7 +351,7 @@ impl Overlay {
     /// What an earlier step would have made of a thing that only its module knows of: `Some(None)` where it would be gone.
     pub(crate) fn thing(&self, kind: &'static str, name: &str) -> Option<Option<&str>> {
         self.consider(kind, name);
-        self.things.get(&(kind, name.to_owned())).map(Option::as_deref)
+        self.things.get(&(Cow::Borrowed(kind), name.to_owned())).map(Option::as_deref)
     }
 
     pub(crate) fn hostname(&self) -> Option<&str> {
@@ -376,14 +382,14 @@ impl Overlay {
     /// Notes that the step looks at a thing of this kind and name: that may not be known.
     pub(crate) fn consider(&self, kind: &'static str, name: &str) {
         if !self.doubted.is_empty() {
-            let why = self.doubted.get(&(kind, name.to_owned()));
+            let why = self.doubted.get(&(Cow::Borrowed(kind), name.to_owned()));
             why.into_iter().for_each(|why| self.miss(why));
         }
     }
 
     /// Remembers that a thing of this kind and name may be otherwise by now.
     pub(super) fn doubt_name(&mut self, kind: &'static str, name: &str, why: &str) {
-        self.doubted.insert((kind, name.to_owned()), why.to_owned());
+        self.doubted.insert((kind.into(), name.to_owned()), why.to_owned());
     }
 
     fn miss(&self, why: &str) {
@@ -557,7 +563,7 @@ impl Overlay {
             let all: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
             all.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
         }
-        let mut found: Vec<(&'static str, String)> = Vec::new();
+        let mut found: Vec<(Cow<'static, str>, String)> = Vec::new();
         for (kind, names) in [
             ("package", names(&self.packages, &other.packages)),
             ("unit", names(&self.units, &other.units)),
@@ -565,19 +571,19 @@ impl Overlay {
             ("group", names(&self.groups, &other.groups)),
             ("port", names(&self.ports, &other.ports)),
         ] {
-            found.extend(names.into_iter().map(|name| (kind, name)));
+            found.extend(names.into_iter().map(|name| (kind.into(), name)));
         }
         let keys = self.things.keys().chain(other.things.keys());
         found.extend(keys.filter(|key| self.things.get(*key) != other.things.get(*key)).cloned());
         if self.hostname != other.hostname {
-            found.push(("hostname", String::new()));
+            found.push(("hostname".into(), String::new()));
         }
         self.doubted.extend(found.into_iter().map(|thing| (thing, why.to_owned())));
     }
 
     /// What is known of a thing again.
     fn settle(&mut self, kind: &'static str, name: &str) {
-        self.doubted.remove(&(kind, name.to_owned()));
+        self.doubted.remove(&(Cow::Borrowed(kind), name.to_owned()));
     }
 
     /// What is at a path is known again.
@@ -713,7 +719,7 @@ impl Overlay {
             }
             Prediction::Hostname(name) => self.hostname = Some(name),
             Prediction::Thing { kind, name, state } => {
-                self.things.insert((kind, name), state);
+                self.things.insert((kind.into(), name), state);
             }
             Prediction::Also(operation) => return self.predict(&operation, umask),
             Prediction::Moved { from, to } => return self.rename(&from, &to),

@@ -2,10 +2,11 @@
 
 use super::file::Stat;
 use super::overlay::Content;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// An archive whose bytes are not known yet.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Packed {
     /// What its format is called.
     pub(crate) format: String,
@@ -15,7 +16,7 @@ pub(crate) struct Packed {
 }
 
 /// One file of an archive.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Member {
     /// Below the folder that it was packed in; directories have no slash at the end.
     pub(crate) name: String,

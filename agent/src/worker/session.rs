@@ -42,7 +42,8 @@ pub(super) fn serve() -> io::Result<()> {
     let note = Note::of_this_user();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let is_away = Away::noted().is_some();
-    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all(), is_away })?;
+    let uid = rustix::process::geteuid().as_raw();
+    wire::say(&FromWorker::Hello { protocol: PROTOCOL, version, due: note.all(), is_away, uid })?;
     let keeper = Keeper::of(number.as_deref());
     let overlay = match (is_alone, check && shares) {
         (true, _) => Overlay::of_one_step(),
@@ -83,6 +84,16 @@ fn take_steps(
                 let _ = note.set(due);
             }
             ToWorker::NowDue { .. } => {}
+            ToWorker::TellForetold { uid } => {
+                wire::say(&FromWorker::Foretold { foretold: overlay.hand_over(uid).ok() })?;
+            }
+            ToWorker::TakeForetold { foretold } => {
+                ahead.clear();
+                let taken = foretold.is_some_and(|foretold| overlay.take_over(&foretold).is_ok());
+                if !taken {
+                    overlay.doubt("what tasks of another user would do is not known here".to_owned());
+                }
+            }
             ToWorker::Run { mut step } => {
                 ahead.clear();
                 step.check |= check;

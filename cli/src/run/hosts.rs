@@ -47,12 +47,15 @@ type Links = Vec<(Way, Arc<Link>)>;
 struct Link {
     connection: OnceCell<Result<Arc<Connected>, Unreachable>>,
     idle: Mutex<Vec<(Worker, Session)>>,
-    turns: Mutex<Vec<(Worker, Turn)>>,
+    /// In a dry run: who has it may give a step to a worker.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    foretold: Mutex<Foretold>,
     agent: Mutex<Option<PushedAgent>>,
 }
 
-/// Who has it may give a step to the worker.
-type Turn = Arc<tokio::sync::Mutex<()>>;
+/// Which workers of a host know all that a dry run has foretold there; the first one has foretold last.
+#[derive(Default)]
+struct Foretold(Vec<Worker>);
 
 /// Which worker of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +64,13 @@ struct Worker {
     check: bool,
     /// It predicts one step of a run that changes the host otherwise.
     is_alone: bool,
+}
+
+impl Worker {
+    /// What it predicts holds for later steps.
+    fn predicts_on(&self) -> bool {
+        self.check && !self.is_alone
+    }
 }
 
 /// The agent's binary on a host.
@@ -152,22 +162,35 @@ impl Link {
         Some(idle.swap_remove(index).1)
     }
 
-    /// In a dry run, waits for the one worker that remembers what the steps before would have done: hosts that delegate to the
-    /// same one at once go one by one.
+    /// In a dry run, waits for what is done there before: each step sees what those before would have done, also where several hosts
+    /// delegate to the same one at once.
     async fn turn(&self, worker: &Worker) -> Option<tokio::sync::OwnedMutexGuard<()>> {
-        if !worker.check || worker.is_alone {
-            return None;
+        match worker.predicts_on() {
+            true => Some(self.turn.clone().lock_owned().await),
+            false => None,
         }
-        let turn = {
-            let mut turns = lock(&self.turns);
-            let known = turns.iter().find(|(known, _)| known == worker).map(|(_, turn)| turn.clone());
-            known.unwrap_or_else(|| {
-                let turn = Turn::default();
-                turns.push((worker.clone(), turn.clone()));
-                turn
-            })
+    }
+
+    /// In a dry run, has a worker know what the tasks of other users would have done.
+    async fn catch_up(&self, worker: &Worker, session: &mut Session) -> Result<(), SessionFailure> {
+        let ahead = match &lock(&self.foretold).0 {
+            known if known.contains(worker) => None,
+            known => known.first().cloned(),
         };
-        Some(turn.lock_owned().await)
+        let Some(teller) = ahead.filter(|_| worker.predicts_on()) else { return Ok(()) };
+        let Some(mut told_by) = self.idle(&teller) else { return Ok(()) };
+        let foretold = told_by.foretold(session.uid().await?).await?;
+        lock(&self.idle).push((teller, told_by));
+        session.take_foretold(foretold).await?;
+        lock(&self.foretold).0.push(worker.clone());
+        Ok(())
+    }
+
+    /// Others do not know what this one has foretold.
+    fn has_foretold(&self, worker: &Worker) {
+        if worker.predicts_on() {
+            *lock(&self.foretold) = Foretold(vec![worker.clone()]);
+        }
     }
 
     /// Ends the workers that run as a user, and waits until they are gone.
@@ -230,6 +253,7 @@ impl Hosts {
         }
         let _turn = link.turn(&worker).await;
         let mut session = self.session(errand.host, &link, errand.way, &worker).await?;
+        link.catch_up(&worker, &mut session).await?;
         self.note_agent(errand.host, &link);
         let place = place(errand.host, errand.way);
         let known = match self.unrest.stamp(place) {
@@ -256,6 +280,9 @@ impl Hosts {
         self.files.expect(session.take_foreseen());
         if session.take_away() && lock(&self.away).insert(errand.host.to_owned()) {
             self.tell_away(errand.host);
+        }
+        if step.background || !leaves_alone(step, &outcome) {
+            link.has_foretold(&worker);
         }
         if step.background {
             self.unrest.leave_restless(place);

@@ -25,6 +25,8 @@ pub(crate) struct Session {
     left_due: Vec<Due>,
     /// A rolling change that broke off has left the node down.
     is_away: bool,
+    /// As whom the worker runs, once it has said so.
+    uid: Option<u32>,
     /// What the last step would have left of the files of this machine, until it was taken.
     foreseen: Vec<Foreseen>,
     /// Something was said that the worker has to hear before it ends.
@@ -63,6 +65,7 @@ impl Session {
             ahead: Ahead::new(),
             left_due: Vec::new(),
             is_away: false,
+            uid: None,
             foreseen: Vec::new(),
             is_unheard: false,
         };
@@ -133,6 +136,39 @@ impl Session {
         std::mem::take(&mut self.foreseen)
     }
 
+    /// As whom the worker runs.
+    ///
+    /// # Errors
+    ///
+    /// As of [`outcome`](Self::outcome).
+    pub(crate) async fn uid(&mut self) -> Result<u32, SessionFailure> {
+        loop {
+            match self.uid {
+                Some(uid) => return Ok(uid),
+                None => self.hear().await?,
+            };
+        }
+    }
+
+    /// What the steps of this dry run would have done, for a worker that runs as this user.
+    ///
+    /// # Errors
+    ///
+    /// As of [`outcome`](Self::outcome).
+    pub(crate) async fn foretold(&mut self, uid: u32) -> Result<Option<String>, SessionFailure> {
+        self.send(&ToWorker::TellForetold { uid }).await?;
+        loop {
+            if let Some(FromWorker::Foretold { foretold }) = self.hear().await? {
+                return Ok(foretold);
+            }
+        }
+    }
+
+    /// Tells the worker what steps of another user would have done.
+    pub(crate) async fn take_foretold(&mut self, foretold: Option<String>) -> Result<(), SessionFailure> {
+        self.send(&ToWorker::TakeForetold { foretold }).await
+    }
+
     /// Tells the worker which handlers of a play are due from now on.
     pub(crate) async fn now_due(&mut self, due: Due) -> Result<(), SessionFailure> {
         self.is_unheard = true;
@@ -170,8 +206,8 @@ impl Session {
         match self.receive().await? {
             FromWorker::Ahead { id, outcome } => self.ahead.hear(id, outcome),
             FromWorker::Foreseen { files } => self.foreseen.extend(files),
-            FromWorker::Hello { protocol: frame::PROTOCOL, due, is_away, .. } => {
-                (self.left_due, self.is_away) = (due, is_away);
+            FromWorker::Hello { protocol: frame::PROTOCOL, due, is_away, uid, .. } => {
+                (self.left_due, self.is_away, self.uid) = (due, is_away, Some(uid));
             }
             FromWorker::Hello { protocol, version, .. } => {
                 return Err(SessionFailure::Worker(format!(
