@@ -22,6 +22,7 @@ pub const KIND_CONTENT: u8 = 2;
 /// From the controller to the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
+#[allow(clippy::large_enum_variant, reason = "one message at a time is alive")]
 pub enum ToWorker {
     /// First message.
     Hello {

@@ -202,14 +202,12 @@ pub(super) fn differences(member: &Member, folder: &Path, view: &View<'_>) -> Ve
     if stat.is_file() {
         note(stat.uid != packed.uid, Difference::Uid);
         note(stat.gid != packed.gid, Difference::Gid);
-        note(
-            stat.modified.seconds != packed.modified.seconds && !are_of_the_plan(packed, &stat, view),
-            Difference::Time,
-        );
-        note(
-            stat.modified != packed.modified && are_of_the_plan(packed, &stat, view),
-            Difference::PerhapsTime,
-        );
+        let (was_of_plan, is_of_plan) = (is_of_the_plan(packed, view), is_of_the_plan(&stat, view));
+        // The apply writes later than now, and so in another second than what is packed already.
+        let is_later = is_of_plan && !was_of_plan;
+        let is_another = stat.modified.seconds != packed.modified.seconds && !(is_of_plan && was_of_plan);
+        note(is_later || is_another, Difference::Time);
+        note(is_of_plan && was_of_plan && stat.modified != packed.modified, Difference::PerhapsTime);
         note(stat.size != packed.size, Difference::Size);
         note(stat.size == packed.size && !has_content(member, &path, view), Difference::Content);
     }
@@ -228,10 +226,9 @@ pub(super) fn is_not_unzipped(member: &Member, folder: &Path, view: &View<'_>) -
     }
 }
 
-/// Whether both times are those of the plan, where the apply will have others.
-fn are_of_the_plan(one: &Stat, other: &Stat, view: &View<'_>) -> bool {
-    let is_later = |stat: &Stat| view.overlay().begun().is_some_and(|begun| stat.modified >= begun);
-    is_later(one) && is_later(other)
+/// Whether the time is one of the plan, where the apply will have another.
+fn is_of_the_plan(stat: &Stat, view: &View<'_>) -> bool {
+    view.overlay().begun().is_some_and(|begun| stat.modified >= begun)
 }
 
 /// Whether the file has the bytes of the member.
