@@ -22,8 +22,9 @@ impl VarsDir {
 
     /// Whether both are one folder, however they are named.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let full = |folder: &Self| folder.base.canonicalize().unwrap_or_else(|_| folder.base.clone());
-        self == other || full(self) == full(other)
+        // The folder of a file that is named without one is the present one.
+        let full = |folder: &Self| Path::new(".").join(&folder.base).canonicalize().ok();
+        self == other || full(self).is_some_and(|folder| Some(folder) == full(other))
     }
 
     /// What its `group_vars` have for a group.
