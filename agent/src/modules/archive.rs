@@ -387,7 +387,7 @@ mod tests {
         for format in ["tar", "gz", "zip"] {
             let trial = Trial::new("archive");
             trial.write("src/one", "1");
-            let step = json!({"path": trial.path("src"), "dest": trial.path("a"), "format": format});
+            let step = json!({"path": trial.path("src"), "dest": trial.path("a.packed"), "format": format});
             assert!(trial.apply(step.clone()).changed);
             let file = |args| assert!(trial.plan_with("file", args).changed);
             file(json!({"path": trial.path("src/one"), "mode": "0600"}));
