@@ -101,6 +101,7 @@ pub enum FromWorker {
         #[serde(default)]
         is_away: bool,
         /// As whom it runs.
+        #[serde(default)]
         uid: u32,
     },
     /// The session cannot go on: the host is locked by another run, or the protocol differs.

@@ -2,7 +2,6 @@
 //! the host's name service modules and die of them. What is in neither file is asked of the host's `getent`.
 
 use super::process::Command;
-
 use serde::{Deserialize, Serialize};
 
 /// A line of passwd(5).

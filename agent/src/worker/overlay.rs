@@ -1,13 +1,14 @@
 //! What earlier steps of a check session would have changed. Empty in a session that applies.
 
+mod doubt;
 mod handover;
+mod news;
 
 use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::packed::Packed;
-use base64::Engine;
-use muster_api::foreseen::Foreseen;
+use news::News;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -50,15 +51,6 @@ pub(crate) struct Overlay {
     is_of_one_step: bool,
 }
 
-/// What a step would have done to the files.
-#[derive(Debug, Clone)]
-enum News {
-    Removed(PathBuf),
-    Put(PathBuf),
-    Perhaps { path: PathBuf, why: String },
-    Doubt(String),
-}
-
 /// What an earlier step would have done to a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Package {
@@ -78,32 +70,6 @@ pub(crate) struct UnitStart {
 enum Entry {
     Absent,
     There { stat: Stat, content: Content },
-}
-
-impl Entry {
-    /// Whether nothing tells them apart.
-    fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Absent, Self::Absent) => true,
-            (Self::There { stat, content }, Self::There { stat: its_stat, content: its_content }) => {
-                stat == its_stat && content.is_like(its_content)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Content {
-    fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Own(one), Self::Own(other)) => one == other,
-            (Self::Real(one), Self::Real(other)) => one == other,
-            (Self::Later(one), Self::Later(other)) => one == other,
-            (Self::Packed(one), Self::Packed(other)) => Arc::ptr_eq(one, other),
-            (Self::Fresh, Self::Fresh) | (Self::None, Self::None) => true,
-            _ => false,
-        }
-    }
 }
 
 /// Where the content of a file comes from.
@@ -141,18 +107,10 @@ impl Located {
 /// Links that are followed in one path before it counts as a loop, as in the kernel.
 const LINKS_MAX: usize = 40;
 
-/// The content of a file that is longer is not told to the controller: no variable is made of that much.
-const TOLD_MAX: usize = 16 * 1024 * 1024;
-
 impl Overlay {
     /// One that no later step will see: a run that changes the host otherwise finds there what is there.
     pub(super) fn of_one_step() -> Self {
         Self { is_of_one_step: true, ..Self::default() }
-    }
-
-    /// One of which a controller on the same machine hears what would become of the files.
-    pub(super) fn that_is_told() -> Self {
-        Self { news: Some(Vec::new()), ..Self::default() }
     }
 
     /// Whether no later step will see it.
@@ -379,45 +337,6 @@ impl Overlay {
         Ok(located)
     }
 
-    /// Notes that the step looks at a thing of this kind and name: that may not be known.
-    pub(crate) fn consider(&self, kind: &'static str, name: &str) {
-        if !self.doubted.is_empty() {
-            let why = self.doubted.get(&(Cow::Borrowed(kind), name.to_owned()));
-            why.into_iter().for_each(|why| self.miss(why));
-        }
-    }
-
-    /// Remembers that a thing of this kind and name may be otherwise by now.
-    pub(super) fn doubt_name(&mut self, kind: &'static str, name: &str, why: &str) {
-        self.doubted.insert((kind.into(), name.to_owned()), why.to_owned());
-    }
-
-    fn miss(&self, why: &str) {
-        self.missed.borrow_mut().get_or_insert_with(|| why.to_owned());
-    }
-
-    /// Why what was looked at since the last call is not known, where something was not.
-    pub(super) fn take_missed(&self) -> Option<String> {
-        self.missed.take()
-    }
-
-    /// Remembers that a step, of which it is not known what it does, may make or change what is at a path, or remove it.
-    pub(super) fn perhaps(&mut self, path: &Path, may_remove: bool, why: &str) -> io::Result<()> {
-        let located = self.locate(path, true)?;
-        match located.stat {
-            Some(stat) if stat.is_file() && !may_remove => {
-                self.altered.insert(located.path.clone(), why.to_owned());
-                self.put(&located.path, stat, Content::Later(why.into()))
-            }
-            Some(_) if !may_remove => Ok(()),
-            _ => {
-                self.note(News::Perhaps { path: located.path.clone(), why: why.to_owned() });
-                self.perhaps.insert(located.path, why.to_owned());
-                Ok(())
-            }
-        }
-    }
-
     /// Whether something is at a path by now.
     pub(super) fn is_there(&self, path: &Path) -> bool {
         self.locate(path, true).is_ok_and(|located| located.stat.is_some())
@@ -431,167 +350,6 @@ impl Overlay {
     /// Why something that is missing might be there by now.
     pub(crate) fn uncertainty(&self) -> Option<&str> {
         self.uncertain.last().map(String::as_str)
-    }
-
-    /// Remembers that a step was not run whose result is not known.
-    pub(super) fn doubt(&mut self, reason: String) {
-        self.note(News::Doubt(reason.clone()));
-        self.uncertain.push(reason);
-    }
-
-    /// What was done to the files since the last call, for a controller that reads them too.
-    pub(super) fn take_news(&mut self) -> Vec<Foreseen> {
-        let news = self.news.as_mut().map(std::mem::take).unwrap_or_default();
-        news.into_iter().filter_map(|news| self.told(news)).collect()
-    }
-
-    fn note(&mut self, news: News) {
-        if let Some(all) = &mut self.news {
-            all.push(news);
-        }
-    }
-
-    fn told(&self, news: News) -> Option<Foreseen> {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        Some(match news {
-            News::Removed(path) => Foreseen::Absent { path: text(&path) },
-            News::Perhaps { path, why } => Foreseen::Perhaps { path: text(&path), why },
-            News::Doubt(why) => Foreseen::Doubt { why },
-            News::Put(path) => {
-                // One that is gone by now has news of its own.
-                let Entry::There { stat, content } = self.files.get(&path)? else { return None };
-                let path = text(&path);
-                match (content, &stat.target) {
-                    (_, Some(target)) => Foreseen::Link { path, target: text(target) },
-                    (Content::Own(bytes), _) if bytes.len() > TOLD_MAX => Foreseen::Later {
-                        path,
-                        why: "what would be written there is too long to be looked at".into(),
-                    },
-                    (Content::Own(bytes), _) => {
-                        Foreseen::File { path, content: base64::prelude::BASE64_STANDARD.encode(bytes) }
-                    }
-                    (Content::Real(real), _) => Foreseen::SameAs { path, real: text(real) },
-                    (Content::Later(why), _) => Foreseen::Later { path, why: why.to_string() },
-                    (Content::Fresh | Content::None, _) if stat.is_directory() => {
-                        Foreseen::Folder { path, is_fresh: matches!(content, Content::Fresh) }
-                    }
-                    (Content::None, _) if stat.kind == Kind::File => {
-                        Foreseen::File { path, content: String::new() }
-                    }
-                    _ => return None,
-                }
-            }
-        })
-    }
-
-    /// Remembers what a step would have done of which it is not known whether it is done.
-    pub(super) fn predict_perhaps(&mut self, operations: &[Operation], umask: u32, why: &str) {
-        let mut done = self.clone();
-        for operation in operations {
-            // What cannot be predicted is not known any better for that.
-            let _ = done.predict(operation, umask);
-        }
-        self.doubt_differences(&done, why);
-        self.doubt_things(&done, why);
-    }
-
-    /// Remembers what a step would have done that has looked at what is not known: it may do something else.
-    pub(super) fn predict_in_doubt(
-        &mut self,
-        operations: &[Operation],
-        umask: u32,
-        why: &str,
-    ) -> io::Result<()> {
-        let before = self.clone();
-        for operation in operations {
-            self.predict(operation, umask)?;
-        }
-        let paths: Vec<PathBuf> = self.differing(&before).cloned().collect();
-        for path in paths {
-            if matches!(self.files.get(&path), Some(Entry::There { .. })) {
-                self.altered.insert(path, why.to_owned());
-            } else {
-                self.note(News::Perhaps { path: path.clone(), why: why.to_owned() });
-                self.perhaps.insert(path, why.to_owned());
-            }
-        }
-        self.doubt_things(&before, why);
-        Ok(())
-    }
-
-    /// The paths at which this is another one than there.
-    fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a PathBuf> {
-        let paths: BTreeSet<&PathBuf> = self.files.keys().chain(other.files.keys()).collect();
-        paths.into_iter().filter(|path| match (self.files.get(*path), other.files.get(*path)) {
-            (Some(one), Some(other)) => !one.is_like(other),
-            (one, other) => one.is_some() || other.is_some(),
-        })
-    }
-
-    fn doubt_differences(&mut self, done: &Self, why: &str) {
-        let paths: Vec<PathBuf> = self.differing(done).cloned().collect();
-        for path in paths {
-            let (Ok(without), Ok(with)) = (self.plain(&path), done.plain(&path)) else { continue };
-            match (without.stat, with.stat) {
-                (Some(stat), Some(other)) if stat.kind == other.kind && !stat.is_link() => {
-                    let is_same = |one: &Stat, other: &Stat| {
-                        (one.mode, one.uid, one.gid) == (other.mode, other.uid, other.gid)
-                    };
-                    if !is_same(&stat, &other) || stat.is_directory() {
-                        self.altered.insert(path.clone(), why.to_owned());
-                    }
-                    if stat.is_file() {
-                        self.note(News::Put(path.clone()));
-                        self.files.insert(path, Entry::There { stat, content: Content::Later(why.into()) });
-                    }
-                }
-                (None, None) => {}
-                _ => {
-                    self.note(News::Perhaps { path: path.clone(), why: why.to_owned() });
-                    self.perhaps.insert(path, why.to_owned());
-                }
-            }
-        }
-        for (path, why) in &done.perhaps {
-            self.perhaps.entry(path.clone()).or_insert_with(|| why.clone());
-        }
-    }
-
-    /// What is told by name is as little known where the other one has it otherwise.
-    fn doubt_things(&mut self, other: &Self, why: &str) {
-        fn names<V: PartialEq>(one: &BTreeMap<String, V>, other: &BTreeMap<String, V>) -> Vec<String> {
-            let all: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            all.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
-        }
-        let mut found: Vec<(Cow<'static, str>, String)> = Vec::new();
-        for (kind, names) in [
-            ("package", names(&self.packages, &other.packages)),
-            ("unit", names(&self.units, &other.units)),
-            ("user", names(&self.users, &other.users)),
-            ("group", names(&self.groups, &other.groups)),
-            ("port", names(&self.ports, &other.ports)),
-        ] {
-            found.extend(names.into_iter().map(|name| (kind.into(), name)));
-        }
-        let keys = self.things.keys().chain(other.things.keys());
-        found.extend(keys.filter(|key| self.things.get(*key) != other.things.get(*key)).cloned());
-        if self.hostname != other.hostname {
-            found.push(("hostname".into(), String::new()));
-        }
-        self.doubted.extend(found.into_iter().map(|thing| (thing, why.to_owned())));
-    }
-
-    /// What is known of a thing again.
-    fn settle(&mut self, kind: &'static str, name: &str) {
-        self.doubted.remove(&(Cow::Borrowed(kind), name.to_owned()));
-    }
-
-    /// What is at a path is known again.
-    fn settle_path(&mut self, path: &Path) {
-        if let Ok(located) = self.locate(path, false) {
-            self.perhaps.remove(&located.path);
-            self.altered.remove(&located.path);
-        }
     }
 
     /// Remembers what an operation would have done.
@@ -780,6 +538,12 @@ impl Overlay {
                 self.files.insert(moved.clone(), entry);
             });
         }
+        // Whoever reads on this machine is not told what is in a tree that moves.
+        self.note(News::Removed(from.path.clone()));
+        self.note(News::Perhaps {
+            path: to.clone(),
+            why: format!("`{}` is moved there", from.path.display()),
+        });
         self.files.insert(from.path, Entry::Absent);
         self.files.insert(to, Entry::There { stat, content });
         Ok(())
@@ -863,7 +627,7 @@ fn set(mut stat: Stat, attributes: Attributes) -> Stat {
 mod tests {
     use super::*;
 
-    fn put(path: &Path, content: &[u8]) -> Operation {
+    pub(super) fn put(path: &Path, content: &[u8]) -> Operation {
         Operation::Put(Put {
             path: path.to_owned(),
             content: content.into(),
@@ -889,27 +653,6 @@ mod tests {
     }
 
     #[test]
-    fn a_controller_on_the_same_machine_hears_of_each_file_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().canonicalize().expect("it exists");
-        std::fs::write(root.join("old"), "x").expect("written");
-        let at = |name: &str| root.join(name).to_string_lossy().into_owned();
-        let mut overlay = Overlay::that_is_told();
-        overlay.predict(&Operation::MakeDirectory { path: root.join("d") }, 0).expect("predicted");
-        overlay.predict(&put(&root.join("d/f"), b"text"), 0).expect("predicted");
-        overlay.predict(&Operation::Remove { path: root.join("old") }, 0).expect("predicted");
-        overlay.doubt("`make` is not run".to_owned());
-        let told = [
-            Foreseen::Folder { path: at("d"), is_fresh: true },
-            Foreseen::File { path: at("d/f"), content: "dGV4dA==".to_owned() },
-            Foreseen::Absent { path: at("old") },
-            Foreseen::Doubt { why: "`make` is not run".to_owned() },
-        ];
-        assert_eq!(overlay.take_news(), told);
-        assert!(overlay.take_news().is_empty());
-    }
-
-    #[test]
     fn directory_removed_and_made_again_shows_nothing_of_the_old_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().canonicalize().expect("it exists");
@@ -921,26 +664,6 @@ mod tests {
         overlay.predict(&Operation::MakeDirectory { path: root.join("d") }, 0).expect("predicted");
         assert!(overlay.locate(&root.join("d/old"), true).expect("walks").stat.is_none());
         assert!(overlay.list(&root.join("d")).expect("there").is_empty());
-    }
-
-    #[test]
-    fn what_is_known_only_when_an_earlier_step_is_done_is_noted_where_it_is_looked_at() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().canonicalize().expect("it exists");
-        let mut overlay = Overlay::default();
-        let why = || "it is packed then".to_owned();
-        let bring =
-            |overlay: &mut Overlay, prediction| overlay.expect(&prediction, 0o022).expect("predicted");
-        bring(&mut overlay, Prediction::Later { path: root.join("a.tar"), why: why() });
-        bring(&mut overlay, Prediction::Perhaps { path: root.join("made"), why: why() });
-        assert!(overlay.look(&root.join("a.tar"), true).expect("there").stat.is_some());
-        assert_eq!(overlay.take_missed(), None, "that it is there is known");
-        assert!(overlay.read(&root.join("a.tar")).is_err());
-        assert_eq!(overlay.take_missed(), Some(why()));
-        assert!(overlay.look(&root.join("made/below"), true).expect("walks").stat.is_none());
-        assert_eq!(overlay.take_missed(), Some(why()));
-        overlay.look(&root.join("other"), true).expect("walks");
-        assert_eq!(overlay.take_missed(), None);
     }
 
     #[test]
@@ -1007,39 +730,5 @@ mod tests {
         assert_ne!(identity(&at(&overlay, "one")), identity(&at(&overlay, "two")));
         overlay.predict(&put(&root.join("four"), b"x"), 0o022).expect("predicted");
         assert_ne!(identity(&at(&overlay, "two")), identity(&at(&overlay, "four")));
-    }
-
-    #[test]
-    fn what_a_step_would_change_that_may_not_be_done_is_known_no_more_and_all_else_is() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().canonicalize().expect("it exists");
-        for name in ["written", "removed", "set", "other"] {
-            std::fs::write(root.join(name), "x").expect("written");
-        }
-        let mut overlay = Overlay::default();
-        let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
-        let operations = [
-            put(&root.join("written"), b"y"),
-            put(&root.join("new"), b"y"),
-            Operation::Remove { path: root.join("removed") },
-            Operation::Set { path: root.join("set"), attributes },
-        ];
-        overlay.predict_perhaps(&operations, 0o022, "it depends");
-        let missed = |name: &str, what: &str| {
-            let path = root.join(name);
-            match what {
-                "exists" => drop(overlay.look(&path, true)),
-                "stat" => drop(overlay.examine(&path, true)),
-                _ => drop(overlay.read(&path)),
-            }
-            overlay.take_missed().is_some()
-        };
-        assert!(!missed("written", "exists") && missed("written", "read"));
-        assert!(missed("new", "exists") && missed("removed", "exists"));
-        assert!(!missed("set", "exists") && missed("set", "stat"));
-        assert!(!missed("other", "exists") && !missed("other", "stat") && !missed("other", "read"));
-        overlay.predict(&Operation::Remove { path: root.join("new") }, 0o022).expect("predicted");
-        overlay.look(&root.join("new"), true).expect("walks");
-        assert_eq!(overlay.take_missed(), None, "it is gone for sure");
     }
 }

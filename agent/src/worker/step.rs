@@ -39,15 +39,14 @@ pub(super) fn run(
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));
     };
-    if let Some(perhaps) = step.perhaps.as_ref().filter(|_| step.check) {
-        let scope = Scope { step, deadline: None, umask: umask(), controller, keeper };
-        let considered = catch_unwind(AssertUnwindSafe(|| consider(module, &scope, overlay, perhaps)));
-        return considered.unwrap_or_else(|panic| failed(step.id, &fault(&step.module, panic.as_ref())));
-    }
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some((step.id, step.module.clone()));
     let deadline = step.timeout_ms.map(|timeout| Instant::now() + Duration::from_millis(timeout));
     let scope = Scope { step, deadline, umask: umask(), controller, keeper };
-    let guarded = catch_unwind(AssertUnwindSafe(|| check_and_apply(module, &scope, overlay, note)));
+    let perhaps = step.perhaps.as_ref().filter(|_| step.check);
+    let guarded = catch_unwind(AssertUnwindSafe(|| match perhaps {
+        Some(perhaps) => Ok(consider(module, &scope, overlay, perhaps)),
+        None => check_and_apply(module, &scope, overlay, note),
+    }));
     let mut outcome = match guarded {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(failure)) => failure.into_outcome(),
@@ -70,14 +69,14 @@ fn consider(module: &dyn Module, scope: &Scope<'_>, overlay: &mut Overlay, perha
         let is_known = missed.is_none() && check.outcome.unknown.is_none() && check.doubt.is_none();
         overlay.predict_perhaps(&check.operations, scope.umask, why);
         if is_known && check.operations.is_empty() && !check.outcome.changed {
-            return Outcome { id: scope.step.id, unknown: Some(why.to_owned()), ..Outcome::default() };
+            return Outcome { unknown: Some(why.to_owned()), ..Outcome::default() };
         }
     } else {
         doubt_named(&args, why, scope, overlay);
     }
     overlay
         .doubt(format!("whether the step with module `{}` brings it is not known: {why}", scope.step.module));
-    Outcome { id: scope.step.id, unknown: Some(why.to_owned()), skipped: true, ..Outcome::default() }
+    Outcome { unknown: Some(why.to_owned()), skipped: true, ..Outcome::default() }
 }
 
 /// Modules that leave what they are about where it is, whatever their arguments.

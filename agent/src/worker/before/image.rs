@@ -214,6 +214,7 @@ pub(super) fn tree(path: &Path, most: usize) -> io::Result<Vec<(PathBuf, Image)>
     }
     Ok(all)
 }
+
 /// The content, with the file's access time left as it is where the kernel lets this user do so: a step may have just set it.
 fn read_unnoticed(path: &Path) -> io::Result<Vec<u8>> {
     use rustix::fs::{Mode, OFlags, open};
