@@ -287,8 +287,8 @@ impl Wanted {
     fn command(&self) -> Result<Command, Failure> {
         let command = match self.format.as_str() {
             "zip" => {
-                // An archive that is there would keep what is gone.
-                let line = "rm -f \"$1\" && exec zip -q -r \"$@\"";
+                // An archive that is there would keep what is gone, and a name without a dot would get an ending.
+                let line = "to=$1; as=$1.$$.zip; shift; rm -f \"$to\" && zip -q -r \"$as\" \"$@\" && mv \"$as\" \"$to\"";
                 let mut command = Command::new("/bin/sh", &["-c", line, "sh"]).argument(&self.dest);
                 command.folder = Some(self.root.clone());
                 let command = self.names().fold(command, |command, name| command.argument(name));
@@ -402,6 +402,19 @@ mod tests {
             let again = trial.plan(step);
             assert!(!again.changed && again.unknown.is_none(), "{format}: {again:?}");
         }
+    }
+
+    #[test]
+    fn zip_archive_has_the_name_that_it_is_given() {
+        let trial = Trial::new("archive");
+        trial.write("src/one", "1");
+        for dest in ["packed", "packed.d/packed"] {
+            std::fs::create_dir_all(trial.path("packed.d")).expect("made");
+            let step = json!({"path": trial.path("src"), "dest": trial.path(dest), "format": "zip"});
+            assert!(trial.apply(step.clone()).changed);
+            trial.is_silent(step);
+        }
+        assert_eq!(std::fs::read_dir(trial.path("packed.d")).expect("there").count(), 1);
     }
 
     #[test]
