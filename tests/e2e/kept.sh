@@ -73,6 +73,37 @@ expect "the plan sees mounts as they are" grep -q '0 will change, 6 unchanged on
 expect "a run that applies lets it" node n1 test -e /etc/kept-planted
 step_done
 
+step "a plan knows as one user what its tasks as another would have done"
+cat >"$WORK/become.yml" <<'END'
+- hosts: n1
+  gather_facts: false
+  tasks:
+    - file: {path: /srv/kept, state: directory, owner: www-data}
+    - copy: {dest: /srv/kept/page, content: "one\n"}
+      become_user: www-data
+      become: true
+    - lineinfile: {path: /srv/kept/page, line: two}
+    - lineinfile: {path: /srv/kept/page, line: three}
+      become_user: www-data
+      become: true
+    - copy: {dest: /srv/kept/secret, content: "secret\n", mode: "0600"}
+    - slurp: {src: /srv/kept/secret}
+      become_user: www-data
+      become: true
+      ignore_errors: true
+END
+node n1 rm -rf /srv/kept
+"$MUSTER" plan -i "$INVENTORY" "$WORK/become.yml" >"$WORK/plan" 2>&1 || true
+expect "each change is foretold" grep -q '5 will change' "$WORK/plan"
+expect "and nothing fails but what may not be read" test "$(grep -c '^failed' "$WORK/plan")" -le 1
+"$MUSTER" apply -i "$INVENTORY" "$WORK/become.yml" >"$WORK/apply" 2>&1
+expect "the changes are made" node n1 sh -c 'test "$(tr "\n" " " </srv/kept/page)" = "one two three "'
+expect "as who makes them" node n1 sh -c 'test "$(stat -c %U /srv/kept/page)" = www-data'
+expect "and can be undone, though that user has no home" test "$(grep -c 'cannot be undone' "$WORK/apply")" = 0
+"$MUSTER" undo "$(run_number 1)" >"$WORK/undo" 2>&1
+expect "which brings all of it away" node n1 test ! -e /srv/kept
+step_done
+
 step "nothing secret shows"
 expect "no output and no leftover has a secret" python3 tests/e2e/secrets.py "$MUSTER" "$LAB_NAME" "$INVENTORY"
 step_done

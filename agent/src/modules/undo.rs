@@ -1,11 +1,15 @@
 //! `undo`: brings back what a run changed of this host's files, from what the worker kept before each change. All of it is
 //! looked at first: where a single file is not as the run left it, nothing is done here.
 
+mod others;
+
 use super::{Args, Check, Failure, Module, placing};
 use crate::worker::before::{Changed, Image, Net};
 use crate::worker::{Attributes, Operation, Put, View};
 use muster_api::diff::{Change, Content, Diff};
-use std::collections::BTreeSet;
+use others::{Others, Part};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(super) struct Undo;
@@ -20,7 +24,11 @@ impl Module for Undo {
             return Ok(Check::unchanged().with("msg", format!("nothing of run {run} is kept here")));
         }
         let net = Net::of(&entries);
-        let mut plan = Plan::default();
+        if args.flag("tell_only") {
+            return Ok(Check::unchanged().with("kept", json!(parts(&net, view)?)));
+        }
+        let is_look = args.flag("look_only");
+        let mut plan = Plan { others: Others::of(args)?, is_look, ..Plan::default() };
         for changed in &net.paths {
             plan.look_at(changed, view)?;
         }
@@ -31,12 +39,28 @@ impl Module for Undo {
                 plan.refused.join(", ")
             )));
         }
-        if args.flag("look_only") {
+        if is_look {
             return Ok(Check::unchanged());
         }
         plan.left.extend(net.others);
         Ok(plan.check(view))
     }
+}
+
+/// What the run came to as this user, by path: for the other users that it became here.
+fn parts(net: &Net, view: &View<'_>) -> Result<BTreeMap<String, Part>, Failure> {
+    let part = |changed: &Changed| {
+        let now = seen(&changed.path, view)?;
+        let (is_back, is_as_left) = (changed.before.is_like(&now), changed.is_as_left(&now));
+        let part = Part { first: changed.first, last: changed.last, is_back, is_as_left };
+        Ok((others::named(&changed.path), part))
+    };
+    net.paths.iter().map(part).collect()
+}
+
+fn seen(path: &Path, view: &View<'_>) -> Result<Image, Failure> {
+    Image::seen_by(view, path)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }
 
 /// What brings one path back.
@@ -58,19 +82,25 @@ struct Plan {
     refused: Vec<String>,
     /// What stays as it is, and why.
     left: Vec<String>,
+    /// What the run did here as other users.
+    others: Others,
+    /// Nothing is brought back yet.
+    is_look: bool,
 }
 
 impl Plan {
     fn look_at(&mut self, changed: &Changed, view: &View<'_>) -> Result<(), Failure> {
         let path = &changed.path;
-        let now = Image::seen_by(view, path)
-            .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))?;
+        if !self.is_look && self.others.bring_back(changed) {
+            return Ok(());
+        }
+        let now = seen(path, view)?;
         let before = &changed.before;
         if before.is_like(&now) {
             self.returns.extend(times_of(changed, &now));
             return Ok(());
         }
-        if !changed.is_as_left(&now) {
+        if !changed.is_as_left(&now) && !self.others.vouch_for(changed) {
             self.refused.push(format!("`{}`", path.display()));
             return Ok(());
         }
@@ -117,6 +147,8 @@ impl Plan {
         for step in removals {
             let is_folder = matches!(step.diff.0, Image::Directory { .. });
             match is_folder.then(|| somebody_elses(&step.path, &gone, view)).flatten() {
+                // It stays until that user's undo has come by.
+                Some(other) if self.others.have(&other) => {}
                 Some(other) => self.left.push(format!(
                     "`{}` stays: `{}` is in it, which the run did not make",
                     step.path.display(),
@@ -239,8 +271,8 @@ fn attribute(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::worker::trial::Trial;
-    use serde_json::json;
     use std::os::unix::fs::PermissionsExt;
 
     const RUN: &str = "20260101-000000-a";
@@ -283,6 +315,41 @@ mod tests {
         let why = trial.refuse(json!({"run": RUN}));
         assert!(why.contains(&format!("`{}`", path("b"))) && !why.contains(&path("a")), "{why}");
         assert_eq!(trial.text("a"), "before\nafter\n");
+    }
+
+    #[test]
+    fn a_file_of_several_users_is_brought_back_by_the_first_and_vouched_for_by_the_last() {
+        let trial = kept();
+        let path = trial.path("f").to_string_lossy().into_owned();
+        trial.write("f", "before\n");
+        trial.has_done("lineinfile", json!({"path": path, "line": "as this user"}));
+        trial.write("f", "as another\n");
+        trial.refuse(json!({"run": RUN, "look_only": true}));
+        let told = trial.apply(json!({"run": RUN, "tell_only": true})).result["kept"][&path].clone();
+        let (first, last) = (told["first"].as_u64().expect("a time"), told["last"].as_u64().expect("a time"));
+        assert!(told["is_as_left"] == false && told["is_back"] == false, "{told}");
+        let other = |first: u64, last: u64| json!([{&path: {"first": first, "last": last, "is_back": false, "is_as_left": true}}]);
+        trial.refuse(json!({"run": RUN, "look_only": true, "others": other(first - 2, last - 1)}));
+        trial.is_silent(json!({"run": RUN, "look_only": true, "others": other(first - 1, last + 1)}));
+        trial.is_silent(json!({"run": RUN, "others": other(first - 1, last + 1)}));
+        assert_eq!(trial.text("f"), "as another\n", "that user brings it back");
+        trial.changes_once(json!({"run": RUN, "others": other(first + 1, last + 1)}));
+        assert_eq!(trial.text("f"), "before\n");
+    }
+
+    #[test]
+    fn a_folder_with_a_file_of_another_user_of_the_run_waits_for_that_one() {
+        let trial = kept();
+        let path = |name: &str| trial.path(name).to_string_lossy().into_owned();
+        trial.has_done("file", json!({"path": path("new"), "state": "directory"}));
+        trial.write("new/f", "of the other");
+        let others = json!([{path("new/f"): {"first": 1, "last": 1, "is_back": false, "is_as_left": true}}]);
+        let undo = json!({"run": RUN, "others": others});
+        let waits = trial.apply(undo.clone());
+        assert!(!waits.failed && !waits.changed && waits.result["left"] == json!([]), "{waits:?}");
+        std::fs::remove_file(trial.path("new/f")).expect("removed");
+        trial.changes_once(undo);
+        assert!(!trial.path("new").exists());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! gone when it is back. A run that breaks off in between leaves it, and the next run of the change brings the node back.
 
 use super::atomic;
-use super::due::folder_of_this_user;
+use super::belongings;
 use super::operation::{Attributes, Put};
 use muster_core::rolling::Before;
 use std::io;
@@ -20,7 +20,7 @@ impl Away {
     /// Notes it.
     pub(crate) fn note(before: &Before) -> io::Result<()> {
         let path = file().ok_or_else(|| io::Error::other("the user of the worker has no folder"))?;
-        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+        belongings::make(path.parent().unwrap_or(Path::new("/")))?;
         let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
         let content = serde_json::to_vec(before)?.into();
         let put = Put { path, content, attributes, validate: None, may_write_in_place: false };
@@ -37,5 +37,5 @@ impl Away {
 }
 
 fn file() -> Option<PathBuf> {
-    Some(folder_of_this_user()?.join("rolling.json"))
+    Some(belongings::folder()?.join("rolling.json"))
 }

@@ -11,10 +11,11 @@ use super::operation::Operation;
 use record::read;
 use rustix::fs::{FlockOperation, flock};
 use std::cell::RefCell;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A file above this is not kept.
 pub(crate) const FILE_MOST: u64 = 1 << 20;
@@ -56,7 +57,7 @@ impl Keeper {
     /// For this run, of this user's; nothing is kept where there is no run, as in a dry run.
     pub(crate) fn of(run: Option<&str>) -> Self {
         let run = run.filter(|run| is_name(run)).unwrap_or_default().to_owned();
-        let folder = super::due::folder_of_this_user().map(|folder| folder.join("undo"));
+        let folder = super::belongings::folder().map(|folder| folder.join("undo"));
         Self { folder, run, state: RefCell::default() }
     }
 
@@ -122,7 +123,9 @@ impl Keeper {
             _ => None,
         };
         let paths = whole.iter().map(|(path, _)| path.clone()).collect();
-        let entry = |(path, before)| Entry::Before { path, before, becomes: becomes.clone(), is_secret };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let at = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let entry = |(path, before)| Entry::Before { path, before, becomes: becomes.clone(), is_secret, at };
         self.add(&whole.into_iter().map(entry).collect::<Vec<_>>(), true)?;
         Ok(paths)
     }
@@ -162,7 +165,7 @@ impl Keeper {
     fn open(&self) -> io::Result<File> {
         let Some(all) = &self.folder else { return Err(io::Error::other("there is no folder for it")) };
         let folder = all.join(&self.run);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        super::belongings::make(&folder)?;
         forget_old(all, &self.run);
         OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(folder.join("changes"))
     }

@@ -2,6 +2,7 @@
 //! run that breaks off in between, however it does, leaves the note, and the next run of the play finds it.
 
 use super::atomic;
+use super::belongings;
 use super::operation::{Attributes, Put};
 use muster_api::step::Due;
 use rustix::fs::{FlockOperation, flock};
@@ -16,21 +17,13 @@ pub(super) struct Note {
     file: Option<PathBuf>,
 }
 
-/// Where the worker keeps what outlives its run.
-pub(super) fn folder_of_this_user() -> Option<PathBuf> {
-    match rustix::process::geteuid().is_root() {
-        true => Some(PathBuf::from("/var/lib/muster")),
-        false => std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state/muster")),
-    }
-}
-
 /// Each play with its due handlers.
 type Plays = BTreeMap<String, BTreeSet<String>>;
 
 impl Note {
     /// That of this user; none where the user has no folder of its own.
     pub(super) fn of_this_user() -> Self {
-        Self { file: folder_of_this_user().map(|folder| folder.join("due-handlers.json")) }
+        Self { file: belongings::folder().map(|folder| folder.join("due-handlers.json")) }
     }
 
     /// Nothing is noted.
@@ -68,7 +61,7 @@ impl Note {
     fn change(&self, play: &str, change: impl FnOnce(&mut BTreeSet<String>)) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         let folder = file.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder)?;
+        belongings::make(folder)?;
         // The folder is locked, as the file is another one after each change.
         let lock = File::open(folder)?;
         flock(&lock, FlockOperation::LockExclusive)?;

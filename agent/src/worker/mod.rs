@@ -10,6 +10,7 @@ mod atomic;
 mod away;
 pub(crate) mod background;
 pub(crate) mod before;
+mod belongings;
 mod confinement;
 mod corosync;
 mod due;

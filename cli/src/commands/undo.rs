@@ -121,34 +121,72 @@ fn command(given: &UndoArgs, run: &Run) -> Vec<String> {
     words.map(|word| if word == given.run { run.number.clone() } else { word }).collect()
 }
 
+/// As whom the run worked, here or there.
+type Way<'a> = (Option<&'a String>, bool);
+
 /// First all hosts are looked at, as all users that the run worked as; then the files are brought back.
 fn playbook(number: &str, seats: &BTreeSet<Seat>, check: bool) -> String {
-    let mut ways: BTreeMap<(Option<&String>, bool), Vec<&String>> = BTreeMap::new();
+    let mut ways: BTreeMap<Way<'_>, Vec<&String>> = BTreeMap::new();
     for seat in seats {
         ways.entry((seat.user.as_ref(), seat.is_local)).or_default().push(&seat.host);
     }
-    let play =
-        |name: &str, look_only: bool, (user, is_local): &(Option<&String>, bool), hosts: &Vec<&String>| {
-            let mut play = json!({
-                "name": name,
-                "hosts": hosts,
-                "gather_facts": false,
-                "any_errors_fatal": true,
-                "become": user.is_some(),
-                "tasks": [{"name": name, "undo": {"run": number, "look_only": look_only}}],
-            });
-            if let Some(user) = user {
-                play["become_user"] = user.as_str().into();
-            }
-            if *is_local {
-                play["connection"] = "local".into();
-            }
-            play
-        };
-    let look = |(way, hosts)| play(&format!("Is all as run {number} left it?"), true, way, hosts);
-    let bring = |(way, hosts)| play(&format!("Undo run {number}"), false, way, hosts);
-    let first = ways.iter().filter(|_| !check).map(look);
-    Json::Array(first.chain(ways.iter().map(bring)).collect()).to_string()
+    let ways: Vec<(Way<'_>, Vec<&String>)> = ways.into_iter().collect();
+    let with_others = |index: usize, mut undo: Json| {
+        let others = others(&ways, index);
+        if !others.is_empty() {
+            undo["others"] = format!("{{{{ [{}] }}}}", others.join(", ")).into();
+        }
+        json!({"undo": undo})
+    };
+    let all = || ways.iter().enumerate();
+    let tell = all().filter(|(index, _)| !others(&ways, *index).is_empty()).map(|(index, way)| {
+        let task = json!({"undo": {"run": number, "tell_only": true}, "register": told_by(index)});
+        play(&format!("What did run {number} do?"), task, way)
+    });
+    let look = all().filter(|_| !check).map(|(index, way)| {
+        let task = with_others(index, json!({"run": number, "look_only": true}));
+        play(&format!("Is all as run {number} left it?"), task, way)
+    });
+    let bring = |(index, way): (usize, &(Way<'_>, Vec<&String>))| {
+        play(&format!("Undo run {number}"), with_others(index, json!({"run": number})), way)
+    };
+    // A folder of one user may hold files of another one, and the other way round: it goes when they are gone.
+    let again = all().rev().skip(1).filter(|(index, _)| !others(&ways, *index).is_empty()).map(bring);
+    Json::Array(tell.chain(look).chain(all().map(bring)).chain(again).collect()).to_string()
+}
+
+fn play(name: &str, mut task: Json, ((user, is_local), hosts): &(Way<'_>, Vec<&String>)) -> Json {
+    task["name"] = name.into();
+    let mut play = json!({
+        "name": name,
+        "hosts": hosts,
+        "gather_facts": false,
+        "any_errors_fatal": true,
+        "become": user.is_some(),
+        "tasks": [task],
+    });
+    if let Some(user) = user {
+        play["become_user"] = user.as_str().into();
+    }
+    if *is_local {
+        play["connection"] = "local".into();
+    }
+    play
+}
+
+/// Where it is kept what a way told.
+fn told_by(index: usize) -> String {
+    format!("undo_told_{index}")
+}
+
+/// What the other users told who worked on the same hosts, as expressions.
+fn others(ways: &[(Way<'_>, Vec<&String>)], index: usize) -> Vec<String> {
+    let ((_, is_local), hosts) = &ways[index];
+    let meets = |(at, ((_, its_local), its_hosts)): &(usize, &(Way<'_>, Vec<&String>))| {
+        *at != index && its_local == is_local && its_hosts.iter().any(|host| hosts.contains(host))
+    };
+    let told = |(at, _)| format!("({} | default({{}})).kept | default({{}})", told_by(at));
+    ways.iter().enumerate().filter(meets).map(told).collect()
 }
 
 /// A host that is not in the inventory any more is named: what the run did there would stay without a word.
@@ -175,7 +213,13 @@ fn watch(left: Arc<Mutex<Left>>) -> Watch {
         let told = sentences(result);
         if !told.is_empty() {
             let masked = told.iter().map(|text| secrets.mask(text).into_owned());
-            lock(&left).entry(host.clone()).or_default().extend(masked);
+            let mut left = lock(&left);
+            let said = left.entry(host.clone()).or_default();
+            for sentence in masked {
+                if !said.contains(&sentence) {
+                    said.push(sentence);
+                }
+            }
         }
     })
 }

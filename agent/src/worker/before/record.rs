@@ -20,6 +20,9 @@ pub(crate) enum Entry {
         /// A task with `no_log` replaces it.
         #[serde(default)]
         is_secret: bool,
+        /// When, in nanoseconds since 1970.
+        #[serde(default)]
+        at: u64,
     },
     /// This is there instead.
     After { path: PathBuf, after: Image },
@@ -51,6 +54,10 @@ pub(crate) struct Changed {
     /// The hash of the content that it was to get, in the last change.
     becomes: Option<String>,
     pub(crate) is_secret: bool,
+    /// When it was changed first, in nanoseconds since 1970.
+    pub(crate) first: u64,
+    /// When it was changed last.
+    pub(crate) last: u64,
 }
 
 /// What a run came to.
@@ -68,7 +75,7 @@ impl Net {
         let mut places: BTreeMap<PathBuf, usize> = BTreeMap::new();
         for entry in entries {
             match entry {
-                Entry::Before { path, before, becomes, is_secret } => {
+                Entry::Before { path, before, becomes, is_secret, at } => {
                     let place = *places.entry(path.clone()).or_insert_with(|| {
                         net.paths.push(Changed {
                             path: path.clone(),
@@ -76,12 +83,15 @@ impl Net {
                             after: None,
                             becomes: None,
                             is_secret: false,
+                            first: *at,
+                            last: *at,
                         });
                         net.paths.len() - 1
                     });
-                    net.paths[place].after = None;
-                    net.paths[place].becomes.clone_from(becomes);
-                    net.paths[place].is_secret |= is_secret;
+                    let changed = &mut net.paths[place];
+                    (changed.after, changed.last) = (None, *at);
+                    changed.becomes.clone_from(becomes);
+                    changed.is_secret |= is_secret;
                 }
                 Entry::After { path, after } => {
                     if let Some(place) = places.get(path) {

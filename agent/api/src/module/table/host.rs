@@ -1,6 +1,6 @@
 //! Modules about the host as a whole.
 
-use super::super::ArgKind::{Bool, Int, ListOfStr, Path, Str};
+use super::super::ArgKind::{Bool, Int, ListOfStr, Path, Raw, Str};
 use super::super::ModuleSpec;
 use super::{NOTHING, arg};
 
@@ -42,6 +42,12 @@ pub(super) const UNDO: ModuleSpec = ModuleSpec {
     args: &[
         arg("run", Str, "The run's number, as `muster history` shows it.").required(),
         arg("look_only", Bool, "Only looks whether nobody has changed these files since.").default("false"),
+        arg("tell_only", Bool, "Only tells what the run did as this user.").default("false"),
+        arg(
+            "others",
+            Raw,
+            "What `tell_only` told as the other users that the run became on this host, a list.",
+        ),
     ],
     ..NOTHING
 };
