@@ -12,6 +12,8 @@ FOLDERS = [WORLD, f"{WORLD}/a", f"{WORLD}/b", f"{WORLD}/a/deep"]
 NAMES = ["one", "two", "three.conf"]
 USERS = ["hu1", "hu2", "hu3"]
 GROUPS = ["hg1", "hg2"]
+# Whom tasks become: one who is always there, and may do little.
+OTHERS = ["www-data", "nobody"]
 LINES = ["alpha=1", "alpha=2", "beta=1", "# gamma", "delta = {{ inventory_hostname }}"]
 MODES = ["0644", "0600", "0755", "u+x", "g-r,o=", "u=rw,g=r"]
 KEYS = [
@@ -56,7 +58,7 @@ class Author:
         if self.chance(0.4):
             given["mode"] = self.one(*MODES)
         if self.chance(0.2):
-            given["owner"] = self.one("root", *USERS)
+            given["owner"] = self.one("root", *USERS, *OTHERS)
         if self.chance(0.2):
             given["group"] = self.one("root", *GROUPS)
         return given
@@ -311,7 +313,8 @@ class Author:
     def ground(self):
         """The folders of the world, or some of them."""
         folders = [folder for folder in FOLDERS if self.chance(0.9)]
-        return {"name": "ground", "file": {"path": "{{ item }}", "state": "directory"}, "loop": folders, "ignore_errors": True}
+        owner = self.one("root", "root", *OTHERS)
+        return {"name": "ground", "file": {"path": "{{ item }}", "state": "directory", "owner": owner}, "loop": folders, "ignore_errors": True}
 
     def loop(self, task, module, args):
         named = next((name for name in ("path", "dest", "name", "src") if args.get(name)), None)
@@ -336,6 +339,8 @@ class Author:
         if self.chance(0.05):
             # From one host at a time: what several do to one at once has no order.
             given |= {"delegate_to": self.one("n1", "n2"), "run_once": True}
+        if self.chance(0.08):
+            given |= {"become": True, "become_user": self.one(*OTHERS, *OTHERS, USERS[0])}
         if self.chance(0.05):
             given["failed_when"] = self.one("false", self.condition())
         if self.chance(0.05):

@@ -21,6 +21,7 @@ pub(crate) mod mounts;
 mod operation;
 mod overlay;
 mod packed;
+mod permission;
 pub(crate) mod process;
 mod session;
 mod step;

@@ -102,6 +102,11 @@ impl Located {
         path.extend(rest);
         Self { path, stat: None, real: None }
     }
+
+    /// Where the real thing is, if no earlier step would have changed anything about it but where it is.
+    pub(super) fn real_unchanged(&self, overlay: &Overlay) -> Option<&Path> {
+        self.real.as_deref().filter(|_| !overlay.files.contains_key(&self.path))
+    }
 }
 
 /// Links that are followed in one path before it counts as a loop, as in the kernel.

@@ -7,6 +7,7 @@ use super::due::Note;
 use super::hands::Hands;
 use super::operation::Operation;
 use super::overlay::Overlay;
+use super::permission::Subject;
 use super::view::{Controller, Scope, View};
 use super::wire;
 use crate::modules::{self, Args, Check, Failure, Module};
@@ -259,11 +260,17 @@ fn predict(
     };
     find_programs(&check, scope, overlay)?;
     let unable = |error| Failure::new(format!("cannot predict what the step leaves behind: {error}"));
+    let subject = Subject::of_this_worker();
+    let missed = missed.or_else(|| subject.as_ref()?.undecided(&check.operations));
     match &missed {
         Some(why) => overlay.predict_in_doubt(&check.operations, scope.umask, why).map_err(unable)?,
         None => {
-            let predict = |operation| overlay.predict(operation, scope.umask);
-            check.operations.iter().try_for_each(predict).map_err(unable)?;
+            for operation in &check.operations {
+                if let Some(why) = subject.as_ref().and_then(|subject| subject.refused(operation, overlay)) {
+                    return refused(why, scope, overlay);
+                }
+                overlay.predict(operation, scope.umask).map_err(unable)?;
+            }
         }
     }
     if let Some(reason) = &check.doubt {
@@ -279,6 +286,15 @@ fn predict(
         outcome.diffs.clear();
     }
     Ok(outcome)
+}
+
+/// The user may not do it, unless an earlier step gives the right to it in a way that is not known.
+fn refused(why: String, scope: &Scope<'_>, overlay: &mut Overlay) -> Result<Outcome, Failure> {
+    let joins = || (!overlay.groups().is_empty()).then_some("an earlier step changes groups");
+    match overlay.uncertainty().or_else(joins) {
+        Some(reason) => unforeseeable(&format!("{why}; {reason}"), scope, overlay),
+        None => Err(Failure::new(why)),
+    }
 }
 
 /// The step has looked at what only an earlier step can know when it is done. What it may change itself is as little known.

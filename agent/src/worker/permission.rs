@@ -1,0 +1,321 @@
+//! What a worker that is not root's may not do. A plan looks at it for each operation, as the kernel will when the plan is applied: a
+//! task that lacks `become` fails in the plan already.
+
+use super::atomic::PutError;
+use super::file::Stat;
+use super::operation::{Attributes, Operation, Prediction, Put};
+use super::overlay::Overlay;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
+use std::path::Path;
+
+const READ: u32 = 4;
+const WRITE: u32 = 2;
+const SEARCH: u32 = 1;
+
+/// Tools that do nothing for most users, and of which something else than the rights of files decides for whom they do.
+const SYSTEM_TOOLS: &[&str] = &[
+    "apt-mark",
+    "debconf-set-selections",
+    "dpkg",
+    "firewall-cmd",
+    "hostnamectl",
+    "modprobe",
+    "mount",
+    "nmcli",
+    "sysctl",
+    "systemctl",
+    "timedatectl",
+    "ufw",
+    "umount",
+    "update-alternatives",
+];
+
+/// Whom an operation is foretold for.
+#[derive(Debug)]
+pub(super) struct Subject {
+    uid: u32,
+    /// The main group first.
+    groups: Vec<u32>,
+    /// The kernel can be asked what it may do, as it is the worker's own user.
+    is_worker: bool,
+}
+
+impl Subject {
+    /// The user of this worker; none where it is root, who may do all of it.
+    pub(super) fn of_this_worker() -> Option<Self> {
+        let uid = rustix::process::geteuid();
+        let main = std::iter::once(rustix::process::getegid());
+        let groups = main.chain(rustix::process::getgroups().unwrap_or_default());
+        let groups = groups.map(rustix::process::Gid::as_raw).collect();
+        (!uid.is_root()).then(|| Self { uid: uid.as_raw(), groups, is_worker: true })
+    }
+
+    /// Why it is not known whether these operations will be let, where it is not.
+    pub(super) fn undecided(&self, operations: &[Operation]) -> Option<String> {
+        let command = operations.iter().find_map(|operation| {
+            let Operation::Run { command, .. } = operation else { return None };
+            let name = Path::new(&command.program).file_name()?.to_str()?;
+            let is_own = command.arguments.iter().any(|argument| argument == "--user");
+            (SYSTEM_TOOLS.contains(&name) && !is_own).then(|| command.line())
+        })?;
+        Some(format!("whether `{command}` is let do that for a user who is not root is known when it is run"))
+    }
+
+    /// Why an operation will fail, in the words in which it will.
+    pub(super) fn refused(&self, operation: &Operation, overlay: &Overlay) -> Option<String> {
+        let cannot = |act: &str, path: &Path, found: Result<(), Errno>| {
+            let error = std::io::Error::from(found.err()?);
+            Some(format!("cannot {act} `{}`: {error}", path.display()))
+        };
+        match operation {
+            Operation::Put(put) => self.put(put, overlay).err().map(|error| error.to_string()),
+            Operation::BackUp { path, copy } => {
+                cannot("create a file beside", copy, self.in_folder_of(copy, overlay))
+                    .or_else(|| cannot("back up", path, self.dresses(path, Attributes::default(), overlay)))
+            }
+            Operation::MakeDirectory { path } => {
+                let error = std::io::Error::from(self.in_folder_of(path, overlay).err()?);
+                Some(format!("Error creating {}: {error}", path.display()))
+            }
+            Operation::Remove { path } => cannot("remove", path, self.removes(path, overlay)),
+            Operation::Symlink { path, .. } => cannot("link", path, self.replaces(path, overlay)),
+            Operation::Hardlink { path, target } => {
+                let found = self.replaces(path, overlay).and_then(|()| self.links(target, overlay));
+                cannot("link", path, found)
+            }
+            Operation::Set { path, attributes } => {
+                cannot("set owner or mode of", path, self.sets(path, *attributes, overlay))
+            }
+            Operation::SetTimes { path, .. } => {
+                cannot("set the times of", path, self.owns(path, Errno::PERM, overlay))
+            }
+            Operation::Touch { path } => {
+                let found = self.owns(path, Errno::ACCESS, overlay);
+                cannot("set the times of", path, found.or_else(|_| self.may(path, WRITE, overlay)))
+            }
+            Operation::Configure { .. } => None,
+            Operation::Run { command, brings } => brings.iter().find_map(|brought| match brought {
+                Prediction::Installed { .. }
+                | Prediction::Removed { .. }
+                | Prediction::User(_)
+                | Prediction::NoUser(_)
+                | Prediction::Group(_)
+                | Prediction::NoGroup(_) => {
+                    Some(format!("cannot run `{}`: only root may do that (`become: true`)", command.line()))
+                }
+                Prediction::Also(operation) => {
+                    let why = self.refused(operation, overlay)?;
+                    Some(format!("cannot run `{}`: {why}", command.line()))
+                }
+                Prediction::Later { path, .. } | Prediction::Packed { path, .. } => {
+                    let found =
+                        self.may(path, WRITE, overlay).and(self.in_folder_unless_there(path, overlay));
+                    cannot("write", path, found)
+                }
+                _ => None,
+            }),
+        }
+    }
+
+    fn put(&self, put: &Put, overlay: &Overlay) -> Result<(), PutError> {
+        let error = |act, found: Errno| PutError::Io { act, path: put.path.clone(), source: found.into() };
+        let is_file = stat(&put.path, false, overlay).is_some_and(|old| old.is_file());
+        let in_place = put.may_write_in_place && is_file;
+        match self.in_folder_of(&put.path, overlay) {
+            Err(found) if !in_place => return Err(error("create a file beside", found)),
+            Err(_) => {
+                self.may(&put.path, WRITE, overlay).map_err(|found| error("write in place", found))?;
+                let set = self.sets(&put.path, put.attributes, overlay);
+                return set.map_err(|found| error("set owner and mode of", found));
+            }
+            Ok(()) => {}
+        }
+        let dressed = self.dresses(&put.path, put.attributes, overlay);
+        dressed.map_err(|found| error("set owner and mode of", found))?;
+        match self.replaces(&put.path, overlay) {
+            Err(_) if in_place => Ok(()),
+            replaced => replaced.map_err(|found| error("replace", found)),
+        }
+    }
+
+    /// A new file gets what is asked for, and the owner of the one that it replaces.
+    fn dresses(&self, path: &Path, asked: Attributes, overlay: &Overlay) -> Result<(), Errno> {
+        let old = stat(path, false, overlay).filter(Stat::is_file);
+        let folder = path.parent().and_then(|folder| stat(folder, true, overlay));
+        // In a folder with this bit a new file gets its group.
+        let taken = folder.filter(|folder| folder.mode & 0o2000 != 0).map(|folder| folder.gid);
+        let own = taken.or(self.groups.first().copied());
+        let uid = asked.uid.or(old.as_ref().map(|old| old.uid));
+        let gid = asked.gid.or(old.as_ref().map(|old| old.gid)).filter(|gid| Some(*gid) != own);
+        let may = uid.is_none_or(|uid| uid == self.uid) && gid.is_none_or(|gid| self.groups.contains(&gid));
+        if may { Ok(()) } else { Err(Errno::PERM) }
+    }
+
+    /// Owner and mode of what is there.
+    fn sets(&self, path: &Path, attributes: Attributes, overlay: &Overlay) -> Result<(), Errno> {
+        if attributes.is_empty() {
+            return Ok(());
+        }
+        self.owns(path, Errno::PERM, overlay)?;
+        let now = stat(path, false, overlay).map(|stat| stat.gid);
+        let is_others = attributes.uid.is_some_and(|uid| uid != self.uid);
+        let joins = |gid: u32| Some(gid) == now || self.groups.contains(&gid);
+        if is_others || !attributes.gid.is_none_or(joins) { Err(Errno::PERM) } else { Ok(()) }
+    }
+
+    fn owns(&self, path: &Path, otherwise: Errno, overlay: &Overlay) -> Result<(), Errno> {
+        match stat(path, false, overlay) {
+            Some(stat) if stat.uid != self.uid => Err(otherwise),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a name may come or go in the folder of a path.
+    fn in_folder_of(&self, path: &Path, overlay: &Overlay) -> Result<(), Errno> {
+        path.parent().map_or(Ok(()), |folder| self.may(folder, WRITE | SEARCH, overlay))
+    }
+
+    fn in_folder_unless_there(&self, path: &Path, overlay: &Overlay) -> Result<(), Errno> {
+        if stat(path, true, overlay).is_some() { Ok(()) } else { self.in_folder_of(path, overlay) }
+    }
+
+    /// Whether what has this name may lose it: in a folder like `/tmp` only its owner takes it away.
+    fn replaces(&self, path: &Path, overlay: &Overlay) -> Result<(), Errno> {
+        self.in_folder_of(path, overlay)?;
+        let folder = path.parent().and_then(|folder| stat(folder, true, overlay));
+        let is_held = folder.is_some_and(|folder| folder.mode & 0o1000 != 0 && folder.uid != self.uid);
+        let is_others = || stat(path, false, overlay).is_some_and(|old| old.uid != self.uid);
+        if is_held && is_others() { Err(Errno::PERM) } else { Ok(()) }
+    }
+
+    fn removes(&self, path: &Path, overlay: &Overlay) -> Result<(), Errno> {
+        self.replaces(path, overlay)?;
+        if !stat(path, false, overlay).is_some_and(|stat| stat.is_directory()) {
+            return Ok(());
+        }
+        self.may(path, READ, overlay)?;
+        let names = overlay.list(path).unwrap_or_default();
+        names.iter().try_for_each(|name| self.removes(&path.join(name), overlay))
+    }
+
+    /// Files of others get no second name by who could not read and write them (`protected_hardlinks`, proc_sys_fs(5)).
+    fn links(&self, target: &Path, overlay: &Overlay) -> Result<(), Errno> {
+        let is_protected = || {
+            std::fs::read_to_string("/proc/sys/fs/protected_hardlinks").is_ok_and(|text| text.trim() == "1")
+        };
+        let may = self
+            .owns(target, Errno::PERM, overlay)
+            .or_else(|found| self.may(target, READ | WRITE, overlay).map_err(|_| found));
+        if may.is_err() && is_protected() { may } else { Ok(()) }
+    }
+
+    /// Whether it may do this with what is at a path, links followed. What is not there, or not known, is not refused.
+    fn may(&self, path: &Path, what: u32, overlay: &Overlay) -> Result<(), Errno> {
+        let Ok(located) = overlay.locate(path, true) else { return Ok(()) };
+        let Some(stat) = &located.stat else { return Ok(()) };
+        match located.real_unchanged(overlay).filter(|_| self.is_worker) {
+            Some(real) => {
+                let mut access = Access::empty();
+                access.set(Access::READ_OK, what & READ != 0);
+                access.set(Access::WRITE_OK, what & WRITE != 0);
+                access.set(Access::EXEC_OK, what & SEARCH != 0);
+                accessat(CWD, real, access, AtFlags::EACCESS)
+            }
+            None if self.rights(stat) & what == what => Ok(()),
+            None => Err(Errno::ACCESS),
+        }
+    }
+
+    /// Read, write and search, as the mode has them for this user.
+    fn rights(&self, stat: &Stat) -> u32 {
+        let shift = match stat {
+            stat if stat.uid == self.uid => 6,
+            stat if self.groups.contains(&stat.gid) => 3,
+            _ => 0,
+        };
+        stat.mode >> shift & 7
+    }
+}
+
+fn stat(path: &Path, follow: bool, overlay: &Overlay) -> Option<Stat> {
+    overlay.locate(path, follow).ok()?.stat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHO: Subject = Subject { uid: 4711, groups: Vec::new(), is_worker: false };
+
+    fn put(path: &Path) -> Operation {
+        Operation::Put(Put {
+            path: path.to_owned(),
+            content: b"x".as_slice().into(),
+            attributes: Attributes::default(),
+            validate: None,
+            may_write_in_place: false,
+        })
+    }
+
+    /// A folder of the plan with this owner and mode, and a file of root's in it.
+    fn planned(uid: u32, mode: u32) -> (Overlay, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().join("d");
+        let mut overlay = Overlay::default();
+        let mut predict = |operation| overlay.predict(&operation, 0o022).expect("predicted");
+        predict(Operation::MakeDirectory { path: at.clone() });
+        predict(put(&at.join("f")));
+        let of_root = Attributes { uid: Some(0), gid: Some(0), mode: Some(0o644) };
+        predict(Operation::Set { path: at.join("f"), attributes: of_root });
+        let attributes = Attributes { uid: Some(uid), gid: Some(0), mode: Some(mode) };
+        predict(Operation::Set { path: at, attributes });
+        (overlay, folder)
+    }
+
+    #[test]
+    fn folder_of_somebody_else_takes_nothing_and_gives_nothing() {
+        let (overlay, folder) = planned(0, 0o755);
+        let at = |name: &str| folder.path().join("d").join(name);
+        let denied = |operation| WHO.refused(&operation, &overlay).expect("refused");
+        assert!(denied(put(&at("new"))).contains("cannot create a file beside"));
+        assert!(denied(Operation::Remove { path: at("f") }).ends_with("Permission denied (os error 13)"));
+        assert!(denied(Operation::MakeDirectory { path: at("new") }).starts_with("Error creating"));
+        assert!(denied(Operation::Symlink { path: at("new"), target: "f".into() }).contains("cannot link"));
+        assert!(denied(Operation::Touch { path: at("f") }).contains("Permission denied"));
+    }
+
+    #[test]
+    fn in_ones_own_folder_a_file_of_somebody_else_may_go_but_keeps_its_owner() {
+        let (overlay, folder) = planned(4711, 0o755);
+        let at = |name: &str| folder.path().join("d").join(name);
+        assert_eq!(WHO.refused(&put(&at("new")), &overlay), None);
+        assert_eq!(WHO.refused(&Operation::Remove { path: at("f") }, &overlay), None);
+        let replaced = WHO.refused(&put(&at("f")), &overlay).expect("refused");
+        assert!(replaced.contains("set owner and mode of") && replaced.contains("Operation not permitted"));
+        let attributes = Attributes { mode: Some(0o600), ..Attributes::default() };
+        assert!(WHO.refused(&Operation::Set { path: at("f"), attributes }, &overlay).is_some());
+    }
+
+    #[test]
+    fn folder_like_tmp_lets_everybody_add_and_only_the_owner_take_away() {
+        let (overlay, folder) = planned(0, 0o1777);
+        let at = |name: &str| folder.path().join("d").join(name);
+        assert_eq!(WHO.refused(&put(&at("new")), &overlay), None);
+        assert!(WHO.refused(&Operation::Remove { path: at("f") }, &overlay).is_some());
+    }
+
+    #[test]
+    fn tools_of_the_system_are_not_known_to_work_and_those_of_the_user_are() {
+        use crate::worker::process::Command;
+        let run = |arguments: &[&str]| {
+            let command = Command::new("systemctl", arguments);
+            WHO.undecided(&[Operation::Run { command, brings: Vec::new() }])
+        };
+        assert!(run(&["start", "x"]).is_some_and(|why| why.contains("systemctl start x")));
+        assert_eq!(run(&["--user", "start", "x"]), None);
+        let brings = vec![Prediction::NoUser("x".into())];
+        let remove = Operation::Run { command: Command::new("userdel", &["x"]), brings };
+        assert!(WHO.refused(&remove, &Overlay::default()).is_some_and(|why| why.contains("only root")));
+    }
+}
