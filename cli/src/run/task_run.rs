@@ -15,7 +15,9 @@ use super::sources;
 use super::unreachable::Unreachable;
 use crate::playbook::keyword::Keyword;
 use crate::playbook::{Task, elsewhere};
-use crate::template::{TemplateError, Value, from_json, pairs, partly_known, text_of};
+use crate::template::{
+    TemplateError, Value, from_json, pairs, partly_known, partly_known_with_all_names, text_of,
+};
 use crate::vars::{Level, Scope, Vars};
 use crate::yaml::Node;
 use muster_api::module::{ModuleSpec, RunsOn};
@@ -561,7 +563,10 @@ pub(crate) fn registered_value(result: &TaskResult) -> Value {
         Some(reason) if result.is_planned => partly_known(foresight::known_part(result), reason),
         Some(reason) => {
             let known = result.registered();
-            partly_known(known.iter().map(|(key, value)| (key.clone(), from_json(value))).collect(), reason)
+            partly_known_with_all_names(
+                known.iter().map(|(key, value)| (key.clone(), from_json(value))).collect(),
+                reason,
+            )
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) use file::{FileOptions, TemplateFile, check_file, file_variables, nee
 pub(crate) use filters::names as filter_names;
 pub(crate) use filters::time::timestamp;
 pub(crate) use lookups::{names as lookup_names, refused as refused_lookups};
-pub(crate) use partly_known::partly_known;
+pub(crate) use partly_known::{partly_known, partly_known_with_all_names};
 pub(crate) use python::{repr, text as text_of, type_name};
 pub(crate) use tests::names as test_names;
 pub(crate) use trace::reading;

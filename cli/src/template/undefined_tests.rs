@@ -138,7 +138,8 @@ fn of_a_result_that_is_not_wholly_known_only_what_is_known_can_be_used() {
     let mut known = indexmap::IndexMap::new();
     known.insert("changed".to_owned(), super::Value::from(true));
     let mut vars = Vars::new();
-    vars.set_plain("said", super::partly_known(known, "`make` is not run"));
+    vars.set_plain("said", super::partly_known(known.clone(), "`make` is not run"));
+    vars.set_plain("checked", super::partly_known_with_all_names(known, "`make` is only checked"));
     vars.set_plain("perhaps", super::unknown_if_any("it may be set"));
     let scope = scope("{}").with(Level::PlayVars, vars);
     for (template, value) in [
@@ -147,11 +148,15 @@ fn of_a_result_that_is_not_wholly_known_only_what_is_known_can_be_used() {
         ("{{ 'changed' in said }}", "True"),
         ("{{ said.get('changed') }}", "True"),
         ("{{ [said] | map(attribute='changed') | list }}", "[True]"),
+        ("{{ 'rc' in checked }}", "False"),
+        ("{{ 'rc' not in checked }}", "True"),
+        ("{{ 'changed' in checked }}", "True"),
     ] {
         assert_eq!(shown(&scope, template), value, "{template}");
     }
     for template in [
         "{{ said.rc }}",
+        "{{ checked.rc }}",
         "{{ said.rc is defined }}",
         "{{ said.rc is not defined }}",
         "{{ 'rc' in said }}",
