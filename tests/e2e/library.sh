@@ -88,6 +88,7 @@ slow_link_end() {
 last_words() {
     local last
     last=$(find "$WORK" -maxdepth 1 -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | command cut -d ' ' -f 2-)
+    [ -n "$last" ] || return 0
     printf 'the end of %s:\n' "$last"
     tail -n 20 "$last"
 }

@@ -43,7 +43,11 @@ class Honesty:
     def rounds(self, line, folder):
         """Plan, apply, plan, apply: what differs in both pairs, and whether the second one was silent."""
         found = Comparison()
+        packs = "archive" in "".join(path.read_text() for path in folder.glob("*.yml"))
         for turn in ("first", "second"):
+            if turn == "second" and packs:
+                # Times in an archive are whole seconds: what is packed anew in the same one is the same.
+                time.sleep(1)
             planned = self.run("plan", line, folder, f"{turn}-plan")
             applied = self.run("apply", [*line, "--diff"], folder, f"{turn}-apply")
             one = compare(planned, applied)

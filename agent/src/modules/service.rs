@@ -6,7 +6,7 @@ use crate::worker::process::Command;
 use crate::worker::{Operation, Prediction, UnitStart, View};
 use muster_api::diff::{Change, Diff};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) struct Service;
 
@@ -173,11 +173,21 @@ impl Planner<'_> {
     /// Only what systemd has loaded can tell: a unit that comes with a package of the same plan cannot yet.
     fn cannot_reload(&self) -> bool {
         let told = |key: &str| self.unit.status.get(key).and_then(Value::as_str);
-        let is_new = self.view.overlay().unit(&self.owner.key(&self.unit.name)) != UnitStart::default();
-        self.unit.is_active
-            && told("LoadState") == Some("loaded")
-            && told("CanReload") == Some("no")
-            && !is_new
+        let is_told = told("LoadState") == Some("loaded") && told("CanReload") == Some("no");
+        self.unit.is_active && is_told && !self.gets_reload(told("FragmentPath").unwrap_or_default())
+    }
+
+    /// Whether an earlier step of the plan would write into the unit's files how it is reloaded.
+    fn gets_reload(&self, loaded_from: &str) -> bool {
+        let own = Path::new("/etc/systemd/system").join(&self.unit.name);
+        let more = PathBuf::from(format!("{}.d", own.display()));
+        let names = self.view.list(&more).unwrap_or_default();
+        let mut files = names.iter().map(|name| more.join(name)).chain([own, PathBuf::from(loaded_from)]);
+        files.any(|file| {
+            let text = self.view.overlay().touches(&file).then(|| self.view.read(&file).unwrap_or_default());
+            let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
+            text.contains("ExecReload=") || text.contains("notify-reload")
+        })
     }
 
     fn restart(&mut self, start: UnitStart) {

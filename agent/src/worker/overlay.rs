@@ -8,6 +8,7 @@ use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::packed::Packed;
+use super::permission::{READ, SEARCH, Subject};
 use news::News;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -175,6 +176,7 @@ impl Overlay {
 
     /// What has this name in a directory.
     fn below(&self, folder: &Located, name: &OsString) -> io::Result<Located> {
+        self.permit(&folder.path, SEARCH)?;
         let path = folder.path.join(name);
         let real = match self.files.get(&path) {
             Some(Entry::Absent) => None,
@@ -195,8 +197,46 @@ impl Overlay {
         match self.files.get(path) {
             Some(Entry::Absent) => Ok(None),
             Some(Entry::There { stat, .. }) => Ok(Some(self.by_any_name(stat.clone()))),
-            None => Ok(real.map_or(Ok(None), file::lstat)?.map(|stat| self.by_any_name(stat))),
+            None => {
+                let found = real.map_or(Ok(None), file::lstat).map_err(|error| self.closed(path, error))?;
+                Ok(found.map(|stat| self.by_any_name(stat)))
+            }
         }
+    }
+
+    /// Whether this worker's user may do that with what an earlier step would have made or changed at a path.
+    fn permit(&self, path: &Path, what: u32) -> io::Result<()> {
+        match self.rights(path) {
+            Some(rights) if rights & what != what => {
+                let error = rustix::io::Errno::ACCESS.into();
+                Err(self.denied(path, error, self.uncertainty()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What this worker's user may do with what an earlier step would have made or changed at a path; none where that is all.
+    fn rights(&self, path: &Path) -> Option<u32> {
+        match self.files.get(path)? {
+            Entry::There { stat, .. } => Some(Subject::of_this_worker()?.rights(stat)),
+            Entry::Absent => None,
+        }
+    }
+
+    /// The kernel does not let it be looked at now: an earlier step may give the right to it.
+    fn closed(&self, path: &Path, error: io::Error) -> io::Error {
+        let is_opened =
+            path.ancestors().any(|above| self.rights(above).is_some_and(|rights| rights & SEARCH != 0));
+        let opened = is_opened.then_some("an earlier step would have changed who may");
+        self.denied(path, error, self.uncertainty().or(opened))
+    }
+
+    /// Notes why it may be let then.
+    fn denied(&self, path: &Path, error: io::Error, unless: Option<&str>) -> io::Error {
+        if let Some(why) = unless.filter(|_| error.kind() == io::ErrorKind::PermissionDenied) {
+            self.miss(&format!("`{}`: {error}; {why}", path.display()));
+        }
+        error
     }
 
     /// What was done to a file by another of its names counts for this one, too.
@@ -210,8 +250,11 @@ impl Overlay {
         if located.stat.is_none() {
             return Err(io::ErrorKind::NotFound.into());
         }
+        self.permit(&located.path, READ)?;
         match (self.files.get(&located.path), located.real) {
-            (Some(Entry::There { content: Content::None, .. }) | None, Some(real)) => std::fs::read(real),
+            (Some(Entry::There { content: Content::None, .. }) | None, Some(real)) => {
+                std::fs::read(real).map_err(|error| self.closed(&located.path, error))
+            }
             (Some(Entry::There { content, .. }), _) => self.bytes(content),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
@@ -258,8 +301,9 @@ impl Overlay {
         let perhaps =
             self.perhaps.iter().find(|(path, _)| path.parent() == Some(&folder) || folder.starts_with(path));
         perhaps.into_iter().for_each(|(_, why)| self.miss(why));
+        self.permit(&folder, READ)?;
         if let Some(real) = real {
-            for entry in std::fs::read_dir(real)? {
+            for entry in std::fs::read_dir(real).map_err(|error| self.closed(&folder, error))? {
                 names.insert(entry?.file_name());
             }
         }

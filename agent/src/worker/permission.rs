@@ -8,10 +8,11 @@ use super::overlay::Overlay;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use std::path::Path;
+use std::sync::OnceLock;
 
-const READ: u32 = 4;
+pub(super) const READ: u32 = 4;
 const WRITE: u32 = 2;
-const SEARCH: u32 = 1;
+pub(super) const SEARCH: u32 = 1;
 
 /// Tools that do nothing for most users, and of which something else than the rights of files decides for whom they do.
 const SYSTEM_TOOLS: &[&str] = &[
@@ -43,7 +44,12 @@ pub(super) struct Subject {
 
 impl Subject {
     /// The user of this worker; none where it is root, who may do all of it.
-    pub(super) fn of_this_worker() -> Option<Self> {
+    pub(super) fn of_this_worker() -> Option<&'static Self> {
+        static THIS: OnceLock<Option<Subject>> = OnceLock::new();
+        THIS.get_or_init(Self::now).as_ref()
+    }
+
+    fn now() -> Option<Self> {
         let uid = rustix::process::geteuid();
         let main = std::iter::once(rustix::process::getegid());
         let groups = main.chain(rustix::process::getgroups().unwrap_or_default());
@@ -59,7 +65,7 @@ impl Subject {
             let is_own = command.arguments.iter().any(|argument| argument == "--user");
             (SYSTEM_TOOLS.contains(&name) && !is_own).then(|| command.line())
         })?;
-        Some(format!("whether `{command}` is let do that for a user who is not root is known when it is run"))
+        Some(format!("whether a user who is not root may do `{command}` is known when it is run"))
     }
 
     /// Why an operation will fail, in the words in which it will.
@@ -220,7 +226,10 @@ impl Subject {
                 access.set(Access::READ_OK, what & READ != 0);
                 access.set(Access::WRITE_OK, what & WRITE != 0);
                 access.set(Access::EXEC_OK, what & SEARCH != 0);
-                accessat(CWD, real, access, AtFlags::EACCESS)
+                match accessat(CWD, real, access, AtFlags::empty()) {
+                    Err(found @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Err(found),
+                    _ => Ok(()),
+                }
             }
             None if self.rights(stat) & what == what => Ok(()),
             None => Err(Errno::ACCESS),
@@ -228,7 +237,7 @@ impl Subject {
     }
 
     /// Read, write and search, as the mode has them for this user.
-    fn rights(&self, stat: &Stat) -> u32 {
+    pub(super) fn rights(&self, stat: &Stat) -> u32 {
         let shift = match stat {
             stat if stat.uid == self.uid => 6,
             stat if self.groups.contains(&stat.gid) => 3,

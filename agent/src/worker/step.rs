@@ -261,12 +261,12 @@ fn predict(
     find_programs(&check, scope, overlay)?;
     let unable = |error| Failure::new(format!("cannot predict what the step leaves behind: {error}"));
     let subject = Subject::of_this_worker();
-    let missed = missed.or_else(|| subject.as_ref()?.undecided(&check.operations));
+    let missed = missed.or_else(|| subject?.undecided(&check.operations));
     match &missed {
         Some(why) => overlay.predict_in_doubt(&check.operations, scope.umask, why).map_err(unable)?,
         None => {
             for operation in &check.operations {
-                if let Some(why) = subject.as_ref().and_then(|subject| subject.refused(operation, overlay)) {
+                if let Some(why) = subject.and_then(|subject| subject.refused(operation, overlay)) {
                     return refused(why, scope, overlay);
                 }
                 overlay.predict(operation, scope.umask).map_err(unable)?;

@@ -32,6 +32,8 @@ enum Outlook {
     Change,
     Unknown,
     Failure,
+    /// A failure that the playbook ignores.
+    Ignored,
 }
 
 /// What is counted over all hosts.
@@ -41,6 +43,7 @@ struct Totals {
     unknown: u64,
     unchanged: u64,
     failed: u64,
+    ignored: u64,
     unreachable: u64,
 }
 
@@ -86,11 +89,12 @@ impl Plan {
     /// What would happen, as text that is the same for hosts on which the same would happen.
     fn describe(&self, result: &TaskResult) -> Option<(Outlook, String)> {
         match result.status {
-            Status::Failed if result.ignored => None,
             Status::Failed | Status::Unreachable => {
-                let lines =
+                let mut lines =
                     if result.no_log { vec!["it is not shown (no_log)".to_owned()] } else { reasons(result) };
-                Some((Outlook::Failure, lines.join("\n")))
+                let outlook = if result.ignored { Outlook::Ignored } else { Outlook::Failure };
+                lines.extend(result.ignored.then(|| "...ignoring".to_owned()));
+                Some((outlook, lines.join("\n")))
             }
             _ if result.is_open() => {
                 Some((Outlook::Unknown, format!("not known: {}", result.unknown.clone().unwrap_or_default())))
@@ -135,6 +139,7 @@ impl Plan {
             Outlook::Change => (Paint::Changed, "~"),
             Outlook::Unknown => (Paint::Unknown, "?"),
             Outlook::Failure => (Paint::Failed, "!"),
+            Outlook::Ignored => (Paint::Warning, "!"),
         };
         let on = if on.len() == all && all > 1 { format!("all {all} hosts") } else { on.join(", ") };
         let head = self.palette.paint(paint, &format!("{sign} {task}"));
@@ -160,6 +165,7 @@ impl Plan {
             (totals.unknown, Paint::Unknown, "unknown", false),
             (totals.unchanged, Paint::Ok, "unchanged", always),
             (totals.failed, Paint::Failed, "failed", false),
+            (totals.ignored, Paint::Warning, "ignored", false),
             (totals.unreachable, Paint::Unreachable, "unreachable", false),
         ];
         let told = all.into_iter().filter(|(count, _, _, always)| *always || *count > 0);
@@ -192,6 +198,7 @@ impl Totals {
         match result.status {
             Status::Failed if !result.ignored => self.failed += 1,
             Status::Unreachable if !result.ignored => self.unreachable += 1,
+            Status::Failed | Status::Unreachable => self.ignored += 1,
             _ if result.changed => self.change += 1,
             _ if result.is_open() => self.unknown += 1,
             Status::Skipped | Status::Unknown => {}
@@ -226,8 +233,9 @@ fn totals(hosts: &IndexMap<String, Stats>) -> Totals {
     hosts.values().fold(Totals::default(), |sum, stats| Totals {
         change: sum.change + stats.changed,
         unknown: sum.unknown + stats.unknown,
-        unchanged: sum.unchanged + stats.ok.saturating_sub(stats.changed),
+        unchanged: sum.unchanged + stats.ok.saturating_sub(stats.changed + stats.ignored),
         failed: sum.failed + stats.failed,
+        ignored: sum.ignored + stats.ignored,
         unreachable: sum.unreachable + stats.unreachable,
     })
 }
@@ -280,6 +288,23 @@ mod tests {
 
         Plan: 2 will change, 2 unchanged on 2 hosts
             files      2 will change
+        ");
+    }
+
+    #[test]
+    fn failure_that_is_ignored_is_shown_and_counted_as_such() {
+        let mut plan = Plan::new(Palette::plain());
+        let mut result = TaskResult { module: "copy".into(), ignored: true, ..TaskResult::default() };
+        result.status = Status::Failed;
+        result.result.insert("msg".into(), "cannot replace `/etc/motd`".into());
+        task(&mut plan, "greeting", &[("n1", result)]);
+        let text = plan.render(&recap(&[("n1", Stats { ok: 1, ignored: 1, ..Stats::default() })]));
+        insta::assert_snapshot!(text, @r"
+        ! greeting  [n1]
+            cannot replace `/etc/motd`
+            ...ignoring
+
+        Plan: 0 will change, 0 unchanged, 1 ignored on 1 host
         ");
     }
 

@@ -207,7 +207,10 @@ pub(super) fn judged(room: &Room, host: &str, place: &Span, mut outcome: Outcome
     if let Some(finding) = lint::refused_by_corosync(host, &verdict, place).filter(|_| outcome.failed) {
         outcome.result.insert("msg".to_owned(), finding.sentence().into());
     }
-    lock(&room.drafts).verdict(host, verdict, place);
+    // What was refused is told with its task, and is not there for later ones.
+    if !outcome.failed {
+        lock(&room.drafts).verdict(host, verdict, place);
+    }
     outcome
 }
 

@@ -165,9 +165,8 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
     };
     if let Identity::Become(account) = &identity
         && request.check
-        && room.is_user_coming(&target, &account.user)
+        && let Some(why) = room.doubt_of_user(&target, &account.user)
     {
-        let why = format!("it is done as `{}`, an account that an earlier task would make", account.user);
         return Ok(TaskResult::unknown(&why));
     }
     let trip = Trip {

@@ -21,7 +21,7 @@ use muster_api::cluster::ClusterConfig;
 use muster_api::control::Snapshot;
 use muster_api::diff::{Change, Diff};
 use muster_api::id::NodeName;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -44,8 +44,8 @@ pub(crate) struct Room {
     pub(crate) lost: Mutex<Lost>,
     /// The mistakes that end the run.
     pub(crate) broken_off: Mutex<Option<Diagnostics>>,
-    /// In a plan: accounts that tasks would make, by host.
-    coming_users: Mutex<BTreeSet<(String, String)>>,
+    /// In a plan: accounts that tasks would make (`true`) or remove, by host.
+    changed_users: Mutex<HashMap<(String, String), bool>>,
     /// In a plan: the first step on each host of which it is not known what it does.
     doubted: Mutex<HashMap<String, String>>,
     /// What the tasks so far would make of the hosts, to be compared.
@@ -178,7 +178,7 @@ impl Room {
             custom_stats: Mutex::default(),
             lost: Mutex::default(),
             broken_off: Mutex::default(),
-            coming_users: Mutex::default(),
+            changed_users: Mutex::default(),
             doubted: Mutex::default(),
             drafts: Mutex::default(),
             told_findings: Mutex::default(),
@@ -196,16 +196,24 @@ impl Room {
         *lock(&self.broken_off) = Some(mistakes);
     }
 
-    /// Remembers the accounts that a task of a plan would make on a host.
+    /// Remembers the accounts that a task of a plan would make or remove on a host.
     pub(crate) fn expect_users(&self, host: &str, diffs: &[Diff]) {
-        let comes = |change: &Change| matches!(change, Change::Presence { after, .. } if after == "present");
-        let users = diffs.iter().filter(|diff| diff.kind == "user" && diff.changes.iter().any(comes));
-        lock(&self.coming_users).extend(users.map(|diff| (host.to_owned(), diff.name.clone())));
+        let presence = |change: &Change| match change {
+            Change::Presence { after, .. } => Some(after == "present"),
+            _ => None,
+        };
+        for diff in diffs.iter().filter(|diff| diff.kind == "user") {
+            if let Some(comes) = diff.changes.iter().find_map(presence) {
+                lock(&self.changed_users).insert((host.to_owned(), diff.name.clone()), comes);
+            }
+        }
     }
 
-    /// Whether a task of this plan would make the account.
-    pub(crate) fn is_user_coming(&self, host: &str, user: &str) -> bool {
-        lock(&self.coming_users).contains(&(host.to_owned(), user.to_owned()))
+    /// Why it is not known what a task of this plan does that is done as this user, where an earlier one would make or remove it.
+    pub(crate) fn doubt_of_user(&self, host: &str, user: &str) -> Option<String> {
+        let comes = *lock(&self.changed_users).get(&(host.to_owned(), user.to_owned()))?;
+        let verb = if comes { "make" } else { "remove" };
+        Some(format!("it is done as `{user}`, an account that an earlier task would {verb}"))
     }
 
     /// Remembers that it is not known what a step of a plan does on a host.

@@ -37,9 +37,7 @@ impl PartlyKnown {
 /// Refuses a value whose entries are not all known, for who looks at all of them; one that is known has this entry.
 pub(super) fn whole_or_with(value: Value, key: Option<&str>) -> Result<Value, Error> {
     match value.downcast_object_ref::<PartlyKnown>() {
-        Some(partly) if key.is_some() && partly.has_all_names => {
-            Ok(Value::from_pairs(partly.known.clone()))
-        }
+        Some(partly) if key.is_some() && partly.has_all_names => Ok(Value::from_pairs(partly.known.clone())),
         Some(partly) if !key.is_some_and(|key| partly.known.contains_key(key)) => {
             partly.refused().map(|()| value.clone())
         }
