@@ -8,7 +8,7 @@ use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::packed::Packed;
-use super::permission::{READ, SEARCH, Subject};
+use super::permission::{READ, SEARCH, Subject, kernel_lets};
 use news::News;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -176,8 +176,14 @@ impl Overlay {
 
     /// What has this name in a directory.
     fn below(&self, folder: &Located, name: &OsString) -> io::Result<Located> {
-        self.permit(&folder.path, SEARCH)?;
         let path = folder.path.join(name);
+        self.permit(&folder.path, SEARCH)?;
+        if self.files.contains_key(&path)
+            && let Some(real) = folder.real_unchanged(self).filter(|_| Subject::of_this_worker().is_some())
+        {
+            // The kernel is not asked for what is predicted, but for the way to it.
+            kernel_lets(real, SEARCH).map_err(|error| self.closed(&path, error.into()))?;
+        }
         let real = match self.files.get(&path) {
             Some(Entry::Absent) => None,
             Some(Entry::There {
