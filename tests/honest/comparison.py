@@ -63,7 +63,8 @@ def outcome(result):
 def essence(result):
     word = outcome(result)
     # Some modules are skipped in a check because they only wait or fetch: that is held to be a promise of no change.
-    return "unchanged" if word == "skipped" and "skip_reason" not in result["result"] else word
+    is_left_out = "skip_reason" in result["result"] or result["result"].get("msg") == "All items skipped"
+    return "unchanged" if word == "skipped" and not is_left_out else word
 
 
 def describe(result):

@@ -213,6 +213,8 @@ class Author:
                                  "masked": [True, False, False], "daemon_reload": [True]}.items():
             if self.chance(0.5):
                 args[argument] = self.one(*values)
+        if len(args) == 1:
+            args["enabled"] = True
         return "systemd", args, []
 
     # What only looks, or only says.

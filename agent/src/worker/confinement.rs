@@ -8,6 +8,7 @@ use nix::sched::{CloneFlags, unshare};
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Where locks, logs and temporary files of the programs are that are asked, and the caches without which they tell nothing: nothing
 /// there is a state of the host. And the rules of ufw, which tells nothing, even with `--dry-run`, where it may not write them.
@@ -33,6 +34,13 @@ const FREE: [&str; 16] = [
 /// File systems whose root may be asked for in vain, or that are mounted by whoever asks. They stay as they are.
 const REMOTE: [&str; 9] = ["9p", "afs", "autofs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "smb"];
 
+static IS_CONFINED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a program that is started now can change nothing of the host.
+pub(super) fn is_confined() -> bool {
+    IS_CONFINED.load(Ordering::Relaxed)
+}
+
 /// Makes the host read-only for this thread and whatever it starts from now on. Nothing is different for all others.
 ///
 /// Only root can; others change nothing but what is their own. A kernel or a container that refuses leaves all as it was.
@@ -54,9 +62,11 @@ pub(super) fn confine() {
         }
     }
     let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+    let mut is_held = true;
     for place in held {
-        let _ = change(&place, read_only | kept_flags(&place));
+        is_held &= change(&place, read_only | kept_flags(&place)).is_ok();
     }
+    IS_CONFINED.store(is_held, Ordering::Relaxed);
 }
 
 fn change(place: &str, flags: MsFlags) -> io::Result<()> {

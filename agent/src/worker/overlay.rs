@@ -46,6 +46,9 @@ pub(crate) struct Overlay {
     /// Why what the step that runs has looked at is not known.
     #[serde(skip)]
     missed: RefCell<Option<String>>,
+    /// What the step that runs has found missing and packages of the plan may bring.
+    #[serde(skip)]
+    brought: RefCell<Option<PathBuf>>,
     /// What was done to the files since it was asked last, where somebody asks.
     #[serde(skip)]
     news: Option<Vec<News>>,
@@ -377,6 +380,9 @@ impl Overlay {
         let located = self.locate(path, follow)?;
         let why = located.path.ancestors().find_map(|above| self.perhaps.get(above));
         why.into_iter().for_each(|why| self.miss(why));
+        if located.stat.is_none() && self.may_be_brought(&located.path) {
+            self.brought.borrow_mut().get_or_insert_with(|| located.path.clone());
+        }
         Ok(located)
     }
 

@@ -1,11 +1,13 @@
 //! Runs one step: check, then apply or predict. A fault inside a module becomes a failed outcome.
 
+use super::atomic;
 use super::background;
 use super::before::Keeper;
+use super::confinement;
 use super::corosync;
 use super::due::Note;
 use super::hands::Hands;
-use super::operation::Operation;
+use super::operation::{Operation, Put};
 use super::overlay::Overlay;
 use super::permission::Subject;
 use super::view::{Controller, Scope, View};
@@ -96,6 +98,9 @@ const ONLY_WRITES: &[&str] = &[
     "template",
 ];
 
+/// Modules that have nothing to do where a file is missing.
+const AT_HOME_WITHOUT: &[&str] = &["blockinfile", "file", "ini_file", "lineinfile", "stat"];
+
 /// What the step may change is as little known as what it does.
 fn doubt_named(args: &Args<'_>, why: &str, scope: &Scope<'_>, overlay: &mut Overlay) {
     let module = scope.step.module.as_str();
@@ -141,12 +146,19 @@ pub(super) fn answer_ahead(step: &Step, overlay: &Overlay) -> Option<Outcome> {
 fn settled(module: &dyn Module, scope: &Scope<'_>, overlay: &Overlay) -> Result<Option<Outcome>, Failure> {
     let args = Args::of(scope.step);
     let view = View { overlay, scope };
-    let Check { mut outcome, operations, report, doubt } = module.check(&args, &view)?;
+    let checked = module.check(&args, &view);
+    // What is not known now is told as such at its turn.
+    let is_known = overlay.take_missed().is_none() & overlay.take_brought().is_none();
+    if !is_known {
+        return Ok(None);
+    }
+    let Check { mut outcome, operations, report, doubt } = checked?;
     if outcome.changed || outcome.unknown.is_some() || doubt.is_some() || !operations.is_empty() {
         return Ok(None);
     }
     if scope.step.check {
         report.fill(&mut outcome, &view);
+        overlay.take_missed();
         return Ok(Some(outcome));
     }
     let mut hands = Hands::tied(scope);
@@ -173,6 +185,7 @@ fn check_and_apply(
 ) -> Result<Outcome, Failure> {
     let args = Args::of(scope.step);
     let view = View { overlay, scope };
+    overlay.take_brought();
     let checked = module.check(&args, &view);
     let operations = checked.as_ref().map_or(&[][..], |check| &check.operations);
     let (verdict, subject) = match scope.step.shows_corosync {
@@ -252,7 +265,7 @@ fn predict(
     scope: &Scope<'_>,
     overlay: &mut Overlay,
 ) -> Result<Outcome, Failure> {
-    let missed = overlay.take_missed();
+    let (missed, brought) = (overlay.take_missed(), overlay.take_brought());
     let check = match (checked, &missed) {
         (Ok(check), _) => check,
         (Err(_), Some(why)) => return unforeseeable(why, scope, overlay),
@@ -262,6 +275,10 @@ fn predict(
     let unable = |error| Failure::new(format!("cannot predict what the step leaves behind: {error}"));
     let subject = Subject::of_this_worker();
     let missed = missed.or_else(|| subject?.undecided(&check.operations));
+    let missed = match missed {
+        None => validated(&check.operations, overlay)?,
+        missed => missed,
+    };
     match &missed {
         Some(why) => overlay.predict_in_doubt(&check.operations, scope.umask, why).map_err(unable)?,
         None => {
@@ -269,7 +286,11 @@ fn predict(
                 if let Some(why) = subject.and_then(|subject| subject.refused(operation, overlay)) {
                     return refused(why, scope, overlay);
                 }
-                overlay.predict(operation, scope.umask).map_err(unable)?;
+                if let Err(error) = overlay.predict(operation, scope.umask) {
+                    let unknown = overlay.take_missed().or(check.outcome.unknown);
+                    return unknown
+                        .map_or_else(|| Err(unable(error)), |why| unforeseeable(&why, scope, overlay));
+                }
             }
         }
     }
@@ -277,15 +298,46 @@ fn predict(
         overlay.doubt(format!("the step with module `{}` was not run: {reason}", scope.step.module));
     }
     let report = check.report.clone();
+    let does_nothing = check.operations.is_empty() && !check.outcome.changed;
     let mut outcome = check.outcome;
     report.fill(&mut outcome, &View { overlay, scope });
     // What is reported may be as little known, and is no reason to know less of what the step does.
     overlay.take_missed();
-    if let Some(why) = missed.filter(|_| outcome.unknown.is_none()) {
+    overlay.take_brought();
+    let args = Args::of(scope.step);
+    let own = args
+        .path("path", &View { overlay, scope })
+        .and_then(|own| Some(overlay.locate(&own, true).ok()?.path));
+    let is_at_home = does_nothing && AT_HOME_WITHOUT.contains(&&*scope.step.module);
+    let brought = brought.filter(|path| is_at_home && Some(path) == own.as_ref());
+    let brought =
+        brought.map(|path| format!("packages that would be installed may bring `{}`", path.display()));
+    if let Some(why) = missed.or(brought).filter(|_| outcome.unknown.is_none()) {
         (outcome.changed, outcome.unknown) = (false, Some(why));
         outcome.diffs.clear();
     }
     Ok(outcome)
+}
+
+/// Why it is not known whether `validate` accepts what would be written, where it is not. It is run where it can change nothing.
+fn validated(operations: &[Operation], overlay: &Overlay) -> Result<Option<String>, Failure> {
+    for operation in operations {
+        let Operation::Put(put @ Put { validate: Some(line), .. }) = operation else { continue };
+        if Subject::of_this_worker().is_some() {
+            return Ok(Some(format!("whether `{line}` accepts the new content is known when it is run")));
+        }
+        if !confinement::is_confined() || overlay.is_of_one_step() {
+            continue;
+        }
+        match atomic::try_out(put) {
+            Ok(()) => {}
+            Err(refused) if overlay.begun().is_none() && overlay.uncertainty().is_none() => {
+                return Err(Failure::new(refused.to_string()));
+            }
+            Err(refused) => return Ok(Some(format!("{refused}; what comes before may change that"))),
+        }
+    }
+    Ok(None)
 }
 
 /// The user may not do it, unless an earlier step gives the right to it in a way that is not known.

@@ -150,7 +150,10 @@ impl Plan {
     fn summary(&self, hosts: &IndexMap<String, Stats>) -> String {
         let count = hosts.len();
         let noun = if count == 1 { "host" } else { "hosts" };
-        let mut text = format!("Plan: {} on {count} {noun}\n", self.parts(totals(hosts), true));
+        // A result that is not wholly known is counted as `ok` in the recap, too.
+        let unchanged = self.kinds.values().map(|totals| totals.unchanged).sum();
+        let all = Totals { unchanged, ..totals(hosts) };
+        let mut text = format!("Plan: {} on {count} {noun}\n", self.parts(all, true));
         let told = self.kinds.iter().filter(|(_, totals)| totals.change + totals.unknown > 0);
         for (kind, totals) in told {
             text += &format!("    {:10} {}\n", kind.plural(), self.parts(*totals, false));
@@ -233,7 +236,7 @@ fn totals(hosts: &IndexMap<String, Stats>) -> Totals {
     hosts.values().fold(Totals::default(), |sum, stats| Totals {
         change: sum.change + stats.changed,
         unknown: sum.unknown + stats.unknown,
-        unchanged: sum.unchanged + stats.ok.saturating_sub(stats.changed + stats.ignored),
+        unchanged: 0,
         failed: sum.failed + stats.failed,
         ignored: sum.ignored + stats.ignored,
         unreachable: sum.unreachable + stats.unreachable,

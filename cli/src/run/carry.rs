@@ -164,9 +164,20 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
         }
     };
     if let Identity::Become(account) = &identity
-        && request.check
+        && (request.check || room.mode.foresight.is_some())
         && let Some(why) = room.doubt_of_user(&target, &account.user)
     {
+        if let Work::Parts(parts) = work
+            && request.check
+        {
+            // Nobody can be that user yet: who logged in looks at what the task may change.
+            let perhaps = Some(Perhaps { why: why.clone(), lacks_arguments: false });
+            let request = Request { perhaps: request.perhaps.clone().or(perhaps), ..request };
+            let identity = Identity::Login;
+            let (target, way, request) = (&target, &way, &request);
+            let trip = Trip { room, host, target, way, identity: &identity, request, background, outlook };
+            let _ = trip.parts(parts).await?;
+        }
         return Ok(TaskResult::unknown(&why));
     }
     let trip = Trip {

@@ -11,6 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Where packages put what they bring (hier(7)).
+const OF_PACKAGES: [&str; 8] = ["/bin", "/etc", "/lib", "/opt", "/sbin", "/usr", "/var/lib", "/var/www"];
+
 impl Entry {
     /// Whether nothing tells them apart.
     fn is_like(&self, other: &Self) -> bool {
@@ -58,6 +61,20 @@ impl Overlay {
     /// Why what was looked at since the last call is not known, where something was not.
     pub(in crate::worker) fn take_missed(&self) -> Option<String> {
         self.missed.take()
+    }
+
+    /// Whether packages that would be installed may bring this path, which is missing. After an earlier step that removes it, it is
+    /// gone whatever they bring.
+    pub(super) fn may_be_brought(&self, path: &Path) -> bool {
+        let is_removed =
+            || path.ancestors().any(|above| matches!(self.files.get(above), Some(Entry::Absent)));
+        let is_of_system = || OF_PACKAGES.iter().any(|folder| path.starts_with(folder));
+        self.has_new_packages() && is_of_system() && !is_removed()
+    }
+
+    /// What was looked for since the last call and not found, that packages of the plan may bring.
+    pub(in crate::worker) fn take_brought(&self) -> Option<PathBuf> {
+        self.brought.take()
     }
 
     /// Remembers that a step, of which it is not known what it does, may make or change what is at a path, or remove it.
@@ -200,6 +217,23 @@ mod tests {
     use super::*;
     use crate::worker::operation::{Attributes, Prediction};
     use crate::worker::overlay::tests::put;
+
+    #[test]
+    fn what_packages_may_bring_is_not_known_to_be_missing_unless_it_was_removed_since() {
+        use crate::worker::overlay::Package;
+        let mut overlay = Overlay::default();
+        let brought = |overlay: &Overlay, path: &str| {
+            overlay.look(Path::new(path), true).expect("walks");
+            overlay.take_brought()
+        };
+        let path = "/etc/muster-none/site";
+        assert_eq!(brought(&overlay, path), None, "there are none");
+        overlay.packages.insert("nginx".into(), Package::Installed(None));
+        assert_eq!(brought(&overlay, path), Some(path.into()));
+        assert_eq!(brought(&overlay, "/srv/muster-none"), None, "no package has anything there");
+        overlay.predict(&Operation::Remove { path: path.into() }, 0o022).expect("predicted");
+        assert_eq!(brought(&overlay, path), None);
+    }
 
     #[test]
     fn what_is_known_only_when_an_earlier_step_is_done_is_noted_where_it_is_looked_at() {
