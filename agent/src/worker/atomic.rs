@@ -65,15 +65,14 @@ pub(super) fn put(put: &Put) -> Result<(), PutError> {
     sync_folder(&put.path).map_err(error("sync the folder of", &put.path))
 }
 
-/// Whether `validate` accepts the content, of which a copy is made among the temporary files for that long.
+/// Whether `validate` accepts the content, of which a copy that only this user can read is made among the temporary files for that
+/// long.
 pub(super) fn try_out(put: &Put) -> Result<(), PutError> {
     let Some(line) = &put.validate else { return Ok(()) };
     let error = |act| move |source| PutError::Io { act, path: put.path.clone(), source };
     let beside = Path::new("/tmp").join(put.path.file_name().unwrap_or_default());
     let temporary = Temporary::beside(&beside).map_err(error("try out"))?;
     temporary.fill(&put.content).map_err(error("try out"))?;
-    let old = std::fs::symlink_metadata(&put.path).ok().filter(|old| old.is_file());
-    temporary.dress(&put.path, old.as_ref(), put.attributes).map_err(error("try out"))?;
     validate(line, &temporary.path, &put.path)
 }
 
