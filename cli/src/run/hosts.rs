@@ -148,10 +148,14 @@ impl Errand<'_> {
     }
 }
 
-/// The user whom a step removes: no process of that user may be left, so none of ours either.
+/// The user whom a step removes, or whose number or home it may change: no process of that user may be left then, so none of ours
+/// either (usermod(8), userdel(8)).
 fn leaving_user(step: &Step) -> Option<&str> {
-    let is_removal = step.module == "user" && !step.check && step.args.get("state")? == "absent";
-    is_removal.then(|| step.args.get("name")?.as_str())?
+    let is_removal = || step.args.get("state").is_some_and(|state| state == "absent");
+    let may_move =
+        || ["uid", "home"].iter().any(|name| step.args.get(*name).is_some_and(|value| !value.is_null()));
+    let leaves = step.module == "user" && !step.check && (is_removal() || may_move());
+    leaves.then(|| step.args.get("name").or_else(|| step.args.get("user"))?.as_str())?
 }
 
 impl Link {
@@ -487,4 +491,23 @@ fn place<'h>(host: &'h str, way: &Way) -> &'h str {
 /// What is locked here is whole at any time: a panic elsewhere leaves nothing half-done in it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn workers_of_a_user_end_before_the_account_goes_or_moves_and_not_for_less() {
+        let leaves = |args: serde_json::Value, check: bool| {
+            let step = json!({"id": 1, "module": "user", "args": args, "check": check, "diff": false, "no_log": false});
+            leaving_user(&serde_json::from_value(step).expect("a step")).map(str::to_owned)
+        };
+        assert_eq!(leaves(json!({"name": "x", "state": "absent"}), false), Some("x".into()));
+        assert_eq!(leaves(json!({"user": "x", "uid": 7}), false), Some("x".into()));
+        assert_eq!(leaves(json!({"name": "x", "home": "/srv/x"}), false), Some("x".into()));
+        assert_eq!(leaves(json!({"name": "x", "uid": null, "comment": "y"}), false), None);
+        assert_eq!(leaves(json!({"name": "x", "uid": 7}), true), None, "a plan changes nothing");
+    }
 }
