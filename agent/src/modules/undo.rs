@@ -272,6 +272,7 @@ fn attribute(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::file::Time;
     use crate::worker::trial::Trial;
     use std::os::unix::fs::PermissionsExt;
 
@@ -326,14 +327,19 @@ mod tests {
         trial.write("f", "as another\n");
         trial.refuse(json!({"run": RUN, "look_only": true}));
         let told = trial.apply(json!({"run": RUN, "tell_only": true})).result["kept"][&path].clone();
-        let (first, last) = (told["first"].as_u64().expect("a time"), told["last"].as_u64().expect("a time"));
+        let time = |name: &str| serde_json::from_value::<Time>(told[name].clone()).expect("a time");
+        let (first, last) = (time("first"), time("last"));
+        let later = |time: Time, seconds: i64| Time { seconds: time.seconds + seconds, ..time };
         assert!(told["is_as_left"] == false && told["is_back"] == false, "{told}");
-        let other = |first: u64, last: u64| json!([{&path: {"first": first, "last": last, "is_back": false, "is_as_left": true}}]);
-        trial.refuse(json!({"run": RUN, "look_only": true, "others": other(first - 2, last - 1)}));
-        trial.is_silent(json!({"run": RUN, "look_only": true, "others": other(first - 1, last + 1)}));
-        trial.is_silent(json!({"run": RUN, "others": other(first - 1, last + 1)}));
+        let other = |earlier: i64, later_by: i64| {
+            let (first, last) = (later(first, earlier), later(last, later_by));
+            json!([{&path: {"first": first, "last": last, "is_back": false, "is_as_left": true}}])
+        };
+        trial.refuse(json!({"run": RUN, "look_only": true, "others": other(-2, -1)}));
+        trial.is_silent(json!({"run": RUN, "look_only": true, "others": other(-1, 1)}));
+        trial.is_silent(json!({"run": RUN, "others": other(-1, 1)}));
         assert_eq!(trial.text("f"), "as another\n", "that user brings it back");
-        trial.changes_once(json!({"run": RUN, "others": other(first + 1, last + 1)}));
+        trial.changes_once(json!({"run": RUN, "others": other(1, 1)}));
         assert_eq!(trial.text("f"), "before\n");
     }
 
@@ -343,7 +349,7 @@ mod tests {
         let path = |name: &str| trial.path(name).to_string_lossy().into_owned();
         trial.has_done("file", json!({"path": path("new"), "state": "directory"}));
         trial.write("new/f", "of the other");
-        let others = json!([{path("new/f"): {"first": 1, "last": 1, "is_back": false, "is_as_left": true}}]);
+        let others = json!([{path("new/f"): {"first": Time::default(), "last": Time::default(), "is_back": false, "is_as_left": true}}]);
         let undo = json!({"run": RUN, "others": others});
         let waits = trial.apply(undo.clone());
         assert!(!waits.failed && !waits.changed && waits.result["left"] == json!([]), "{waits:?}");

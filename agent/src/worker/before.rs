@@ -7,6 +7,7 @@ mod record;
 pub(crate) use image::{Image, Owned};
 pub(crate) use record::{Changed, Entry, Net};
 
+use super::file::Time;
 use super::operation::Operation;
 use record::read;
 use rustix::fs::{FlockOperation, flock};
@@ -15,7 +16,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// A file above this is not kept.
 pub(crate) const FILE_MOST: u64 = 1 << 20;
@@ -123,8 +123,7 @@ impl Keeper {
             _ => None,
         };
         let paths = whole.iter().map(|(path, _)| path.clone()).collect();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let at = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let at = Time::now();
         let entry = |(path, before)| Entry::Before { path, before, becomes: becomes.clone(), is_secret, at };
         self.add(&whole.into_iter().map(entry).collect::<Vec<_>>(), true)?;
         Ok(paths)

@@ -121,57 +121,34 @@ fn command(given: &UndoArgs, run: &Run) -> Vec<String> {
     words.map(|word| if word == given.run { run.number.clone() } else { word }).collect()
 }
 
-/// As whom the run worked, here or there.
-type Way<'a> = (Option<&'a String>, bool);
+/// As whom the run worked, here or there, and on which hosts.
+struct Way<'a> {
+    user: Option<&'a String>,
+    is_local: bool,
+    hosts: Vec<&'a String>,
+    /// What the other users tell who worked on the same hosts, as expressions.
+    others: Vec<String>,
+}
 
 /// First all hosts are looked at, as all users that the run worked as; then the files are brought back.
 fn playbook(number: &str, seats: &BTreeSet<Seat>, check: bool) -> String {
-    let mut ways: BTreeMap<Way<'_>, Vec<&String>> = BTreeMap::new();
-    for seat in seats {
-        ways.entry((seat.user.as_ref(), seat.is_local)).or_default().push(&seat.host);
-    }
-    let ways: Vec<(Way<'_>, Vec<&String>)> = ways.into_iter().collect();
-    let with_others = |index: usize, mut undo: Json| {
-        let others = others(&ways, index);
-        if !others.is_empty() {
-            undo["others"] = format!("{{{{ [{}] }}}}", others.join(", ")).into();
-        }
-        json!({"undo": undo})
-    };
+    let ways = Way::all(seats);
     let all = || ways.iter().enumerate();
-    let tell = all().filter(|(index, _)| !others(&ways, *index).is_empty()).map(|(index, way)| {
+    let with_others = || all().filter(|(_, way)| !way.others.is_empty());
+    let tell = with_others().map(|(index, way)| {
         let task = json!({"undo": {"run": number, "tell_only": true}, "register": told_by(index)});
-        play(&format!("What did run {number} do?"), task, way)
+        way.play(&format!("What did run {number} do?"), task)
     });
-    let look = all().filter(|_| !check).map(|(index, way)| {
-        let task = with_others(index, json!({"run": number, "look_only": true}));
-        play(&format!("Is all as run {number} left it?"), task, way)
+    let look = all().filter(|_| !check).map(|(_, way)| {
+        let task = way.undo(json!({"run": number, "look_only": true}));
+        way.play(&format!("Is all as run {number} left it?"), task)
     });
-    let bring = |(index, way): (usize, &(Way<'_>, Vec<&String>))| {
-        play(&format!("Undo run {number}"), with_others(index, json!({"run": number})), way)
+    let bring = |(_, way): (usize, &Way<'_>)| {
+        way.play(&format!("Undo run {number}"), way.undo(json!({"run": number})))
     };
     // A folder of one user may hold files of another one, and the other way round: it goes when they are gone.
-    let again = all().rev().skip(1).filter(|(index, _)| !others(&ways, *index).is_empty()).map(bring);
+    let again = all().rev().skip(1).filter(|(_, way)| !way.others.is_empty()).map(bring);
     Json::Array(tell.chain(look).chain(all().map(bring)).chain(again).collect()).to_string()
-}
-
-fn play(name: &str, mut task: Json, ((user, is_local), hosts): &(Way<'_>, Vec<&String>)) -> Json {
-    task["name"] = name.into();
-    let mut play = json!({
-        "name": name,
-        "hosts": hosts,
-        "gather_facts": false,
-        "any_errors_fatal": true,
-        "become": user.is_some(),
-        "tasks": [task],
-    });
-    if let Some(user) = user {
-        play["become_user"] = user.as_str().into();
-    }
-    if *is_local {
-        play["connection"] = "local".into();
-    }
-    play
 }
 
 /// Where it is kept what a way told.
@@ -179,14 +156,51 @@ fn told_by(index: usize) -> String {
     format!("undo_told_{index}")
 }
 
-/// What the other users told who worked on the same hosts, as expressions.
-fn others(ways: &[(Way<'_>, Vec<&String>)], index: usize) -> Vec<String> {
-    let ((_, is_local), hosts) = &ways[index];
-    let meets = |(at, ((_, its_local), its_hosts)): &(usize, &(Way<'_>, Vec<&String>))| {
-        *at != index && its_local == is_local && its_hosts.iter().any(|host| hosts.contains(host))
-    };
-    let told = |(at, _)| format!("({} | default({{}})).kept | default({{}})", told_by(at));
-    ways.iter().enumerate().filter(meets).map(told).collect()
+impl<'a> Way<'a> {
+    fn all(seats: &'a BTreeSet<Seat>) -> Vec<Self> {
+        let mut hosts: BTreeMap<(Option<&String>, bool), Vec<&String>> = BTreeMap::new();
+        for seat in seats {
+            hosts.entry((seat.user.as_ref(), seat.is_local)).or_default().push(&seat.host);
+        }
+        let way = |((user, is_local), hosts)| Self { user, is_local, hosts, others: Vec::new() };
+        let mut ways: Vec<Self> = hosts.into_iter().map(way).collect();
+        for index in 0..ways.len() {
+            let meets = |(other, way): &(usize, &Self)| *other != index && way.meets(&ways[index]);
+            let told = |(other, _)| format!("({} | default({{}})).kept | default({{}})", told_by(other));
+            ways[index].others = ways.iter().enumerate().filter(meets).map(told).collect();
+        }
+        ways
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        self.is_local == other.is_local && self.hosts.iter().any(|host| other.hosts.contains(host))
+    }
+
+    fn undo(&self, mut undo: Json) -> Json {
+        if !self.others.is_empty() {
+            undo["others"] = format!("{{{{ [{}] }}}}", self.others.join(", ")).into();
+        }
+        json!({"undo": undo})
+    }
+
+    fn play(&self, name: &str, mut task: Json) -> Json {
+        task["name"] = name.into();
+        let mut play = json!({
+            "name": name,
+            "hosts": self.hosts,
+            "gather_facts": false,
+            "any_errors_fatal": true,
+            "become": self.user.is_some(),
+            "tasks": [task],
+        });
+        if let Some(user) = self.user {
+            play["become_user"] = user.as_str().into();
+        }
+        if self.is_local {
+            play["connection"] = "local".into();
+        }
+        play
+    }
 }
 
 /// A host that is not in the inventory any more is named: what the run did there would stay without a word.

@@ -4,6 +4,7 @@
 
 use crate::modules::{Args, Failure};
 use crate::worker::before::Changed;
+use crate::worker::file::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,9 +12,9 @@ use std::path::Path;
 /// What a run did to a path as one user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
-    /// When it did so first and last, in nanoseconds since 1970.
-    pub(super) first: u64,
-    pub(super) last: u64,
+    /// When it did so first and last.
+    pub(super) first: Time,
+    pub(super) last: Time,
     /// The path is as it was before.
     pub(super) is_back: bool,
     /// The path is as that user left it.

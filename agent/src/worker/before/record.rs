@@ -1,6 +1,7 @@
 //! The record of what a run replaced, and what it comes to for each path.
 
 use super::image::Image;
+use crate::worker::file::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -20,9 +21,8 @@ pub(crate) enum Entry {
         /// A task with `no_log` replaces it.
         #[serde(default)]
         is_secret: bool,
-        /// When, in nanoseconds since 1970.
-        #[serde(default)]
-        at: u64,
+        /// When.
+        at: Time,
     },
     /// This is there instead.
     After { path: PathBuf, after: Image },
@@ -54,10 +54,10 @@ pub(crate) struct Changed {
     /// The hash of the content that it was to get, in the last change.
     becomes: Option<String>,
     pub(crate) is_secret: bool,
-    /// When it was changed first, in nanoseconds since 1970.
-    pub(crate) first: u64,
+    /// When it was changed first.
+    pub(crate) first: Time,
     /// When it was changed last.
-    pub(crate) last: u64,
+    pub(crate) last: Time,
 }
 
 /// What a run came to.
