@@ -288,7 +288,8 @@ impl Wanted {
         let command = match self.format.as_str() {
             "zip" => {
                 // An archive that is there would keep what is gone, and a name without a dot would get an ending.
-                let line = "to=$1; as=$1.$$.zip; shift; rm -f \"$to\" && zip -q -r \"$as\" \"$@\" && mv \"$as\" \"$to\"";
+                let line = "to=$1; as=$1.$$.zip; shift; rm -f \"$to\" && zip -q -r \"$as\" \"$@\" && mv \"$as\" \"$to\" \
+                            || { code=$?; rm -f \"$as\"; exit $code; }";
                 let mut command = Command::new("/bin/sh", &["-c", line, "sh"]).argument(&self.dest);
                 command.folder = Some(self.root.clone());
                 let command = self.names().fold(command, |command, name| command.argument(name));
@@ -415,6 +416,16 @@ mod tests {
             trial.is_silent(step);
         }
         assert_eq!(std::fs::read_dir(trial.path("packed.d")).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn zip_that_fails_leaves_nothing_half_done() {
+        let trial = Trial::new("archive");
+        std::fs::create_dir_all(trial.path("to")).expect("made");
+        trial.write("src/one", "1");
+        let step = json!({"path": trial.path("src"), "dest": trial.path("to/a.zip"), "format": "zip", "exclusion_patterns": ["*"]});
+        trial.refuse(step);
+        assert_eq!(std::fs::read_dir(trial.path("to")).expect("there").count(), 0);
     }
 
     #[test]
