@@ -150,15 +150,25 @@ impl Plan {
     fn summary(&self, hosts: &IndexMap<String, Stats>) -> String {
         let count = hosts.len();
         let noun = if count == 1 { "host" } else { "hosts" };
-        // A result that is not wholly known is counted as `ok` in the recap, too.
-        let unchanged = self.kinds.values().map(|totals| totals.unchanged).sum();
-        let all = Totals { unchanged, ..totals(hosts) };
-        let mut text = format!("Plan: {} on {count} {noun}\n", self.parts(all, true));
+        let mut text = format!("Plan: {} on {count} {noun}\n", self.parts(self.totals(hosts), true));
         let told = self.kinds.iter().filter(|(_, totals)| totals.change + totals.unknown > 0);
         for (kind, totals) in told {
             text += &format!("    {:10} {}\n", kind.plural(), self.parts(*totals, false));
         }
         text
+    }
+
+    fn totals(&self, hosts: &IndexMap<String, Stats>) -> Totals {
+        // The recap counts what is known in part as `ok`, as an apply would; here that is not unchanged.
+        let unchanged = self.kinds.values().map(|totals| totals.unchanged).sum();
+        hosts.values().fold(Totals { unchanged, ..Totals::default() }, |sum, stats| Totals {
+            change: sum.change + stats.changed,
+            unknown: sum.unknown + stats.unknown,
+            failed: sum.failed + stats.failed,
+            ignored: sum.ignored + stats.ignored,
+            unreachable: sum.unreachable + stats.unreachable,
+            ..sum
+        })
     }
 
     /// What was counted, in words; what always matters stands there also where there is none of it.
@@ -232,17 +242,6 @@ pub(crate) fn reasons(result: &TaskResult) -> Vec<String> {
         .collect()
 }
 
-fn totals(hosts: &IndexMap<String, Stats>) -> Totals {
-    hosts.values().fold(Totals::default(), |sum, stats| Totals {
-        change: sum.change + stats.changed,
-        unknown: sum.unknown + stats.unknown,
-        unchanged: 0,
-        failed: sum.failed + stats.failed,
-        ignored: sum.ignored + stats.ignored,
-        unreachable: sum.unreachable + stats.unreachable,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +308,17 @@ mod tests {
 
         Plan: 0 will change, 0 unchanged, 1 ignored on 1 host
         ");
+    }
+
+    #[test]
+    fn what_is_known_in_part_is_unknown_and_not_unchanged() {
+        let mut plan = Plan::new(Palette::plain());
+        let result = TaskResult { module: "stat".into(), ..TaskResult::unknown("a package may bring it") };
+        let in_part = TaskResult { status: Status::Ok, ..result };
+        task(&mut plan, "looks", &[("n1", in_part), ("n2", TaskResult::default())]);
+        let known = Stats { ok: 1, ..Stats::default() };
+        let text = plan.render(&recap(&[("n1", Stats { unknown: 1, ..known }), ("n2", known)]));
+        assert!(text.contains("Plan: 0 will change, 1 unknown, 1 unchanged on 2 hosts"), "{text}");
     }
 
     #[test]
