@@ -95,13 +95,53 @@ END
 node n1 rm -rf /srv/kept
 "$MUSTER" plan -i "$INVENTORY" "$WORK/become.yml" >"$WORK/plan" 2>&1 || true
 expect "each change is foretold" grep -q '5 will change' "$WORK/plan"
-expect "and nothing fails but what may not be read" test "$(grep -c '^failed' "$WORK/plan")" -le 1
+expect "and nothing fails but what may not be read" test "$(grep '^! ' "$WORK/plan")" = '! slurp  [n1]'
+expect "which is ignored" grep -q '1 ignored on 1 host' "$WORK/plan"
 "$MUSTER" apply -i "$INVENTORY" "$WORK/become.yml" >"$WORK/apply" 2>&1
 expect "the changes are made" node n1 sh -c 'test "$(tr "\n" " " </srv/kept/page)" = "one two three "'
 expect "as who makes them" node n1 sh -c 'test "$(stat -c %U /srv/kept/page)" = www-data'
 expect "and can be undone, though that user has no home" test "$(grep -c 'cannot be undone' "$WORK/apply")" = 0
 "$MUSTER" undo "$(run_number 1)" >"$WORK/undo" 2>&1
 expect "which brings all of it away" node n1 test ! -e /srv/kept
+step_done
+
+step "a plan asks what would refuse, and says what only the apply can know"
+cat >"$WORK/asks.yml" <<'END'
+- hosts: n1
+  gather_facts: false
+  tasks:
+    - name: Who may do all
+      copy: {dest: /etc/sudoers.d/kept, content: "{{ rule }}\n", validate: "/usr/sbin/visudo -cf %s"}
+    - user: {name: kept, uid: 4711}
+    - name: Notes of the account
+      copy: {dest: ~/notes, content: "one\n"}
+      become_user: kept
+      become: true
+    - name: Look at its notes
+      stat: {path: /home/kept/notes}
+    - name: Another number
+      user: {name: kept, uid: 4712}
+    - apt: {name: netcat-openbsd}
+    - name: What the package may bring
+      stat: {path: /etc/kept-brought}
+    - name: What no package brings
+      stat: {path: /srv/kept-brought}
+END
+asks=(-i "$INVENTORY" "$WORK/asks.yml")
+node n1 apt-get -qq install -y sudo >"$WORK/apt" 2>&1
+"$MUSTER" plan "${asks[@]}" -e 'rule="kept ALL=(ALL"' >"$WORK/plan" 2>&1 || true
+expect "a broken file fails in the plan" grep -q '^! Who may do all' "$WORK/plan"
+expect "in the words of who refuses it" grep -q 'syntax error' "$WORK/plan"
+"$MUSTER" plan "${asks[@]}" -e 'rule="kept ALL=(ALL) ALL"' >"$WORK/plan" 2>&1 || true
+expect "a good one is foretold" grep -q '^~ Who may do all' "$WORK/plan"
+expect "nothing of it is there" node n1 test ! -e /etc/sudoers.d/kept
+expect "what an account does that comes is not known" grep -q '^? Notes of the account' "$WORK/plan"
+expect "nor what it leaves" grep -q '^? Look at its notes' "$WORK/plan"
+expect "nor what a package may bring" grep -q '^? What the package may bring' "$WORK/plan"
+expect "and no more than that" test "$(grep -c '^? ' "$WORK/plan")" = 3
+"$MUSTER" apply "${asks[@]}" -e 'rule="kept ALL=(ALL) ALL"' >"$WORK/apply" 2>&1
+expect "an account that muster worked as changes" test "$(node n1 id -u kept)" = 4712
+node n1 sh -c 'userdel -r kept; rm -f /etc/sudoers.d/kept' >"$WORK/userdel" 2>&1
 step_done
 
 step "nothing secret shows"

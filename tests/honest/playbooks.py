@@ -12,7 +12,7 @@ FOLDERS = [WORLD, f"{WORLD}/a", f"{WORLD}/b", f"{WORLD}/a/deep"]
 NAMES = ["one", "two", "three.conf"]
 USERS = ["hu1", "hu2", "hu3"]
 GROUPS = ["hg1", "hg2"]
-# Whom tasks become: one who is always there, and may do little.
+# Whom tasks become: these two are on every Debian, and may do little.
 OTHERS = ["www-data", "nobody"]
 LINES = ["alpha=1", "alpha=2", "beta=1", "# gamma", "delta = {{ inventory_hostname }}"]
 MODES = ["0644", "0600", "0755", "u+x", "g-r,o=", "u=rw,g=r"]

@@ -100,7 +100,7 @@ pub enum FromWorker {
         /// A rolling change that broke off took this node down, and nobody has brought it back yet.
         #[serde(default)]
         is_away: bool,
-        /// As whom it runs.
+        /// As whom it runs. An agent of an older protocol does not say: it is refused for that, in words, where its answer is read.
         #[serde(default)]
         uid: u32,
     },
@@ -144,4 +144,18 @@ pub enum FromWorker {
         /// What it came to.
         outcome: Outcome,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agent_of_an_older_protocol_is_read_so_far_that_it_can_be_refused_as_such() {
+        let said = r#"{"type": "hello", "protocol": 1, "version": "0.0.9"}"#;
+        let FromWorker::Hello { protocol, .. } = serde_json::from_str(said).expect("a message") else {
+            panic!("no hello")
+        };
+        assert_eq!(protocol, 1);
+    }
 }

@@ -70,6 +70,8 @@ pub struct Perhaps {
     pub why: String,
     /// Arguments are left out, as they are not known.
     pub lacks_arguments: bool,
+    /// The account of the plan as which it would be done, where the worker is another user's: `~` is the home of that account.
+    pub done_as: Option<String>,
 }
 
 /// Handlers of a play that have to run on a host because something was changed there, and have not run well yet.

@@ -184,9 +184,9 @@ impl Planner<'_> {
         let names = self.view.list(&more).unwrap_or_default();
         let mut files = names.iter().map(|name| more.join(name)).chain([own, PathBuf::from(loaded_from)]);
         files.any(|file| {
-            let text = self.view.overlay().touches(&file).then(|| self.view.read(&file).unwrap_or_default());
-            let text = String::from_utf8_lossy(text.as_deref().unwrap_or_default()).into_owned();
-            text.contains("ExecReload=") || text.contains("notify-reload")
+            let is_written = self.view.overlay().touches(&file);
+            let text = || self.view.text(&file.to_string_lossy());
+            is_written && ["ExecReload=", "notify-reload"].iter().any(|reload| text().contains(reload))
         })
     }
 

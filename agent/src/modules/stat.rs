@@ -183,4 +183,15 @@ mod tests {
             json!({"exists": false})
         );
     }
+
+    #[test]
+    fn what_an_earlier_step_may_change_is_not_answered_ahead() {
+        let trial = Trial::new("stat");
+        let path = trial.write("f", "muster");
+        let stat = json!({"path": path});
+        assert!(trial.plan_ahead(stat.clone()).is_some());
+        trial.plan_perhaps("file", json!({"path": path, "mode": "0600"}), false);
+        assert_eq!(trial.plan_ahead(stat), None);
+        assert!(trial.plan_ahead(json!({"path": trial.path("other")})).is_some(), "nothing touches that");
+    }
 }

@@ -36,7 +36,7 @@ const REMOTE: [&str; 9] = ["9p", "afs", "autofs", "ceph", "cifs", "fuse", "glust
 
 static IS_CONFINED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a program that is started now can change nothing of the host.
+/// Whether a program that is started now sees the host read-only; [`FREE`] and what other processes do for it are not held.
 pub(super) fn is_confined() -> bool {
     IS_CONFINED.load(Ordering::Relaxed)
 }

@@ -115,20 +115,17 @@ impl<'a> Hands<'a> {
     }
 
     fn make(operation: &Operation) -> Result<(), Failure> {
-        let failed = |act: &str, path: &Path, error: &dyn std::fmt::Display| {
-            Failure::new(format!("cannot {act} `{}`: {error}", path.display()))
-        };
-        match operation {
+        let made = match operation {
             Operation::Put(put) => {
                 let is_new = !put.path.exists();
                 atomic::put(put).map_err(|error| Failure::new(error.to_string()))?;
                 if is_new {
                     label(&put.path);
                 }
-                Ok(())
+                return Ok(());
             }
             Operation::BackUp { path, copy } => {
-                atomic::back_up(path, copy).map_err(|error| Failure::new(error.to_string()))
+                return atomic::back_up(path, copy).map_err(|error| Failure::new(error.to_string()));
             }
             Operation::MakeDirectory { path } => match std::fs::create_dir(path) {
                 Ok(()) => {
@@ -136,31 +133,25 @@ impl<'a> Hands<'a> {
                     Ok(())
                 }
                 // Somebody else was faster: another run, or another host on the same network file system.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-                Err(error) => Err(Failure::new(format!("Error creating {}: {error}", path.display()))),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+                made => made,
             },
-            Operation::Remove { path } => remove(path).map_err(|error| failed("remove", path, &error)),
+            Operation::Remove { path } => remove(path),
             Operation::Symlink { path, target } => {
                 replace(path, |new| std::os::unix::fs::symlink(target, new))
-                    .map_err(|error| failed("link", path, &error))
             }
-            Operation::Hardlink { path, target } => replace(path, |new| std::fs::hard_link(target, new))
-                .map_err(|error| failed("link", path, &error)),
-            Operation::Set { path, attributes } => {
-                atomic::set(path, *attributes).map_err(|error| failed("set owner or mode of", path, &error))
-            }
-            Operation::SetTimes { path, accessed, modified } => set_times(path, *accessed, *modified)
-                .map_err(|error| failed("set the times of", path, &error)),
-            Operation::Touch { path } => {
-                touch(path).map_err(|error| failed("set the times of", path, &error))
-            }
+            Operation::Hardlink { path, target } => replace(path, |new| std::fs::hard_link(target, new)),
+            Operation::Set { path, attributes } => atomic::set(path, *attributes),
+            Operation::SetTimes { path, accessed, modified } => set_times(path, *accessed, *modified),
+            Operation::Touch { path } => touch(path),
             Operation::Configure { config, expected_generation } => {
-                modules::configure(config, *expected_generation)
+                return modules::configure(config, *expected_generation);
             }
             Operation::Run { command, .. } => {
-                Err(Failure::new(format!("`{}` is not a change of a file", command.line())))
+                return Err(Failure::new(format!("`{}` is not a change of a file", command.line())));
             }
-        }
+        };
+        made.map_err(|error| Failure::new(operation.failed(&error)))
     }
 }
 

@@ -7,7 +7,8 @@ use super::overlay::UnitStart;
 use super::packed::Packed;
 use super::process::Command;
 use muster_api::cluster::ClusterConfig;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One change of the host.
@@ -35,6 +36,23 @@ pub(crate) enum Operation {
     Configure { config: Box<ClusterConfig>, expected_generation: u64 },
     /// Runs one of the host's own tools, after which these things hold.
     Run { command: Command, brings: Vec<Prediction> },
+}
+
+impl Operation {
+    /// The sentence for an operation on a file that failed for this reason; [`Self::Put`] and [`Self::BackUp`] have more to say.
+    pub(super) fn failed(&self, error: &dyn Display) -> String {
+        let cannot = |act: &str, path: &Path| format!("cannot {act} `{}`: {error}", path.display());
+        match self {
+            Self::Put(Put { path, .. }) | Self::BackUp { path, .. } => cannot("write", path),
+            Self::MakeDirectory { path } => format!("Error creating {}: {error}", path.display()),
+            Self::Remove { path } => cannot("remove", path),
+            Self::Symlink { path, .. } | Self::Hardlink { path, .. } => cannot("link", path),
+            Self::Set { path, .. } => cannot("set owner or mode of", path),
+            Self::SetTimes { path, .. } | Self::Touch { path } => cannot("set the times of", path),
+            Self::Configure { .. } => format!("cannot configure the cluster: {error}"),
+            Self::Run { command, .. } => format!("cannot run `{}`: {error}", command.line()),
+        }
+    }
 }
 
 /// A file to be put in place: a temporary file beside it, synced, accepted, renamed.

@@ -3,12 +3,13 @@
 mod doubt;
 mod handover;
 mod news;
+mod rights;
 
 use super::accounts::{Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::packed::Packed;
-use super::permission::{READ, SEARCH, Subject, kernel_lets};
+use super::permission::READ;
 use news::News;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -106,11 +107,6 @@ impl Located {
         path.extend(rest);
         Self { path, stat: None, real: None }
     }
-
-    /// Where the real thing is, if no earlier step would have changed anything about it but where it is.
-    pub(super) fn real_unchanged(&self, overlay: &Overlay) -> Option<&Path> {
-        self.real.as_deref().filter(|_| !overlay.files.contains_key(&self.path))
-    }
 }
 
 /// Links that are followed in one path before it counts as a loop, as in the kernel.
@@ -180,13 +176,7 @@ impl Overlay {
     /// What has this name in a directory.
     fn below(&self, folder: &Located, name: &OsString) -> io::Result<Located> {
         let path = folder.path.join(name);
-        self.permit(&folder.path, SEARCH)?;
-        if self.files.contains_key(&path)
-            && let Some(real) = folder.real_unchanged(self).filter(|_| Subject::of_this_worker().is_some())
-        {
-            // The kernel is not asked for what is predicted, but for the way to it.
-            kernel_lets(real, SEARCH).map_err(|error| self.closed(&path, error.into()))?;
-        }
+        self.permit_search(folder, &path)?;
         let real = match self.files.get(&path) {
             Some(Entry::Absent) => None,
             Some(Entry::There {
@@ -211,41 +201,6 @@ impl Overlay {
                 Ok(found.map(|stat| self.by_any_name(stat)))
             }
         }
-    }
-
-    /// Whether this worker's user may do that with what an earlier step would have made or changed at a path.
-    fn permit(&self, path: &Path, what: u32) -> io::Result<()> {
-        match self.rights(path) {
-            Some(rights) if rights & what != what => {
-                let error = rustix::io::Errno::ACCESS.into();
-                Err(self.denied(path, error, self.uncertainty()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What this worker's user may do with what an earlier step would have made or changed at a path; none where that is all.
-    fn rights(&self, path: &Path) -> Option<u32> {
-        match self.files.get(path)? {
-            Entry::There { stat, .. } => Some(Subject::of_this_worker()?.rights(stat)),
-            Entry::Absent => None,
-        }
-    }
-
-    /// The kernel does not let it be looked at now: an earlier step may give the right to it.
-    fn closed(&self, path: &Path, error: io::Error) -> io::Error {
-        let is_opened =
-            path.ancestors().any(|above| self.rights(above).is_some_and(|rights| rights & SEARCH != 0));
-        let opened = is_opened.then_some("an earlier step would have changed who may");
-        self.denied(path, error, self.uncertainty().or(opened))
-    }
-
-    /// Notes why it may be let then.
-    fn denied(&self, path: &Path, error: io::Error, unless: Option<&str>) -> io::Error {
-        if let Some(why) = unless.filter(|_| error.kind() == io::ErrorKind::PermissionDenied) {
-            self.miss(&format!("`{}`: {error}; {why}", path.display()));
-        }
-        error
     }
 
     /// What was done to a file by another of its names counts for this one, too.

@@ -7,6 +7,7 @@ use super::operation::{Attributes, Operation, Prediction, Put};
 use super::overlay::Overlay;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -70,58 +71,55 @@ impl Subject {
 
     /// Why an operation will fail, in the words in which it will.
     pub(super) fn refused(&self, operation: &Operation, overlay: &Overlay) -> Option<String> {
-        let cannot = |act: &str, path: &Path, found: Result<(), Errno>| {
-            let error = std::io::Error::from(found.err()?);
-            Some(format!("cannot {act} `{}`: {error}", path.display()))
-        };
-        match operation {
-            Operation::Put(put) => self.put(put, overlay).err().map(|error| error.to_string()),
+        let found = match operation {
+            Operation::Put(put) => return self.put(put, overlay).err().map(|error| error.to_string()),
             Operation::BackUp { path, copy } => {
-                cannot("create a file beside", copy, self.in_folder_of(copy, overlay))
-                    .or_else(|| cannot("back up", path, self.dresses(path, Attributes::default(), overlay)))
+                return self.back_up(path, copy, overlay).err().map(|error| error.to_string());
             }
-            Operation::MakeDirectory { path } => {
-                let error = std::io::Error::from(self.in_folder_of(path, overlay).err()?);
-                Some(format!("Error creating {}: {error}", path.display()))
-            }
-            Operation::Remove { path } => cannot("remove", path, self.removes(path, overlay)),
-            Operation::Symlink { path, .. } => cannot("link", path, self.replaces(path, overlay)),
+            Operation::MakeDirectory { path } => self.in_folder_of(path, overlay),
+            Operation::Remove { path } => self.removes(path, overlay),
+            Operation::Symlink { path, .. } => self.replaces(path, overlay),
             Operation::Hardlink { path, target } => {
-                let found = self.replaces(path, overlay).and_then(|()| self.links(target, overlay));
-                cannot("link", path, found)
+                self.replaces(path, overlay).and_then(|()| self.links(target, overlay))
             }
-            Operation::Set { path, attributes } => {
-                cannot("set owner or mode of", path, self.sets(path, *attributes, overlay))
-            }
-            Operation::SetTimes { path, .. } => {
-                cannot("set the times of", path, self.owns(path, Errno::PERM, overlay))
-            }
+            Operation::Set { path, attributes } => self.sets(path, *attributes, overlay),
+            Operation::SetTimes { path, .. } => self.owns(path, Errno::PERM, overlay),
             Operation::Touch { path } => {
-                let found = self.owns(path, Errno::ACCESS, overlay);
-                cannot("set the times of", path, found.or_else(|_| self.may(path, WRITE, overlay)))
+                self.owns(path, Errno::ACCESS, overlay).or_else(|_| self.may(path, WRITE, overlay))
             }
-            Operation::Configure { .. } => None,
-            Operation::Run { command, brings } => brings.iter().find_map(|brought| match brought {
-                Prediction::Installed { .. }
-                | Prediction::Removed { .. }
-                | Prediction::User(_)
-                | Prediction::NoUser(_)
-                | Prediction::Group(_)
-                | Prediction::NoGroup(_) => {
-                    Some(format!("cannot run `{}`: only root may do that (`become: true`)", command.line()))
-                }
-                Prediction::Also(operation) => {
-                    let why = self.refused(operation, overlay)?;
-                    Some(format!("cannot run `{}`: {why}", command.line()))
-                }
-                Prediction::Later { path, .. } | Prediction::Packed { path, .. } => {
-                    let found =
-                        self.may(path, WRITE, overlay).and(self.in_folder_unless_there(path, overlay));
-                    cannot("write", path, found)
-                }
-                _ => None,
-            }),
+            Operation::Configure { .. } => Ok(()),
+            Operation::Run { brings, .. } => {
+                let why = brings.iter().find_map(|brought| self.brings(brought, overlay))?;
+                return Some(operation.failed(&why));
+            }
+        };
+        found.err().map(|found| operation.failed(&io::Error::from(found)))
+    }
+
+    /// Why a tool will not bring this about.
+    fn brings(&self, brought: &Prediction, overlay: &Overlay) -> Option<String> {
+        match brought {
+            Prediction::Installed { .. }
+            | Prediction::Removed { .. }
+            | Prediction::User(_)
+            | Prediction::NoUser(_)
+            | Prediction::Group(_)
+            | Prediction::NoGroup(_) => Some("only root may do that (`become: true`)".to_owned()),
+            Prediction::Also(operation) => self.refused(operation, overlay),
+            Prediction::Later { path, .. } | Prediction::Packed { path, .. } => {
+                let may = self.may(path, WRITE, overlay).and(self.in_folder_unless_there(path, overlay));
+                may.err()
+                    .map(|found| format!("cannot write `{}`: {}", path.display(), io::Error::from(found)))
+            }
+            _ => None,
         }
+    }
+
+    fn back_up(&self, path: &Path, copy: &Path, overlay: &Overlay) -> Result<(), PutError> {
+        let error = |act, found: Errno| PutError::Io { act, path: path.to_owned(), source: found.into() };
+        self.in_folder_of(copy, overlay).map_err(|found| error("create a file beside", found))?;
+        let dressed = self.dresses(path, Attributes::default(), overlay);
+        dressed.map_err(|found| error("back up", found))
     }
 
     fn put(&self, put: &Put, overlay: &Overlay) -> Result<(), PutError> {

@@ -63,6 +63,7 @@ pub(super) fn run(
 fn consider(module: &dyn Module, scope: &Scope<'_>, overlay: &mut Overlay, perhaps: &Perhaps) -> Outcome {
     let args = Args::of(scope.step);
     let why = perhaps.why.as_str();
+    overlay.look_afresh();
     let checked = match perhaps.lacks_arguments {
         true => Err(Failure::new("not all arguments are known")),
         false => module.check(&args, &View { overlay, scope }),
@@ -146,10 +147,10 @@ pub(super) fn answer_ahead(step: &Step, overlay: &Overlay) -> Option<Outcome> {
 fn settled(module: &dyn Module, scope: &Scope<'_>, overlay: &Overlay) -> Result<Option<Outcome>, Failure> {
     let args = Args::of(scope.step);
     let view = View { overlay, scope };
+    overlay.look_afresh();
     let checked = module.check(&args, &view);
     // What is not known now is told as such at its turn.
-    let is_known = overlay.take_missed().is_none() & overlay.take_brought().is_none();
-    if !is_known {
+    if overlay.take_missed().is_some() || overlay.take_brought().is_some() {
         return Ok(None);
     }
     let Check { mut outcome, operations, report, doubt } = checked?;
@@ -158,7 +159,6 @@ fn settled(module: &dyn Module, scope: &Scope<'_>, overlay: &Overlay) -> Result<
     }
     if scope.step.check {
         report.fill(&mut outcome, &view);
-        overlay.take_missed();
         return Ok(Some(outcome));
     }
     let mut hands = Hands::tied(scope);
@@ -185,7 +185,7 @@ fn check_and_apply(
 ) -> Result<Outcome, Failure> {
     let args = Args::of(scope.step);
     let view = View { overlay, scope };
-    overlay.take_brought();
+    overlay.look_afresh();
     let checked = module.check(&args, &view);
     let operations = checked.as_ref().map_or(&[][..], |check| &check.operations);
     let (verdict, subject) = match scope.step.shows_corosync {
@@ -198,9 +198,8 @@ fn check_and_apply(
     }
     let mut outcome = finish(module, &args, checked, scope, overlay, note)?;
     if let Some(path) = subject.filter(|_| !outcome.failed && outcome.unknown.is_none()) {
-        outcome.verdict = corosync::of_what_is_there(&path, &View { overlay, scope });
         // What cannot be read yet is only not shown.
-        overlay.take_missed();
+        outcome.verdict = corosync::of_what_is_there(&path, &View { overlay, scope });
     }
     Ok(outcome)
 }
@@ -265,12 +264,13 @@ fn predict(
     scope: &Scope<'_>,
     overlay: &mut Overlay,
 ) -> Result<Outcome, Failure> {
-    let (missed, brought) = (overlay.take_missed(), overlay.take_brought());
+    let (missed, absent) = (overlay.take_missed(), overlay.take_brought());
     let check = match (checked, &missed) {
         (Ok(check), _) => check,
         (Err(_), Some(why)) => return unforeseeable(why, scope, overlay),
         (Err(failure), None) => return doubt(failure, overlay),
     };
+    let may_be_brought = absent.and_then(|absent| may_be_brought(&absent, &check, scope, overlay));
     find_programs(&check, scope, overlay)?;
     let unable = |error| Failure::new(format!("cannot predict what the step leaves behind: {error}"));
     let subject = Subject::of_this_worker();
@@ -297,26 +297,25 @@ fn predict(
     if let Some(reason) = &check.doubt {
         overlay.doubt(format!("the step with module `{}` was not run: {reason}", scope.step.module));
     }
-    let report = check.report.clone();
-    let does_nothing = check.operations.is_empty() && !check.outcome.changed;
     let mut outcome = check.outcome;
-    report.fill(&mut outcome, &View { overlay, scope });
     // What is reported may be as little known, and is no reason to know less of what the step does.
-    overlay.take_missed();
-    overlay.take_brought();
-    let args = Args::of(scope.step);
-    let own = args
-        .path("path", &View { overlay, scope })
-        .and_then(|own| Some(overlay.locate(&own, true).ok()?.path));
-    let is_at_home = does_nothing && AT_HOME_WITHOUT.contains(&&*scope.step.module);
-    let brought = brought.filter(|path| is_at_home && Some(path) == own.as_ref());
-    let brought =
-        brought.map(|path| format!("packages that would be installed may bring `{}`", path.display()));
-    if let Some(why) = missed.or(brought).filter(|_| outcome.unknown.is_none()) {
+    check.report.fill(&mut outcome, &View { overlay, scope });
+    if let Some(why) = missed.or(may_be_brought).filter(|_| outcome.unknown.is_none()) {
         (outcome.changed, outcome.unknown) = (false, Some(why));
         outcome.diffs.clear();
     }
     Ok(outcome)
+}
+
+/// Why it is not known that a step has nothing to do which found this absent: it may be there when its turn comes.
+fn may_be_brought(absent: &Path, check: &Check, scope: &Scope<'_>, overlay: &Overlay) -> Option<String> {
+    let does_nothing = check.operations.is_empty() && !check.outcome.changed;
+    if !does_nothing || !AT_HOME_WITHOUT.contains(&scope.step.module.as_str()) {
+        return None;
+    }
+    let own = Args::of(scope.step).path("path", &View { overlay, scope })?;
+    let is_own = overlay.locate(&own, true).is_ok_and(|own| own.path == absent);
+    is_own.then(|| format!("packages that would be installed may bring `{}`", absent.display()))
 }
 
 /// Why it is not known whether `validate` accepts what would be written, where it is not. It is run where it can change nothing.

@@ -137,6 +137,11 @@ impl Trial {
         self.run(args, true, &mut self.overlay.borrow_mut())
     }
 
+    /// What is said of a step of the plan before its turn.
+    pub(crate) fn plan_ahead(&self, args: Value) -> Option<Outcome> {
+        step::answer_ahead(&self.step(args, true), &self.overlay.borrow())
+    }
+
     /// The same for a step of another module.
     pub(crate) fn plan_with(&self, module: &'static str, args: Value) -> Outcome {
         self.run_step(&self.step_of(module, args, true), &mut self.overlay.borrow_mut())
@@ -144,7 +149,7 @@ impl Trial {
 
     /// The same for a step of which it is not known whether it is done, or all of its arguments.
     pub(crate) fn plan_perhaps(&self, module: &'static str, args: Value, lacks_arguments: bool) -> Outcome {
-        let perhaps = Some(Perhaps { why: "it depends".into(), lacks_arguments });
+        let perhaps = Some(Perhaps { why: "it depends".into(), lacks_arguments, done_as: None });
         let args = args.as_object().expect("a mapping").clone();
         let step = Step {
             args,

@@ -226,6 +226,9 @@ impl View<'_> {
     }
 
     fn home(&self) -> Option<String> {
+        if let Some(account) = self.scope.step.perhaps.as_ref().and_then(|perhaps| perhaps.done_as.as_ref()) {
+            return self.user(account).map(|user| user.home);
+        }
         let uid = rustix::process::geteuid().as_raw();
         let by_number = || self.users().into_iter().find(|user| user.uid == uid).map(|user| user.home);
         self.variable("HOME").filter(|home| !home.is_empty()).or_else(by_number)

@@ -156,7 +156,7 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
         Err(result) => {
             let why = result.unknown.clone().filter(|_| room.mode.foresight.is_some());
             if let Some(why) = why.filter(|_| request.perhaps.is_none()) {
-                let perhaps = Some(Perhaps { why, lacks_arguments: true });
+                let perhaps = Some(Perhaps { why, lacks_arguments: true, done_as: None });
                 // The task is not known, whatever the host says.
                 let _ = Box::pin(on_host(outlook, Request { perhaps, ..request })).await?;
             }
@@ -171,8 +171,13 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
             && request.check
         {
             // Nobody can be that user yet: who logged in looks at what the task may change.
-            let perhaps = Some(Perhaps { why: why.clone(), lacks_arguments: false });
-            let request = Request { perhaps: request.perhaps.clone().or(perhaps), ..request };
+            let perhaps = request.perhaps.clone().unwrap_or_else(|| Perhaps {
+                why: why.clone(),
+                lacks_arguments: false,
+                done_as: None,
+            });
+            let done_as = Some(account.user.clone());
+            let request = Request { perhaps: Some(Perhaps { done_as, ..perhaps }), ..request };
             let identity = Identity::Login;
             let (target, way, request) = (&target, &way, &request);
             let trip = Trip { room, host, target, way, identity: &identity, request, background, outlook };

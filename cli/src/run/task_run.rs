@@ -282,7 +282,7 @@ impl TaskRun {
             no_log: self.no_log,
             environment: self.environment(spec).unwrap_or_default(),
             notifies: BTreeSet::new(),
-            perhaps: Some(Perhaps { why: why.to_owned(), lacks_arguments }),
+            perhaps: Some(Perhaps { why: why.to_owned(), lacks_arguments, done_as: None }),
             timeout: None,
             delegate_to,
             scope: self.scope.clone(),

@@ -63,6 +63,12 @@ impl Overlay {
         self.missed.take()
     }
 
+    /// A step begins to look: what was looked at before is none of its business.
+    pub(in crate::worker) fn look_afresh(&self) {
+        self.missed.take();
+        self.brought.take();
+    }
+
     /// Whether packages that would be installed may bring this path, which is missing. After an earlier step that removes it, it is
     /// gone whatever they bring.
     pub(super) fn may_be_brought(&self, path: &Path) -> bool {
