@@ -92,7 +92,7 @@ impl Planner<'_> {
         let is_link = there.as_ref().is_some_and(|stat| stat.target.as_deref() == Some(nothing));
         if masked && there.is_some() && !is_link {
             return Err(Failure::new(format!(
-                "service `{}` cannot be masked: its own file `{}` is where the mask goes",
+                "Failed to mask service `{}`: `{}` is already there, where the mask goes; remove it first",
                 self.unit.name,
                 path.display()
             )));
