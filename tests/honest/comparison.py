@@ -2,13 +2,18 @@
 
 Both are the lines of `--output json`. A task is known by its play, its name and the host, and by how many of the same came
 before it there; an item of a loop by its label besides. A prediction is its outcome (unchanged, changed, failed,
-skipped) and its differences. What the plan did not know is counted, and must have a reason; tasks that it did not foresee are
+skipped), its differences, and what it tells of files and accounts to later tasks. What the plan did not know is counted, and must have a reason; tasks that it did not foresee are
 excused only behind something unknown, on the host itself or on one that has failed by it and ended the run.
 """
 import dataclasses
 import json
 import re
 from collections import Counter
+
+# What results tell of files and accounts: later tasks ask for it.
+TOLD = ("checksum", "dest", "gid", "group", "home", "mode", "name", "owner", "path", "shell", "state", "stat", "uid")
+# What only the file system decides, or the moment.
+OF_THE_MOMENT = {"atime", "attr_flags", "attributes", "block_size", "blocks", "ctime", "dev", "inode", "mtime", "nlink", "version"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +119,9 @@ class Comparison:
         self.changed += after["changed"]
         if is_as_predicted(before, after):
             return None
-        return f"{key}\n  predicted {describe(before)}\n  applied   {describe(after)}"
+        otherwise = untrue(before, after)
+        values = f"\n  told      {otherwise}" if otherwise else ""
+        return f"{key}\n  predicted {describe(before)}\n  applied   {describe(after)}{values}"
 
     def figures(self):
         return (
@@ -156,7 +163,19 @@ def is_as_predicted(before, after):
     if essence(before) != essence(after):
         return False
     # Where it will run is known, and what it changes is not, there is nothing to compare. What fails half-way has done half.
-    return bool(before.get("unknown")) or after["status"] == "failed" or lasting(before.get("diffs", [])) == lasting(after.get("diffs", []))
+    if before.get("unknown") or after["status"] == "failed":
+        return True
+    return lasting(before.get("diffs", [])) == lasting(after.get("diffs", [])) and not untrue(before, after)
+
+
+def untrue(before, after):
+    """What a plan told otherwise than the apply."""
+    before, after = before["result"], after["result"]
+    found = {name: (before[name], after[name]) for name in TOLD if name in before and name in after}
+    stat, then = found.pop("stat", ({}, {}))
+    left_out = OF_THE_MOMENT | ({"size"} if then.get("isdir") else set())
+    found |= {f"stat.{name}": (stat.get(name), then.get(name)) for name in {*stat, *then} - left_out}
+    return {name: pair for name, pair in found.items() if pair[0] != pair[1]}
 
 
 def without_packaged(result):

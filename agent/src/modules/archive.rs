@@ -54,6 +54,7 @@ impl Module for Archive {
         }
         let mut check =
             Check::change(Diff { kind: "archive".into(), name, changes: vec![change] }, operations);
+        check.report = Report::File(wanted.dest.clone());
         let attributes = Attributes::of(args, view)?;
         let mode = attributes
             .mode

@@ -285,6 +285,10 @@ impl Report {
             && let Ok(Some(stat)) = view.lstat(path)
         {
             attributes::describe(&stat, view, &mut outcome.result);
+            if view.overlay().packed(path).is_some() {
+                // How large an archive gets is known when it is packed.
+                outcome.result.remove("size");
+            }
         }
     }
 }

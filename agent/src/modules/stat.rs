@@ -3,7 +3,8 @@
 use super::{Args, Check, Failure, Module, checksum};
 use crate::worker::View;
 use crate::worker::file::{Kind, Stat as FileStat};
-use rustix::fs::{Access, access};
+use crate::worker::process::Command;
+use rustix::fs::Access;
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -26,7 +27,7 @@ impl Module for Stat {
             told.extend(sum.map(|sum| ("checksum".to_owned(), sum.into())));
         }
         if args.flag("get_mime") {
-            let (mimetype, charset) = mime(&path, view);
+            let (mimetype, charset) = mime(&path, &stat, view);
             told.insert("mimetype".into(), mimetype.into());
             told.insert("charset".into(), charset.into());
         }
@@ -52,7 +53,7 @@ fn label(path: &Path) -> Value {
 }
 
 fn describe(path: &Path, stat: &FileStat, view: &View<'_>) -> Map<String, Value> {
-    let may = |wanted: Access| access(path, wanted).is_ok();
+    let may = |wanted: Access| view.may(path, wanted);
     let mut told = numbers(stat, view);
     let more: [(&str, Value); 8] = [
         ("exists", true.into()),
@@ -110,12 +111,21 @@ pub(super) fn numbers(stat: &FileStat, view: &View<'_>) -> Map<String, Value> {
 }
 
 /// What the host's `file` says, and `unknown` where there is none.
-fn mime(path: &Path, view: &View<'_>) -> (String, String) {
+fn mime(path: &Path, stat: &FileStat, view: &View<'_>) -> (String, String) {
     let unknown = || ("unknown".to_owned(), "unknown".to_owned());
     if view.program("file").is_none() {
         return unknown();
     }
-    let asked = view.ask("file", &["--brief", "--mime-type", "--mime-encoding", &path.to_string_lossy()]);
+    let options = ["--brief", "--mime-type", "--mime-encoding"];
+    let asked = match (stat.kind, view.real(path)) {
+        (Kind::File, None) => {
+            let content = view.read(path).unwrap_or_default();
+            Command::new("file", &options).argument("-").fed(content).run()
+        }
+        (Kind::Directory, None) => return ("inode/directory".into(), "binary".into()),
+        (Kind::Link, None) => return ("inode/symlink".into(), "binary".into()),
+        _ => view.ask("file", &[&options[..], &[&path.to_string_lossy()]].concat()),
+    };
     let Some(text) = asked.ok().filter(|ran| ran.is_fine()).map(|ran| ran.out()) else { return unknown() };
     match text.trim().split_once("; charset=") {
         Some((mimetype, charset)) => (mimetype.to_owned(), charset.to_owned()),
@@ -182,6 +192,18 @@ mod tests {
             trial.is_silent(json!({"path": trial.path("no")})).result["stat"],
             json!({"exists": false})
         );
+    }
+
+    #[test]
+    fn what_one_may_do_with_a_file_of_the_plan_is_told_by_its_mode() {
+        let trial = Trial::new("stat");
+        let path = trial.path("new");
+        trial.plan_with("copy", json!({"dest": path, "content": "#!/bin/sh\n", "mode": "0755"}));
+        let stat = trial.plan(json!({"path": path})).result["stat"].clone();
+        let may = ["readable", "writeable", "executable"].map(|right| stat[right] == true);
+        assert_eq!(may, [true, true, true], "{stat}");
+        trial.plan_with("file", json!({"path": path, "mode": "0644"}));
+        assert_eq!(trial.plan(json!({"path": path})).result["stat"]["executable"], false);
     }
 
     #[test]

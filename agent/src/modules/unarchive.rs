@@ -55,6 +55,7 @@ impl Module for Unarchive {
             check = check.with("files", listed);
         }
         let handler = archive.kind.handler();
+        check.report = super::Report::File(dest.clone());
         Ok(check
             .with("dest", dest.to_string_lossy())
             .with("src", args.needed("src")?)

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// The table as it is outside of a worker's own mount namespace: a file that is open stays that of the namespace it was opened in.
@@ -24,6 +25,19 @@ pub(crate) fn table() -> String {
         text.extend_from_slice(&part[..read]);
     }
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Whether what is at a path is on a file system that is mounted read-only.
+pub(super) fn is_read_only(path: &Path) -> bool {
+    let table = table();
+    let mounts = table.lines().filter_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (place, options) = (unescaped(fields.next()?), fields.nth(1)?);
+        path.starts_with(&place).then_some((place.len(), options))
+    });
+    // Of two at the same place the later one is seen.
+    let options = mounts.max_by_key(|(length, _)| *length).map_or("", |(_, options)| options);
+    options.split(',').any(|option| option == "ro")
 }
 
 /// A field of the table or of fstab as it is meant: `\040` is a blank.

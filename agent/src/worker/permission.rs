@@ -2,7 +2,9 @@
 //! task that lacks `become` fails in the plan already.
 
 use super::atomic::PutError;
+use super::confinement;
 use super::file::Stat;
+use super::mounts;
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::overlay::Overlay;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -245,6 +247,23 @@ pub(super) fn kernel_lets(real: &Path, what: u32) -> Result<(), Errno> {
     match accessat(CWD, real, access, AtFlags::empty()) {
         Err(found @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => Err(found),
         _ => Ok(()),
+    }
+}
+
+/// What access(2) would tell this worker's user about a path after the steps before.
+pub(super) fn would_let(path: &Path, access: Access, overlay: &Overlay) -> bool {
+    let what = access.bits();
+    let Ok(located) = overlay.locate(path, true) else { return false };
+    let Some(stat) = &located.stat else { return false };
+    match (located.real_unchanged(overlay), Subject::of_this_worker()) {
+        (Some(real), _) => match kernel_lets(real, what) {
+            // For a plan alone the host is read-only.
+            Err(Errno::ROFS) => confinement::is_confined() && !mounts::is_read_only(real),
+            found => found.is_ok(),
+        },
+        (None, Some(subject)) => subject.rights(stat) & what == what,
+        // Root may do all but run what nobody may run.
+        (None, None) => what & SEARCH == 0 || stat.is_directory() || stat.mode & 0o111 != 0,
     }
 }
 

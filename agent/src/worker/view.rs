@@ -5,8 +5,10 @@ use super::before::Keeper;
 use super::file::Stat;
 use super::mounts;
 use super::overlay::{Located, Overlay};
+use super::permission::would_let;
 use super::process::{Command, Ran};
 use muster_api::step::{ContentRef, Step};
+use rustix::fs::Access;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
@@ -72,6 +74,16 @@ impl View<'_> {
 
     pub(crate) fn list(&self, path: &Path) -> io::Result<BTreeSet<OsString>> {
         self.overlay.list(path)
+    }
+
+    /// What access(2) would tell the worker's user about a path, links followed.
+    pub(crate) fn may(&self, path: &Path, access: Access) -> bool {
+        would_let(path, access, self.overlay)
+    }
+
+    /// Where the thing at a path really is, links followed; none where it is not there yet, or not as it will be.
+    pub(crate) fn real(&self, path: &Path) -> Option<PathBuf> {
+        self.overlay.locate(path, true).ok()?.real_unchanged(self.overlay).map(Path::to_owned)
     }
 
     pub(crate) fn exists(&self, path: &Path) -> bool {
