@@ -41,6 +41,10 @@ pub enum ToWorker {
         /// The number of the run, under which the worker keeps what it replaces; without one nothing is kept.
         #[serde(default)]
         number: Option<String>,
+        /// The account for which a worker of root's stands in: one that a task of the plan would make. It takes on the account's
+        /// numbers with the first [`ToWorker::TakeForetold`] that has them; a step that cannot be answered for it is unknown.
+        #[serde(default)]
+        stands_in_for: Option<String>,
     },
     /// Do this step. Steps run one after the other, in the order sent.
     Run {

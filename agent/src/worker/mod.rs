@@ -24,6 +24,7 @@ mod packed;
 mod permission;
 pub(crate) mod process;
 mod session;
+mod stand_in;
 mod step;
 #[cfg(test)]
 pub(crate) mod trial;

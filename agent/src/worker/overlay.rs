@@ -5,7 +5,7 @@ mod handover;
 mod news;
 mod rights;
 
-use super::accounts::{Group, User};
+use super::accounts::{self, Group, User};
 use super::file::{self, Kind, Stat, Time};
 use super::operation::{Attributes, Operation, Prediction, Put};
 use super::packed::Packed;
@@ -312,6 +312,26 @@ impl Overlay {
 
     pub(crate) fn groups(&self) -> &BTreeMap<String, Option<Group>> {
         &self.groups
+    }
+
+    /// All users of /etc/passwd as earlier steps would have left it.
+    pub(super) fn users_by_then(&self) -> Vec<User> {
+        let mut users = accounts::users_of_host();
+        for (name, predicted) in &self.users {
+            users.retain(|user| user.name != *name);
+            users.extend(predicted.clone());
+        }
+        users
+    }
+
+    /// All groups of /etc/group as earlier steps would have left it.
+    pub(super) fn groups_by_then(&self) -> Vec<Group> {
+        let mut groups = accounts::groups_of_host();
+        for (name, predicted) in &self.groups {
+            groups.retain(|group| group.name != *name);
+            groups.extend(predicted.clone());
+        }
+        groups
     }
 
     pub(crate) fn port(&self, port: &str) -> Option<bool> {

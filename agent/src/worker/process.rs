@@ -4,6 +4,7 @@ mod conversation;
 
 pub(crate) use conversation::converse;
 
+use super::stand_in;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;
@@ -116,8 +117,11 @@ impl Command {
         if controller_is_gone() && !self.must_finish {
             return Err(io::Error::other("the controller is gone"));
         }
+        if !stand_in::may_ask(&self.program) {
+            return Err(io::Error::other("there is no account yet to ask for"));
+        }
         let mut command = std::process::Command::new(&self.program);
-        command.args(&self.arguments).envs(&self.environment).process_group(0);
+        command.args(&self.arguments).envs(stand_in::environment()).envs(&self.environment).process_group(0);
         command.env("PATH", search_path(self.environment.get("PATH")));
         if let Some(folder) = &self.folder {
             command.current_dir(folder);

@@ -7,6 +7,7 @@ use super::due::Note;
 use super::lock;
 use super::overlay::Overlay;
 use super::process::controller_went_away;
+use super::stand_in::StandIn;
 use super::step;
 use super::view::Controller;
 use super::wire::{self, ContentAnswer, Inbox};
@@ -21,7 +22,9 @@ pub(super) fn serve() -> io::Result<()> {
     step::umask();
     step::report_faults();
     let Inbox { messages, contents } = wire::listen(controller_went_away);
-    let Ok(ToWorker::Hello { protocol, run, check, is_alone, shares, number }) = messages.recv() else {
+    let Ok(ToWorker::Hello { protocol, run, check, is_alone, shares, number, stands_in_for }) =
+        messages.recv()
+    else {
         return refuse("the first message must be a hello");
     };
     if protocol != PROTOCOL {
@@ -50,7 +53,8 @@ pub(super) fn serve() -> io::Result<()> {
         (false, true) => Overlay::that_is_told(),
         (false, false) => Overlay::default(),
     };
-    take_steps(&messages, &Line { contents }, &Memory { note, keeper }, check, overlay)
+    let stand_in = stands_in_for.filter(|_| check).map(StandIn::of);
+    take_steps(&messages, &Line { contents }, &Memory { note, keeper }, check, stand_in.as_ref(), overlay)
 }
 
 /// What outlives a run on the host.
@@ -64,6 +68,7 @@ fn take_steps(
     line: &Line,
     memory: &Memory,
     check: bool,
+    stand_in: Option<&StandIn>,
     mut overlay: Overlay,
 ) -> io::Result<()> {
     let Memory { note, keeper } = memory;
@@ -72,7 +77,8 @@ fn take_steps(
         let message = match next(messages, &mut ahead) {
             Next::Message(message) => *message,
             Next::LookAhead(step) => {
-                look_ahead(&step, &overlay, check)?;
+                let is_answered = stand_in.is_none_or(|stand_in| stand_in.answers(&step));
+                look_ahead(&step, &overlay, check, is_answered)?;
                 continue;
             }
             Next::End => return Ok(()),
@@ -93,10 +99,14 @@ fn take_steps(
                 if !taken {
                     overlay.doubt("what tasks of another user would do is not known here".to_owned());
                 }
+                stand_in.into_iter().for_each(|stand_in| stand_in.take_on(&overlay));
             }
             ToWorker::Run { mut step } => {
                 ahead.clear();
                 step.check |= check;
+                if let Some(perhaps) = stand_in.and_then(|stand_in| stand_in.perhaps(&step)) {
+                    step.perhaps.get_or_insert(perhaps);
+                }
                 // A single task with `check_mode` in a run that applies leaves nothing behind, not even predictions:
                 // the next task finds the host as it is.
                 let outcome = match check {
@@ -142,10 +152,10 @@ fn next(messages: &Receiver<ToWorker>, ahead: &mut VecDeque<Step>) -> Next {
 }
 
 /// Says what a step that may come later would come to, as far as nothing has to be done for it.
-fn look_ahead(step: &Step, overlay: &Overlay, check: bool) -> io::Result<()> {
+fn look_ahead(step: &Step, overlay: &Overlay, check: bool, is_answered: bool) -> io::Result<()> {
     let id = step.id;
     // One that only predicts in a run that applies is left to its turn.
-    let outcome = (step.check == check).then(|| step::answer_ahead(step, overlay)).flatten();
+    let outcome = (step.check == check && is_answered).then(|| step::answer_ahead(step, overlay)).flatten();
     wire::say(&FromWorker::Ahead { id, outcome })
 }
 

@@ -10,6 +10,7 @@ use super::hands::Hands;
 use super::operation::{Operation, Put};
 use super::overlay::Overlay;
 use super::permission::Subject;
+use super::stand_in;
 use super::view::{Controller, Scope, View};
 use super::wire;
 use crate::modules::{self, Args, Check, Failure, Module};
@@ -39,6 +40,7 @@ pub(super) fn run(
     if step.background {
         return background::start(step, controller, keeper);
     }
+    stand_in::take_refused();
     let Some(module) = modules::find(&step.module) else {
         return failed(step.id, &format!("this agent has no module `{}`", step.module));
     };
@@ -68,7 +70,7 @@ fn consider(module: &dyn Module, scope: &Scope<'_>, overlay: &mut Overlay, perha
         true => Err(Failure::new("not all arguments are known")),
         false => module.check(&args, &View { overlay, scope }),
     };
-    let missed = overlay.take_missed();
+    let missed = missed(overlay);
     if let Ok(check) = &checked {
         let is_known = missed.is_none() && check.outcome.unknown.is_none() && check.doubt.is_none();
         overlay.predict_perhaps(&check.operations, scope.umask, why);
@@ -81,6 +83,12 @@ fn consider(module: &dyn Module, scope: &Scope<'_>, overlay: &mut Overlay, perha
     overlay
         .doubt(format!("whether the step with module `{}` brings it is not known: {why}", scope.step.module));
     Outcome { unknown: Some(why.to_owned()), skipped: true, ..Outcome::default() }
+}
+
+/// Why what a step has looked at is not known, where something was not.
+fn missed(overlay: &Overlay) -> Option<String> {
+    let refused = stand_in::take_refused();
+    overlay.take_missed().or(refused)
 }
 
 /// Modules that leave what they are about where it is, whatever their arguments.
@@ -150,7 +158,7 @@ fn settled(module: &dyn Module, scope: &Scope<'_>, overlay: &Overlay) -> Result<
     overlay.look_afresh();
     let checked = module.check(&args, &view);
     // What is not known now is told as such at its turn.
-    if overlay.take_missed().is_some() || overlay.take_brought().is_some() {
+    if missed(overlay).is_some() || overlay.take_brought().is_some() {
         return Ok(None);
     }
     let Check { mut outcome, operations, report, doubt } = checked?;
@@ -264,7 +272,7 @@ fn predict(
     scope: &Scope<'_>,
     overlay: &mut Overlay,
 ) -> Result<Outcome, Failure> {
-    let (missed, absent) = (overlay.take_missed(), overlay.take_brought());
+    let (missed, absent) = (missed(overlay), overlay.take_brought());
     let check = match (checked, &missed) {
         (Ok(check), _) => check,
         (Err(_), Some(why)) => return unforeseeable(why, scope, overlay),

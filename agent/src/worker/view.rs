@@ -7,6 +7,7 @@ use super::mounts;
 use super::overlay::{Located, Overlay};
 use super::permission::would_let;
 use super::process::{Command, Ran};
+use super::stand_in;
 use muster_api::step::{ContentRef, Step};
 use rustix::fs::Access;
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,22 +171,12 @@ impl View<'_> {
 
     /// All users of /etc/passwd.
     pub(crate) fn users(&self) -> Vec<User> {
-        let mut users = accounts::users_of_host();
-        for (name, predicted) in self.overlay.users() {
-            users.retain(|user| user.name != *name);
-            users.extend(predicted.clone());
-        }
-        users
+        self.overlay.users_by_then()
     }
 
     /// All groups of /etc/group.
     pub(crate) fn groups(&self) -> Vec<Group> {
-        let mut groups = accounts::groups_of_host();
-        for (name, predicted) in self.overlay.groups() {
-            groups.retain(|group| group.name != *name);
-            groups.extend(predicted.clone());
-        }
-        groups
+        self.overlay.groups_by_then()
     }
 
     pub(crate) fn user(&self, name: &str) -> Option<User> {
@@ -247,7 +238,9 @@ impl View<'_> {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.environment().get(name).cloned().or_else(|| std::env::var(name).ok())
+        let given = self.environment().get(name).cloned();
+        let own = || stand_in::variable(name).map(str::to_owned).or_else(|| std::env::var(name).ok());
+        given.or_else(own)
     }
 }
 

@@ -269,7 +269,7 @@ impl<'a> Asker<'a> {
         match self.hosts.command(&errand, &line, on_piece).await {
             Ok(code) => Ok(code),
             Err(StepFailure::Unreachable(why)) => Err(why.to_string()),
-            Err(StepFailure::Failed(why)) => Err(why),
+            Err(StepFailure::Failed(why) | StepFailure::NoUser(why)) => Err(why),
         }
     }
 

@@ -63,7 +63,9 @@ pub(crate) async fn carry_out(outlook: &Outlook<'_>, request: Request) -> Reply 
                 }
                 Reply::Done(Box::new(result))
             }
-            Err(StepFailure::Failed(why)) => Reply::Done(Box::new(TaskResult::not_run(why))),
+            Err(StepFailure::Failed(why) | StepFailure::NoUser(why)) => {
+                Reply::Done(Box::new(TaskResult::not_run(why)))
+            }
             Err(StepFailure::Unreachable(why)) => Reply::Unreachable(why),
         },
     }
@@ -86,7 +88,7 @@ async fn declare(outlook: &Outlook<'_>, request: Request, kept: &Mutex<Vec<Decla
     };
     let mut result = match asked {
         Ok(result) => result,
-        Err(StepFailure::Failed(why)) => TaskResult::failed(why),
+        Err(StepFailure::Failed(why) | StepFailure::NoUser(why)) => TaskResult::failed(why),
         Err(StepFailure::Unreachable(why)) => return Reply::Unreachable(why),
     };
     if !result.is_failed() {
@@ -151,7 +153,7 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
         (prepared, request, target)
     });
     let (prepared, request, target) = prepared.await;
-    let Prepared { way, identity, work, background } = match prepared {
+    let Prepared { way, mut identity, work, background } = match prepared {
         Ok(prepared) => prepared,
         Err(result) => {
             let why = result.unknown.clone().filter(|_| room.mode.foresight.is_some());
@@ -167,24 +169,16 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
         && (request.check || room.mode.foresight.is_some())
         && let Some(why) = room.doubt_of_user(&target, &account.user)
     {
-        if let Work::Parts(parts) = work
-            && request.check
-        {
-            // Nobody can be that user yet: who logged in looks at what the task may change.
-            let perhaps = request.perhaps.clone().unwrap_or_else(|| Perhaps {
-                why: why.clone(),
-                lacks_arguments: false,
-                done_as: None,
-            });
-            let done_as = Some(account.user.clone());
-            let request = Request { perhaps: Some(Perhaps { done_as, ..perhaps }), ..request };
-            let identity = Identity::Login;
-            let (target, way, request) = (&target, &way, &request);
-            let trip = Trip { room, host, target, way, identity: &identity, request, background, outlook };
-            let _ = trip.parts(parts).await?;
+        match room.stand_in(&target, &way, account).filter(|_| request.check && background.is_none()) {
+            Some(stand_in) => identity = stand_in,
+            None => {
+                let account = account.user.clone();
+                return nobody_can(outlook, request, (&target, &way), &account, work, why).await;
+            }
         }
-        return Ok(TaskResult::unknown(&why));
     }
+    let may_lack_user = room.mode.foresight.is_some() && matches!(identity, Identity::Become(_));
+    let again = may_lack_user.then(|| (request.clone(), work.clone()));
     let trip = Trip {
         room,
         host,
@@ -195,12 +189,45 @@ async fn on_host(outlook: &Outlook<'_>, request: Request) -> Result<TaskResult, 
         background,
         outlook,
     };
-    match work {
+    let done = match work {
         Work::Parts(parts) => trip.parts(parts).await,
         Work::Fetch => trip.fetch().await,
         Work::WaitForConnection => trip.wait_for_connection().await,
         Work::Reboot => trip.reboot().await,
+    };
+    match (done, again) {
+        (Err(StepFailure::NoUser(why)), Some((request, work))) => match room.may_bring_users(&target) {
+            Some(reason) => {
+                let account = identity.user().unwrap_or_default();
+                let why = format!("{why}; {reason}");
+                nobody_can(outlook, request, (&target, &way), account, work, why).await
+            }
+            None => Err(StepFailure::NoUser(why)),
+        },
+        (done, _) => done,
     }
+}
+
+/// A task of a plan that is done as a user who is not there yet, or not any more: who logged in looks at what it may change.
+async fn nobody_can(
+    outlook: &Outlook<'_>,
+    request: Request,
+    (target, way): (&str, &Way),
+    account: &str,
+    work: Work,
+    why: String,
+) -> Result<TaskResult, StepFailure> {
+    if let (true, Work::Parts(parts)) = (request.check, work) {
+        let (room, host) = (outlook.room(), outlook.host);
+        let lacks_arguments = request.perhaps.is_some_and(|perhaps| perhaps.lacks_arguments);
+        let done_as = Some(account.to_owned());
+        let perhaps = Some(Perhaps { why: why.clone(), lacks_arguments, done_as });
+        let request = &Request { perhaps, ..request };
+        let (identity, background) = (&Identity::Login, None);
+        let trip = Trip { room, host, target, way, identity, request, background, outlook };
+        let _ = trip.parts(parts).await?;
+    }
+    Ok(TaskResult::unknown(&why))
 }
 
 /// All that is known before the host is asked.
@@ -211,6 +238,7 @@ struct Prepared {
     background: Option<Background>,
 }
 
+#[derive(Clone)]
 enum Work {
     /// Steps one after the other.
     Parts(Vec<Part>),
@@ -237,10 +265,7 @@ fn prepare(room: &Arc<Room>, target: &str, request: &Request) -> Result<Prepared
                 WayError::Refused(why) => failed(why),
             })?,
     };
-    let login = match way.login() {
-        "" => super::way::user_here(),
-        login => login.to_owned(),
-    };
+    let login = way.login_name();
     let identity = identity(&lookup, &scope, &login, &room.options.r#become).map_err(|err| match err {
         IdentityError::Template(err) => failed(sentence(&err)),
         IdentityError::Method(why) => failed(why),
@@ -576,7 +601,7 @@ pub(super) async fn seat_of(
     let prepared = compute(move || {
         let lookup = Lookup { task: &task, scope: &scope };
         let way = way(&name, &scope, Some(&lookup), &shared.options.way);
-        let login = way.as_ref().map(|way| way.login().to_owned()).unwrap_or_default();
+        let login = way.as_ref().map(Way::login_name).unwrap_or_default();
         let identity = identity(&lookup, &scope, &login, &shared.options.r#become);
         (way, identity)
     });

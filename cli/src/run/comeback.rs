@@ -100,7 +100,7 @@ impl Trip<'_> {
             let why = match asked {
                 Ok(Ok(id)) if will_do(&id) => return Ok(()),
                 Ok(Ok(_)) => "the host has not gone down yet".to_owned(),
-                Ok(Err(StepFailure::Failed(why))) => why,
+                Ok(Err(StepFailure::Failed(why) | StepFailure::NoUser(why))) => why,
                 Ok(Err(StepFailure::Unreachable(why))) => why.to_string(),
                 Err(_) => "no answer".to_owned(),
             };

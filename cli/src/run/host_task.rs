@@ -112,7 +112,7 @@ pub(crate) async fn bring_agent(
 ) -> Option<TaskResult> {
     match start_worker(room, host, task, scope).await {
         Ok(()) => None,
-        Err(StepFailure::Failed(why)) => Some(TaskResult::failed(why)),
+        Err(StepFailure::Failed(why) | StepFailure::NoUser(why)) => Some(TaskResult::failed(why)),
         Err(StepFailure::Unreachable(why)) => Some(TaskResult::unreachable(&why)),
     }
 }

@@ -87,6 +87,8 @@ pub(crate) enum StepFailure {
     Unreachable(Unreachable),
     /// The host can be reached, but cannot do it: a sentence.
     Failed(String),
+    /// So because there is no user whom the task could become.
+    NoUser(String),
 }
 
 impl From<Unreachable> for StepFailure {
@@ -100,6 +102,7 @@ impl From<LaunchFailure> for StepFailure {
         match failure {
             LaunchFailure::Unreachable(why) => Self::Unreachable(why),
             LaunchFailure::Refused(why) => Self::Failed(why),
+            LaunchFailure::NoUser(why) => Self::NoUser(why),
         }
     }
 }
@@ -148,14 +151,19 @@ impl Errand<'_> {
     }
 }
 
+/// The account that a step may change.
+fn changed_account(step: &Step) -> Option<&str> {
+    let name = || step.args.get("name").or_else(|| step.args.get("user"))?.as_str();
+    (step.module == "user").then(name)?
+}
+
 /// The user whom a step removes, or whose number or home it may change: no process of that user may be left then, so none of ours
 /// either (usermod(8), userdel(8)).
 fn leaving_user(step: &Step) -> Option<&str> {
     let is_removal = || step.args.get("state").is_some_and(|state| state == "absent");
     let may_move =
         || ["uid", "home"].iter().any(|name| step.args.get(*name).is_some_and(|value| !value.is_null()));
-    let leaves = step.module == "user" && !step.check && (is_removal() || may_move());
-    leaves.then(|| step.args.get("name").or_else(|| step.args.get("user"))?.as_str())?
+    changed_account(step).filter(|_| !step.check && (is_removal() || may_move()))
 }
 
 impl Link {
@@ -199,7 +207,18 @@ impl Link {
 
     /// Ends the workers that run as a user, and waits until they are gone.
     async fn leave(&self, user: &str) {
-        let is_of = |worker: &Worker| matches!(&worker.identity, Identity::Become(to) if to.user == user);
+        self.end(|worker| matches!(&worker.identity, Identity::Become(to) if to.user == user)).await;
+    }
+
+    /// Ends the workers that stand in for an account, which may be another one for the steps to come. What they have foretold
+    /// others know.
+    async fn stand_down(&self, account: &str) {
+        let is_of = |worker: &Worker| worker.identity.stands_in_for() == Some(account);
+        lock(&self.foretold).0.retain(|worker| !is_of(worker));
+        self.end(is_of).await;
+    }
+
+    async fn end(&self, is_of: impl Fn(&Worker) -> bool) {
         let leaving: Vec<(Worker, Session)> =
             lock(&self.idle).extract_if(.., |(worker, _)| is_of(worker)).collect();
         for (_, session) in leaving {
@@ -258,6 +277,11 @@ impl Hosts {
         let _turn = link.turn(&worker).await;
         let mut session = self.session(errand.host, &link, errand.way, &worker).await?;
         link.catch_up(&worker, &mut session).await?;
+        if let Some(account) = changed_account(step).filter(|_| worker.predicts_on())
+            && worker.identity.stands_in_for() != Some(account)
+        {
+            link.stand_down(account).await;
+        }
         self.note_agent(errand.host, &link);
         let place = place(errand.host, errand.way);
         let known = match self.unrest.stamp(place) {
@@ -468,6 +492,7 @@ impl Hosts {
             is_alone: worker.is_alone,
             shares: *way == Way::Local,
             number: self.number.clone(),
+            stands_in_for: worker.identity.stands_in_for().map(str::to_owned),
         };
         Ok(Session::open(launched, greeting).await?)
     }

@@ -11,6 +11,12 @@ pub(crate) enum Identity {
     Login,
     /// As someone else.
     Become(Become),
+    /// In a plan: as root, who stands in for an account that the plan makes.
+    StandIn {
+        account: String,
+        /// How to become root; none where root logged in.
+        root: Option<Become>,
+    },
 }
 
 /// How to become someone else.
@@ -63,27 +69,46 @@ impl Method {
 }
 
 impl Identity {
-    /// The user that it becomes.
-    pub(crate) fn user(&self) -> Option<&str> {
+    /// Who stands in for an account of the plan that this one would become; none where it takes another password than is known to
+    /// be root here.
+    pub(crate) fn stand_in(account: &Become, login: &str) -> Option<Self> {
+        let sudo =
+            || (account.method == Method::Sudo).then(|| Become { user: "root".into(), ..account.clone() });
+        let root = if login == "root" { None } else { Some(sudo()?) };
+        Some(Self::StandIn { account: account.user.clone(), root })
+    }
+
+    /// The account for which it stands in.
+    pub(crate) fn stands_in_for(&self) -> Option<&str> {
+        match self {
+            Self::StandIn { account, .. } => Some(account),
+            _ => None,
+        }
+    }
+
+    fn become_(&self) -> Option<&Become> {
         match self {
             Self::Login => None,
-            Self::Become(become_) => Some(&become_.user),
+            Self::Become(become_) => Some(become_),
+            Self::StandIn { root, .. } => root.as_ref(),
         }
+    }
+
+    /// The user that it becomes.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.become_().map(|become_| become_.user.as_str())
     }
 
     /// The password that a prompt is to be answered with.
     pub(crate) fn password(&self) -> Option<&Secret> {
-        match self {
-            Self::Login => None,
-            Self::Become(become_) => become_.password.as_ref(),
-        }
+        self.become_()?.password.as_ref()
     }
 
     /// The command line that runs `script` by `sh` as this identity. `prompt` is what sudo shall ask with. No
     /// password is in it: command lines can be read by everyone on the host.
     pub(crate) fn command_line(&self, script: &str, prompt: &str) -> String {
         let script = quote(script);
-        let Self::Become(become_) = self else { return format!("exec sh -c {script}") };
+        let Some(become_) = self.become_() else { return format!("exec sh -c {script}") };
         let program = become_.exe.as_deref().unwrap_or(become_.method.name());
         let user = quote(&become_.user);
         match become_.method {
@@ -106,11 +131,11 @@ impl Identity {
 
     /// Whether `text` on standard error asks for the password.
     pub(crate) fn asks(&self, text: &str, prompt: &str) -> bool {
-        match self {
-            Self::Login => false,
-            Self::Become(Become { method: Method::Sudo, .. }) => text.contains(prompt),
+        match self.become_() {
+            None => false,
+            Some(Become { method: Method::Sudo, .. }) => text.contains(prompt),
             // su's question is in the language of the host.
-            Self::Become(Become { method: Method::Su, prompts, .. }) => {
+            Some(Become { method: Method::Su, prompts, .. }) => {
                 let text = text.trim_end();
                 let is_known = |prompt: &String| text.contains(prompt.as_str());
                 text.ends_with([':', '：']) && (prompts.is_empty() || prompts.iter().any(is_known))
@@ -120,15 +145,17 @@ impl Identity {
 
     /// How long the question for a password may take to come, where one is expected.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        match self {
-            Self::Become(Become { password: Some(_), patience, .. }) => Some(*patience),
-            _ => None,
-        }
+        self.become_().filter(|become_| become_.password.is_some()).map(|become_| become_.patience)
+    }
+
+    /// Whether the program on the way says that there is no such user.
+    pub(crate) fn has_no_user(&self, said: &str) -> bool {
+        self.become_().is_some() && ["unknown user", "does not exist"].iter().any(|text| said.contains(text))
     }
 
     /// Why the program on the way refused, by what it said.
     pub(crate) fn refusal(&self, said: &str, was_asked: bool) -> Option<String> {
-        let Self::Become(become_) = self else { return None };
+        let become_ = self.become_()?;
         let method = become_.method.name();
         let user = &become_.user;
         let has = |text: &str| said.contains(text);
@@ -151,7 +178,7 @@ impl Identity {
         if has("not in the sudoers") || has("may not run") || has("is not allowed") {
             return Some(format!("{method} does not allow becoming `{user}`: {}", said.trim()));
         }
-        if has("unknown user") || has("does not exist") {
+        if self.has_no_user(said) {
             return Some(format!("there is no user `{user}` to become: {}", said.trim()));
         }
         if has("not found") || has("No such file") {
@@ -205,6 +232,18 @@ mod tests {
         assert!(su(&[]).asks("Passwort: ", "?"));
         assert!(su(&["Passwort"]).asks("Passwort: ", "?"));
         assert!(!su(&["Password"]).asks("Passwort: ", "?"));
+    }
+
+    #[test]
+    fn who_stands_in_for_an_account_is_root_by_the_way_that_the_account_would_be() {
+        let Identity::Become(become_) = sudo(None) else { panic!("it becomes someone") };
+        let account = Become { user: "app".into(), ..become_ };
+        let line = |login: &str| Some(Identity::stand_in(&account, login)?.command_line("id", "?"));
+        assert_eq!(line("root").as_deref(), Some("exec sh -c id"));
+        assert_eq!(line("admin").as_deref(), Some("exec sudo -H -S -n -u root -- sh -c id"));
+        let by_su = Become { method: Method::Su, ..account.clone() };
+        assert!(Identity::stand_in(&by_su, "root").is_some());
+        assert_eq!(Identity::stand_in(&by_su, "admin"), None, "the password is the account's, not root's");
     }
 
     #[test]

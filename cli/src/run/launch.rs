@@ -27,6 +27,8 @@ pub(crate) enum LaunchFailure {
     Unreachable(Unreachable),
     /// The host can be reached, but the worker cannot be started there: a sentence.
     Refused(String),
+    /// So because there is no user whom it could run as.
+    NoUser(String),
 }
 
 impl From<Unreachable> for LaunchFailure {
@@ -288,7 +290,10 @@ impl<'a> Talk<'a> {
 
     fn ended(&self, code: Option<u32>) -> LaunchFailure {
         if let Some(why) = self.identity.refusal(&self.err, self.was_asked) {
-            return LaunchFailure::Refused(why);
+            return match self.identity.has_no_user(&self.err) {
+                true => LaunchFailure::NoUser(why),
+                false => LaunchFailure::Refused(why),
+            };
         }
         let said = self.err.trim();
         match (code, said.is_empty()) {

@@ -379,7 +379,7 @@ fn told<T: DeserializeOwned>(outcome: &Outcome, name: &str) -> Result<T, String>
 
 fn said(failure: StepFailure) -> String {
     match failure {
-        StepFailure::Failed(why) => why,
+        StepFailure::Failed(why) | StepFailure::NoUser(why) => why,
         StepFailure::Unreachable(why) => why.to_string(),
     }
 }

@@ -3,10 +3,11 @@
 use super::across::Across;
 use super::content::Contents;
 use super::hosts::Hosts;
+use super::identity::{Become, Identity};
 use super::keywords::BecomeDefaults;
 use super::tags::TagFilter;
 use super::task_run::Mode;
-use super::way::WayDefaults;
+use super::way::{Way, WayDefaults};
 use crate::error::Diagnostics;
 use crate::inventory::Inventory;
 use crate::journal::{Journal, Results};
@@ -46,6 +47,8 @@ pub(crate) struct Room {
     pub(crate) broken_off: Mutex<Option<Diagnostics>>,
     /// In a plan: accounts that tasks would make (`true`) or remove, by host.
     changed_users: Mutex<HashMap<(String, String), bool>>,
+    /// In a plan: the hosts on which an earlier task would install or remove packages.
+    new_packages: Mutex<HashSet<String>>,
     /// In a plan: the first step on each host of which it is not known what it does.
     doubted: Mutex<HashMap<String, String>>,
     /// What the tasks so far would make of the hosts, to be compared.
@@ -179,6 +182,7 @@ impl Room {
             lost: Mutex::default(),
             broken_off: Mutex::default(),
             changed_users: Mutex::default(),
+            new_packages: Mutex::default(),
             doubted: Mutex::default(),
             drafts: Mutex::default(),
             told_findings: Mutex::default(),
@@ -196,8 +200,11 @@ impl Room {
         *lock(&self.broken_off) = Some(mistakes);
     }
 
-    /// Remembers the accounts that a task of a plan would make or remove on a host.
+    /// Remembers what a task of a plan would do to the accounts of a host: make or remove them, or install packages, which may.
     pub(crate) fn expect_users(&self, host: &str, diffs: &[Diff]) {
+        if diffs.iter().any(|diff| diff.kind == "package") {
+            lock(&self.new_packages).insert(host.to_owned());
+        }
         let presence = |change: &Change| match change {
             Change::Presence { after, .. } => Some(after == "present"),
             _ => None,
@@ -214,6 +221,22 @@ impl Room {
         let comes = *lock(&self.changed_users).get(&(host.to_owned(), user.to_owned()))?;
         let verb = if comes { "make" } else { "remove" };
         Some(format!("it is done as `{user}`, an account that an earlier task would {verb}"))
+    }
+
+    /// Why there may be a user by then whom a host does not have now.
+    pub(crate) fn may_bring_users(&self, host: &str) -> Option<String> {
+        let has_packages = lock(&self.new_packages).contains(host);
+        let by_packages = || "packages that would be installed may bring one".to_owned();
+        self.mode.foresight.as_ref()?;
+        has_packages.then(by_packages).or_else(|| self.doubt_of(host))
+    }
+
+    /// Who can say what a task comes to that is done as an account which an earlier task of this plan would make; none where nobody
+    /// can.
+    pub(crate) fn stand_in(&self, host: &str, way: &Way, account: &Become) -> Option<Identity> {
+        let comes = *lock(&self.changed_users).get(&(host.to_owned(), account.user.clone()))?;
+        let can = comes && self.mode.check;
+        can.then(|| Identity::stand_in(account, &way.login_name()))?
     }
 
     /// Remembers that it is not known what a step of a plan does on a host.

@@ -44,6 +44,8 @@ pub(crate) struct Greeting {
     pub(crate) shares: bool,
     /// The run's number, where it is recorded.
     pub(crate) number: Option<String>,
+    /// The account of the plan for which it stands in.
+    pub(crate) stands_in_for: Option<String>,
 }
 
 /// Why a step has no outcome.
@@ -69,8 +71,9 @@ impl Session {
             foreseen: Vec::new(),
             is_unheard: false,
         };
-        let Greeting { run, check, is_alone, shares, number } = greeting;
-        let hello = ToWorker::Hello { protocol: frame::PROTOCOL, run, check, is_alone, shares, number };
+        let Greeting { run, check, is_alone, shares, number, stands_in_for } = greeting;
+        let protocol = frame::PROTOCOL;
+        let hello = ToWorker::Hello { protocol, run, check, is_alone, shares, number, stands_in_for };
         session.send(&hello).await?;
         Ok(session)
     }

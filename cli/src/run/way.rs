@@ -123,7 +123,16 @@ impl Way {
             Self::Ssh(wanted) => wanted.user.as_deref().unwrap_or(""),
         }
     }
+
+    /// The same, with who runs this program where nobody is named.
+    pub(crate) fn login_name(&self) -> String {
+        match self.login() {
+            "" => user_here(),
+            login => login.to_owned(),
+        }
+    }
 }
+
 /// Who runs this program: what the environment says may be missing, or be of somebody else.
 pub(crate) fn user_here() -> String {
     let uid = rustix::process::geteuid();

@@ -393,6 +393,7 @@ fn frames() -> Vec<Vec<u8>> {
             is_alone: false,
             shares: false,
             number: None,
+            stands_in_for: Some("app".into()),
         },
         ToWorker::NoContent { sha256: "00".into(), why: "it is gone".into() },
         ToWorker::Goodbye,
