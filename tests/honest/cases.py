@@ -41,11 +41,11 @@ class Case:
         for name in self.manifest.get("substitute", []):
             text = (folder / name).read_text()
             (folder / name).write_text(text.replace("@@OUTPUT_DIR@@", str(folder / "out")))
+        subprocess.run(reset, shell=True, check=True, stdout=subprocess.DEVNULL)
         (folder / "inventory").write_text(self.inventory(inventory))
         for script in folder.glob("targets/*/runme.sh"):
             script.write_text(re.sub(r"^set -\S+", "set +e", script.read_text(), flags=re.MULTILINE))
             script.chmod(script.stat().st_mode | stat.S_IXUSR)
-        subprocess.run(reset, shell=True, check=True, stdout=subprocess.DEVNULL)
         return folder
 
     def inventory(self, inventory):

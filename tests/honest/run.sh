@@ -25,11 +25,15 @@ honest random "$COUNT" "$SEED"
 step_done
 if [ -n "${CASES:-}" ]; then
     step "the cases of $CASES"
-    # Cases name their nodes themselves, and have groups of their own.
-    login=$(sed -nE 's/^(ansible_(user|ssh_private_key_file))=(.*)/\1=\3/p; s/^(ansible_ssh_common_args)=(.*)/\1="\2"/p' "$INVENTORY" | tr '\n' ' ')
-    sed -nE "s|^n1 (ansible_host=[^ ]*).*|testhost \\1 $login|p; s|^n([23]) (ansible_host=[^ ]*).*|testhost\\1 \\2 $login|p" "$INVENTORY" >"$WORK/cases"
-    python3 tests/honest/honest.py "$MUSTER" "$WORK/cases" cases "$CASES" \
-        "$MUSTER lab down --name $LAB_NAME; $MUSTER lab up --name $LAB_NAME --nodes 3 --python --packages acl,file,gnupg,git,sudo" || code=1
+    # Fresh nodes may have other addresses.
+    fresh_for_cases() {
+        fresh 3 --python --packages acl,file,gnupg,git,sudo
+        # Cases name their nodes themselves, and have groups of their own.
+        login=$(sed -nE 's/^(ansible_(user|ssh_private_key_file))=(.*)/\1=\3/p; s/^(ansible_ssh_common_args)=(.*)/\1="\2"/p' "$INVENTORY" | tr '\n' ' ')
+        sed -nE "s|^n1 (ansible_host=[^ ]*).*|testhost \\1 $login|p; s|^n([23]) (ansible_host=[^ ]*).*|testhost\\1 \\2 $login|p" "$INVENTORY" >"$WORK/cases"
+    }
+    { declare -p MUSTER LAB_NAME INVENTORY WORK; declare -f fresh fresh_for_cases; echo fresh_for_cases; } >"$WORK/fresh"
+    python3 tests/honest/honest.py "$MUSTER" "$WORK/cases" cases "$CASES" "bash -e $WORK/fresh" || code=1
     step_done
 fi
 exit "$code"
