@@ -135,7 +135,7 @@ def compare(plan_lines, apply_lines):
     planned, _ = told(plan_lines)
     applied, _ = told(apply_lines)
     found = Comparison()
-    doubted, astray, installing, salted = set(), set(), set(), set()
+    doubted, astray, installing, commanded, salted = set(), set(), set(), set(), set()
     last = {key.host: key for key in applied}
     is_over = False
     if applied and all(result["status"] == "unreachable" for result in applied.values()):
@@ -150,8 +150,13 @@ def compare(plan_lines, apply_lines):
             before, after = without_packaged(before), without_packaged(after)
         if after and "$apr1$" in json.dumps(after.get("diffs", [])):
             salted.add(key.host)
-        if before and after and key.host in salted:
-            before, after = without_checksum(before), without_checksum(after)
+        untold = {"checksum"} if key.host in salted else set()
+        if before and after:
+            # A command may have done anything to what is looked at after it.
+            before = without(before, set(TOLD) if key.host in commanded else untold)
+            after = without(after, untold)
+        if before and "is not run in check mode" in (before.get("unknown") or ""):
+            commanded.add(key.host)
         wrong = found.take(key, before, after, key.host in doubted or is_over and after is None)
         if wrong:
             found.differing.append(wrong)
@@ -195,11 +200,15 @@ def without_packaged(result):
     return {**result, "diffs": [diff for diff in map(comes_to, result.get("diffs", [])) if diff["changes"]]}
 
 
-def without_checksum(result):
-    """A password is salted by chance, and so is the checksum of a file that has one."""
-    told = {name: value for name, value in result["result"].items() if name != "checksum"}
+def without(result, names):
+    """What it tells, but for this. (A password is salted by chance, and so is the checksum of a file that has one.)"""
+
+    def kept(told):
+        return {name: value for name, value in told.items() if name not in names}
+
+    told = kept(result["result"])
     if isinstance(told.get("stat"), dict):
-        told["stat"] = {name: value for name, value in told["stat"].items() if name != "checksum"}
+        told["stat"] = kept(told["stat"])
     return {**result, "result": told}
 
 
