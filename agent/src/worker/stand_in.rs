@@ -106,3 +106,62 @@ pub(super) fn may_ask(program: &OsStr) -> bool {
 pub(super) fn take_refused() -> Option<String> {
     REFUSED.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::accounts::Group;
+    use crate::worker::operation::{Operation, Prediction};
+    use crate::worker::process::Command;
+
+    fn account() -> User {
+        let text = |text: &str| text.to_owned();
+        let (uid, gid) = (54_711, 54_712);
+        User {
+            name: text("muster-new"),
+            uid,
+            gid,
+            comment: text(""),
+            home: text("/"),
+            shell: text("/bin/sh"),
+        }
+    }
+
+    #[test]
+    fn thread_that_takes_on_an_account_may_do_what_the_account_will_and_all_others_stay() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("f");
+        let mut overlay = Overlay::default();
+        let group = Group { name: "muster-group".to_owned(), gid: 54_713, members: vec![account().name] };
+        let brings = vec![Prediction::Group(group)];
+        let run = Operation::Run { command: Command::new("groupadd", &[]), brings };
+        overlay.predict(&run, 0o022).expect("predicted");
+        let is_root = rustix::process::geteuid().is_root();
+        let done = std::thread::spawn(move || {
+            let became = become_(&account(), &overlay).is_ok();
+            let groups = rustix::process::getgroups().expect("groups");
+            (became, groups, std::fs::write(path, "x").is_ok())
+        });
+        let (became, groups, wrote) = done.join().expect("no fault");
+        assert_eq!(
+            (became, wrote),
+            (is_root, !is_root),
+            "the folder is of who runs the tests, and closed to others"
+        );
+        if is_root {
+            assert_eq!(groups.into_iter().map(Gid::as_raw).collect::<Vec<_>>(), [54_712, 54_713]);
+        }
+        assert_eq!(rustix::process::geteuid().is_root(), is_root);
+    }
+
+    #[test]
+    fn nothing_is_answered_for_an_account_of_which_nothing_is_foretold() {
+        let stand_in = StandIn::of("muster-none".to_owned());
+        stand_in.take_on(&Overlay::default());
+        let step = serde_json::json!({"id": 1, "module": "ping", "args": {}, "check": true, "diff": false, "no_log": false});
+        let step = serde_json::from_value(step).expect("a step");
+        let perhaps = stand_in.perhaps(&step).expect("a reason");
+        assert!(perhaps.why.contains("`muster-none`") && !stand_in.answers(&step), "{perhaps:?}");
+        assert!(may_ask(OsStr::new("ssh")), "who stands in for nobody asks what it likes");
+    }
+}
