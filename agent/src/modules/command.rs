@@ -247,6 +247,28 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn what_a_user_may_look_at_only_by_then_is_not_known() {
+        if !rustix::process::geteuid().is_root() {
+            // Nobody else can become somebody who may not look.
+            return;
+        }
+        let trial = Trial::new("command");
+        let path = trial.write("closed/f", "x");
+        let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(trial.path("closed"), closed).expect("closed");
+        trial.plan_perhaps("copy", json!({"dest": trial.path("other"), "content": "x"}), false);
+        let planned = std::thread::spawn(move || {
+            let other = rustix::process::Uid::from_raw(54_711);
+            rustix::thread::set_thread_res_uid(other, other, other).expect("root may");
+            let planned = trial.plan(json!({"_raw_params": "touch it", "creates": path}));
+            (planned, trial)
+        });
+        let (planned, _trial) = planned.join().expect("no fault");
+        let is_unknown = planned.unknown.as_ref().is_some_and(|why| why.contains("Permission denied"));
+        assert!(!planned.failed && is_unknown, "{planned:?}");
+    }
+
+    #[test]
     fn command_gets_its_words_without_a_shell() {
         let trial = Trial::new("command");
         let outcome = trial.apply(json!({"_raw_params": "printf '%s|' 'a b' ; $UNSET_HERE"}));

@@ -288,7 +288,11 @@ fn predict(
         missed => missed,
     };
     match &missed {
-        Some(why) => overlay.predict_in_doubt(&check.operations, scope.umask, why).map_err(unable)?,
+        Some(why) => {
+            if overlay.predict_in_doubt(&check.operations, scope.umask, why).is_err() {
+                return unforeseeable(why, scope, overlay);
+            }
+        }
         None => {
             for operation in &check.operations {
                 if let Some(why) = subject.and_then(|subject| subject.refused(operation, overlay)) {

@@ -117,7 +117,8 @@ impl Overlay {
         self.doubt_things(&done, why);
     }
 
-    /// Remembers what a step would have done that has looked at what is not known: it may do something else.
+    /// Remembers what a step would have done that has looked at what is not known: it may do something else. Where that cannot be
+    /// said, nothing is remembered.
     pub(in crate::worker) fn predict_in_doubt(
         &mut self,
         operations: &[Operation],
@@ -125,8 +126,9 @@ impl Overlay {
         why: &str,
     ) -> io::Result<()> {
         let before = self.clone();
-        for operation in operations {
-            self.predict(operation, umask)?;
+        if let Err(error) = operations.iter().try_for_each(|operation| self.predict(operation, umask)) {
+            *self = before;
+            return Err(error);
         }
         let paths: Vec<PathBuf> = self.differing(&before).cloned().collect();
         for path in paths {
