@@ -2,7 +2,8 @@
 
 Both are the lines of `--output json`. A task is known by its play, its name and the host, and by how many of the same came
 before it there; an item of a loop by its label besides. A prediction is its outcome (unchanged, changed, failed,
-skipped), its differences, and what it tells of files and accounts to later tasks. What the plan did not know is counted, and must have a reason; tasks that it did not foresee are
+skipped), its differences, and what it tells of files and accounts to later tasks; behind a command that was not run that last
+part is not held against it. What the plan did not know is counted, and must have a reason; tasks that it did not foresee are
 excused only behind something unknown, on the host itself or on one that has failed by it and ended the run.
 """
 import dataclasses
